@@ -5,6 +5,7 @@
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { MessageStream } from '../ports.ts';
+import { randomId } from '../random-id.ts';
 import { RPC } from './agent-protocol.ts';
 import { modesAmong, objectOf, readConfigOptions, withText } from './reported-state.ts';
 import { chunksOf, fieldsOf, mergeToolCalls, readToolCall, stringOf, toolOutput } from './updates.ts';
@@ -240,7 +241,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
   }
 
   /** The user's message is in the conversation: its prompt is answered, and the agent works. */
-  function inserted(sessionId: string, prompt: NonNullable<Told['prompt']>, messageId = `prompt-${(made += 1)}`): void {
+  function inserted(sessionId: string, prompt: NonNullable<Told['prompt']>, messageId = `prompt-${randomId()}`): void {
     if (prompt.isAnswered) return;
     Object.assign(prompt, { isAnswered: true, messageId });
     send({ id: prompt.id, result: { messageId } });
@@ -251,12 +252,12 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     const session = told(sessionId);
     const { prompt } = session;
     if (!prompt || prompt.id !== id)
-      return send({ id, ...(error === undefined ? { result: { messageId: prompt?.messageId ?? '' } } : { error }) });
+      return send({ id, ...(error === undefined ? { result: { messageId: turnOf(result) ?? prompt?.messageId ?? '' } } : { error }) });
     session.prompt = null;
     session.last = null;
     for (const [asking, of] of blocking) if (of === sessionId) blocking.delete(asking);
     if (error !== undefined && !prompt.isAnswered) return send({ id, error });
-    inserted(sessionId, prompt);
+    inserted(sessionId, prompt, turnOf(result));
     const { stopReason, ...rest } = fieldsOf(result);
     const why = error === undefined ? { ...rest, stopReason } : { stopReason: 'error', error };
     tellState(sessionId, 'idle', stopReasons || error !== undefined ? why : rest);
@@ -268,9 +269,11 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     const kind = stringOf(said['sessionUpdate']);
     const pass = (changes: object = {}): void => tell(sessionId, { ...said, ...changes }, meta);
     const role = /^(user|agent)_(message|thought)(_chunk)?$/.exec(kind)?.[1];
-    if (prompt && !prompt.isAnswered && (role !== undefined || kind === 'tool_call' || kind === 'plan')) {
+    // Where there is a record, it tells the user's message, and what comes before that one is no answer to it.
+    const begins = role === 'user' || (!recordOf(meta) && (role !== undefined || kind === 'tool_call' || kind === 'plan'));
+    if (prompt && !prompt.isAnswered && begins) {
       if (role === 'user') {
-        const messageId = stringOf(said['messageId']) || `prompt-${(made += 1)}`;
+        const messageId = stringOf(said['messageId']) || madeId(meta);
         tell(sessionId, { sessionUpdate: 'user_message', messageId, content: prompt.blocks }, meta);
         return inserted(sessionId, prompt, messageId);
       }
@@ -280,17 +283,17 @@ export function createWire(toClient: (message: object) => void, options: BothVer
       case 'user_message_chunk':
         // It was told whole.
         if (prompt && said['messageId'] === prompt.messageId) return;
-        return pass({ messageId: idOf(session, kind, said).id });
+        return pass({ messageId: idOf(session, kind, said, meta).id });
       case 'agent_message_chunk':
       case 'agent_thought_chunk': {
-        const { id, isNew } = idOf(session, kind, said);
+        const { id, isNew } = idOf(session, kind, said, meta);
         if (isNew && prompt) tell(sessionId, { sessionUpdate: kind.replace('_chunk', ''), messageId: id, content: [] });
         return pass({ messageId: id });
       }
       case 'user_message':
       case 'agent_message':
       case 'agent_thought':
-        idOf(session, `${kind}_chunk`, said);
+        idOf(session, `${kind}_chunk`, said, meta);
         return pass();
       case 'tool_call':
       case 'tool_call_update':
@@ -313,7 +316,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
         return;
       case 'session_info_update': {
         // The turn of another client, for which v1 has no word.
-        const turn = objectOf(objectOf(objectOf(meta)?.['rehydrate'])?.['turn']);
+        const turn = objectOf(recordOf(meta)?.['turn']);
         if (!turn || prompt) return pass();
         const { state, stopReason } = turn;
         session.othersTurn = state === 'running';
@@ -329,14 +332,17 @@ export function createWire(toClient: (message: object) => void, options: BothVer
   }
 
   /** In v2 every message has an id: one that has none gets one, until another side speaks. */
-  function idOf(session: Told, role: string, said: Fields): { readonly id: string; readonly isNew: boolean } {
+  function idOf(session: Told, role: string, said: Fields, meta: unknown): { readonly id: string; readonly isNew: boolean } {
     const { last } = session;
     const isSame = last?.role === role;
-    const id = stringOf(said['messageId']) || (isSame ? last.id : `message-${(made += 1)}`);
+    const id = stringOf(said['messageId']) || (isSame ? last.id : madeId(meta));
     const isNew = !isSame || last.id !== id;
     session.last = { role, id };
     return { id, isNew };
   }
+
+  /** From the number in the log, which no other message has, whoever is told of it and when. Without a log they are counted. */
+  const madeId = (meta: unknown): string => `message-${String(recordOf(meta)?.['seq'] ?? (made += 1))}`;
 
   return {
     /** What the client says, as the side that speaks v1 reads it; null where it was answered here. */
@@ -371,6 +377,15 @@ export function answerBothVersions(client: MessageStream, options: BothVersionsO
       return wire.version;
     },
   };
+}
+
+/** What the record adds to what it tells. */
+const recordOf = (meta: unknown): Fields | null => objectOf(objectOf(meta)?.['rehydrate']);
+
+/** The turn that was answered, which is the id of its prompt wherever that is told. */
+function turnOf(result: unknown): string | undefined {
+  const turnId = recordOf(fieldsOf(result)['_meta'])?.['turnId'];
+  return typeof turnId === 'string' ? turnId : undefined;
 }
 
 // ---------------------------------------------------------------- a log of v2, told in v1

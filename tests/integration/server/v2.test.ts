@@ -6,7 +6,7 @@ import { serveAcp } from '../../../src/server/index.ts';
 import { inProcessLauncher, type AgentVariant, type InProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { pair } from '../../support/pair.ts';
 import { rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
-import { CWD, PATIENT } from '../engine/helpers.ts';
+import { CWD, PATIENT, worldOf } from '../engine/helpers.ts';
 import { ordinary, rawAgents, update } from '../engine/raw-agent.ts';
 import { watched, wordsSent } from '../engine/watched-agents.ts';
 import { expectV2 } from '../../support/v2-schema.ts';
@@ -294,4 +294,74 @@ it('a mode that an agent changes as an option is what a client of v2 sees, too',
   const { seen } = await turn(client, await begin(client), 'approve');
   const told = seen.flatMap(({ params }) => (params?.update?.sessionUpdate === 'config_option_update' ? [params.update] : []));
   expect(told).toMatchObject([{ configOptions: [{ configId: 'approval', currentValue: 'code' }] }]);
+});
+
+describe('ids of messages that the agent gives none', () => {
+  /** Says two words about each prompt, with a tool call between them, and has no ids for them. */
+  const nameless = () =>
+    rawAgents((message, raw) => {
+      const { method } = message;
+      const say = (words: string) => raw.say(update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: words } }));
+      if (method === 'session/prompt') {
+        say('one');
+        raw.say(update({ sessionUpdate: 'tool_call', toolCallId: 'c', title: 'Look', status: 'completed' }));
+        say('two');
+      }
+      if (method) raw.say(ordinary(message));
+    });
+
+  /** For each connection another host on the same record. Its agent does not come back. */
+  async function clients() {
+    const { wake } = await worldOf(nameless());
+    let host: Host | null = null;
+    return async (): Promise<RawClient> => {
+      await host?.sleep();
+      host = await wake({ protocol: 'v1' });
+      const ends = pair();
+      serveAcp(host, ends.server, { agent: 'demo' });
+      const client = rawClient(ends.client);
+      await client.request('initialize', INITIALIZE_V2);
+      return client;
+    };
+  }
+
+  /** Each message's id, once. */
+  const ids = (seen: RawClient['seen']): string[] => [
+    ...new Set(seen.flatMap(({ params }) => (/message/.test(params?.update?.sessionUpdate) ? [params.update.messageId as string] : []))),
+  ];
+
+  it('I3: are no other message’s on any connection, and the same in each replay', async () => {
+    const connect = await clients();
+    const first = await connect();
+    const sessionId = await begin(first);
+    const one = await turn(first, sessionId, 'What is it?');
+    const second = await connect();
+    await second.request('session/resume', { sessionId, cwd: CWD });
+    // That the agent had lost the session is told before the prompt is in the conversation.
+    const two = await turn(second, sessionId, 'And now?');
+    for (const { seen, answered } of [one, two]) {
+      expect(ids(seen)).toHaveLength(3);
+      expect(ids(seen)[0]).toBe(answered.result.messageId);
+    }
+    const live = [...ids(one.seen), ...ids(two.seen)];
+    expect(new Set(live).size).toBe(6);
+    for (let again = 0; again < 2; again += 1) {
+      const third = await connect();
+      await third.request('session/resume', { sessionId, cwd: CWD, replayFrom: { type: 'start' } });
+      expect(ids(third.seen)).toEqual(live);
+    }
+    expectV2([...first.seen, ...second.seen]);
+  });
+
+  it('I5: a prompt that is sent again under its key is answered with the id that it has', async () => {
+    const connect = await clients();
+    const prompt = (client: RawClient, sessionId: string) =>
+      client.request('session/prompt', { sessionId, prompt: text('go'), _meta: { rehydrate: { idempotencyKey: 'k' } } });
+    const first = await connect();
+    const sessionId = await begin(first);
+    const { messageId } = (await prompt(first, sessionId)).result;
+    await expect.poll(() => first.updates('state_update').at(-1)?.state).toBe('idle');
+    expect((await prompt(first, sessionId)).result.messageId).toBe(messageId);
+    expect((await prompt(await connect(), sessionId)).result.messageId).toBe(messageId);
+  });
 });

@@ -399,8 +399,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     // A text alone is what the library takes, and not ACP.
     if (!Array.isArray(params['prompt']))
       throw new RpcFailure({ code: RPC.invalidParams, message: 'session/prompt needs a prompt: a list of content blocks.' });
-    const named = rehydrateMeta(params)['idempotencyKey'];
-    const key = typeof named === 'string' ? named : `${clientId}:${prompts++}`;
+    // A key of another type is refused by its name, and not taken for none: the prompt would run twice.
+    const { idempotencyKey: named = null } = rehydrateMeta(params);
+    const key = named === null ? `${clientId}:${prompts++}` : (named as string);
     attachment.own.push(key);
     try {
       const result = await host.prompt(sessionId, params['prompt'] as ContentBlock[], {

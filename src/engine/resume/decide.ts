@@ -111,18 +111,22 @@ function stop(code: ErrorCode, reason: string): NextStep {
 
 /**
  * After `session/load`: how the replay compares with the log.
- * Nothing expected and nothing come is a match; something come where nothing was expected is not ours. An agent that shortened
- * its memory tells something else than was said, and lies no more than one that tells a part.
+ * Nothing said and nothing come is a match; something come where nothing was expected is not ours. Where nothing at all came of what was
+ * said, nobody knows that the agent has it, be it only of turns that were cut off. An agent that shortened its memory tells something else
+ * than was said, and lies no more than one that tells a part.
  */
 export function verifyReplay(counts: {
   readonly expected: number;
   readonly received: number;
   readonly matched: number;
+  /** Whether the log holds a prompt, be it of a turn that was cut off. */
+  readonly said: boolean;
   readonly compacted?: boolean;
 }): Verification {
-  const { expected, received, matched, compacted = false } = counts;
-  if (expected === 0) return received === 0 || matched > 0 || compacted ? 'replay-matched' : 'replay-mismatch';
-  if (matched === 0) return compacted ? 'replay-partial' : received === 0 ? 'replay-empty' : 'replay-mismatch';
+  const { expected, received, matched, said, compacted = false } = counts;
+  if (received === 0) return expected > 0 || (said && !compacted) ? 'replay-empty' : 'replay-matched';
+  if (expected === 0) return matched > 0 || compacted ? 'replay-matched' : 'replay-mismatch';
+  if (matched === 0) return compacted ? 'replay-partial' : 'replay-mismatch';
   return matched < expected ? 'replay-partial' : 'replay-matched';
 }
 

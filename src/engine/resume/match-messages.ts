@@ -203,7 +203,7 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
       messageId: chunks.every(({ id }) => id === speech.id) ? messageIdOf(oldest.payload) : null,
       seq: oldest.seq,
     });
-    if (side === 'user' && speech.text.startsWith('/compact')) compactedAt = Math.max(compactedAt, newest.seq);
+    if (side === 'user' && /^\/compact\b/.test(speech.text)) compactedAt = Math.max(compactedAt, newest.seq);
   };
 
   const take = (event: SessionEvent): void => {

@@ -86,7 +86,13 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
       const came = replay.speeches().reduce((sum, one) => sum + one.preambles, 0);
       const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === units.find(({ at }) => at !== null)?.at;
       return {
-        verified: verifyReplay({ expected, received, matched: isAllNew ? received : matched, compacted }),
+        verified: verifyReplay({
+          expected,
+          received,
+          matched: isAllNew ? received : matched,
+          said: unread > 0 || logged.some(({ side }) => side === 'user'),
+          compacted,
+        }),
         /** Messages that came, that we have, that we expected in vain, that something was imported of. */
         received,
         matched,

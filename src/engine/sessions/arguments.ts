@@ -43,7 +43,8 @@ const newId = checks(
 );
 const text = checks(isText, 'a string that is not empty');
 const key = checks(isWellFormed, 'a well-formed string that is not empty');
-export const isAbsolute = (path: unknown): boolean => typeof path === 'string' && /^(\/|[A-Za-z]:[\\/]|\\\\)/.test(path);
+export const isAbsolute = (path: unknown): boolean =>
+  typeof path === 'string' && /^(\/|[A-Za-z]:[\\/]|\\\\)/.test(path) && !path.includes('\0');
 const directory = checks(isAbsolute, 'an absolute path');
 const directories = checks((value) => Array.isArray(value) && value.every(isAbsolute), 'a list of absolute paths');
 const count = checks((value) => Number.isSafeInteger(value) && (value as number) >= 0, 'a whole number, 0 or more');

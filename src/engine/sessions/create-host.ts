@@ -96,7 +96,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
         ...(await store.sessionsOfAgent(name, ids)),
       ]);
       const sessions = [];
-      for (const { sessionId: agentSessionId, cwd: where = cwd ?? null, title = null, updatedAt = null } of page.sessions) {
+      const words = (value: unknown): string | null => (typeof value === 'string' ? value.toWellFormed() : null);
+      for (const { sessionId: agentSessionId, ...told } of page.sessions) {
+        const [where, title, updatedAt] = [words(told.cwd) ?? cwd ?? null, words(told.title), words(told.updatedAt)];
         // Some agents do not look at the directory they are asked for.
         if (cwd === undefined || where === null || where === cwd || (await config.sameDirectory(where, cwd)))
           sessions.push({ agentSessionId, sessionId: known.get(agentSessionId) ?? null, cwd: where, title, updatedAt });

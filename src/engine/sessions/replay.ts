@@ -158,9 +158,10 @@ export async function openReplay(
     async untilQuiet(connection: Connection, limits: Limits): Promise<void> {
       const deadline = performance.now() + limits.replayMaxMs;
       for (let silences = 0; ;) {
-        const { expectsMessages, reachedEnd } = await finish();
+        const { expectsMessages, reachedEnd, verified } = await finish();
         const left = deadline - performance.now();
-        if (!expectsMessages || reachedEnd || left <= 0 || connection.exit !== null) return;
+        const isAll = (!expectsMessages || reachedEnd) && verified !== 'replay-empty';
+        if (isAll || left <= 0 || connection.exit !== null) return;
         const before = received;
         await connection.wait(Math.min(limits.replayQuietMs, left));
         silences = received === before ? silences + 1 : 0;

@@ -185,13 +185,15 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
       const { verified } = came;
       const evidence = `answered; ${replayWords(came)}`;
       // A success that brought none of the messages that it should have is none.
-      const nothing = verified === 'replay-empty' || verified === 'replay-mismatch';
-      if (nothing && hasHistory && came.expectsMessages) return failed('unproven', evidence);
+      const nothing = verified === 'replay-empty' || (verified === 'replay-mismatch' && came.expectsMessages);
+      if (nothing && hasHistory) return failed('unproven', evidence);
+      if (nothing && (await list()) === 'absent')
+        return failed('unknown_session', `${evidence}, and session/list does not show the session`);
       note(method, 'ok', evidence, since);
       return { settings, verified, replay: came };
     }
     const shown = await list();
-    if (shown === 'absent' && hasHistory)
+    if (shown === 'absent' && (hasHistory || adopted))
       return failed('unknown_session', 'it answered with success, but session/list does not show the session');
     const came = replay.received > 0 ? await replay.finish() : null;
     const suppressed = came?.isReplay
@@ -347,6 +349,7 @@ function adviceFor(code: RehydrateError['code'], adopted: boolean): string {
 }
 
 function replayWords(replay: ReplayOutcome): string {
+  if (replay.received === 0 && replay.missing === 0) return 'nothing was replayed';
   return `${replay.matched} of ${replay.matched + replay.missing} messages were replayed${replay.imported.length > 0 ? `, ${replay.importedMessages} came from elsewhere` : ''}`;
 }
 

@@ -206,6 +206,26 @@ export function serveAcpContract(way: Way): void {
       expect(client.said().slice(said)).toContain('Miette');
     });
 
+    alone('a prompt that is no list, and a key that is no text, are refused: nothing runs', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      const sessionId = await opened(place, client);
+      expect((await client.request('session/prompt', { sessionId, prompt: 'say heron' })).error).toMatchObject({ code: -32602 });
+      const keyed = { sessionId, prompt: text('say heron'), _meta: { rehydrate: { idempotencyKey: 5 } } };
+      expect((await client.request('session/prompt', keyed)).error).toMatchObject({ code: -32602, data: { code: 'invalid_argument' } });
+      expect(client.said()).toBe('');
+    });
+
+    alone('a close in a turn cancels it, as ACP wants it', async () => {
+      const place = await placeOf();
+      const client = await clientOf(place);
+      const sessionId = await opened(place, client);
+      const running = prompt(client, sessionId, 'count to 400');
+      await expect.poll(() => client.said()).not.toBe('');
+      expect((await client.request('session/close', { sessionId })).error).toBeUndefined();
+      expect(await running).toMatchObject({ result: { stopReason: 'cancelled' } });
+    });
+
     it('a tool call that the agent dies in ends, when it happens and in a replay', async () => {
       const place = await placeOf();
       const client = await clientOf(place);

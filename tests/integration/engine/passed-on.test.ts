@@ -170,17 +170,17 @@ describe('where an agent runs', () => {
   });
 
   it.each([
-    ['another directory is refused while the old one is there', true, '/other', false],
-    ['another one is taken when the old one is gone', false, '/other', true],
-    ['the same directory by another path is taken', true, '/link', true],
-  ])('%s', async (_, exists, cwd, taken) => {
+    ['another directory is refused while the old one is there', true, '/other', null],
+    ['another one is taken when the old one is gone', false, '/other', '/other'],
+    ['the same directory by another path is where it is', true, '/link', '/project'],
+  ])('%s', async (_, exists, cwd, now) => {
     const { host } = await hostOf(agents(), {
       directoryExists: () => exists,
       sameDirectory: (a, b) => [a, b].every((path) => ['/project', '/link'].includes(path)),
     });
     await host.create({ agent: 'raw', cwd: '/project', sessionId: 's' });
     const update = host.update('s', { cwd });
-    if (taken) expect((await update).cwd).toBe(cwd);
+    if (now) expect((await update).cwd).toBe(now);
     else
       await expect(update).rejects.toMatchObject({
         code: 'invalid_argument',

@@ -86,6 +86,35 @@ describe('I3: a replay never adds a row twice', () => {
     expect(new Set(again.map((event) => JSON.stringify(event.payload))).size).toBe(again.length);
   });
 
+  it.each([
+    ['was refused', { error: { code: -32603, message: 'rate limit' } }],
+    ['was cut off', null],
+  ])('I4: of a session whose only turn %s nothing is replayed: the record tells it', async (_, answer) => {
+    const { wake } = await worldOf(
+      rawAgents((message, agent) => {
+        if (message.method === 'session/prompt' && prompts++ === 0) {
+          if (answer) agent.say({ jsonrpc: '2.0', id: message.id, ...answer });
+          return isAsked.resolve();
+        }
+        if (message.method) agent.say(ordinary(message, { loadSession: true }));
+      }),
+    );
+    let prompts = 0;
+    const isAsked = Promise.withResolvers<void>();
+    const before = await wake();
+    await before.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    const failed = expect(before.prompt('s', 'My dog is called Ada.')).rejects.toThrow();
+    await isAsked.promise;
+    await before.sleep();
+    await failed;
+    const { report } = await (await wake()).prompt('s', 'What is my dog called?');
+    expect(report).toMatchObject({
+      tier: 'transcript',
+      attempts: [{ method: 'session/load', outcome: 'unproven' }, { method: 'session/new' }],
+    });
+    expect(report.preamble?.events).toBeGreaterThan(0);
+  });
+
   it('an agent that begins its replay long after its answer keeps its session', async () => {
     const { wake } = await worldOf(
       rawAgents((message, agent) => {

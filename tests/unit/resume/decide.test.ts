@@ -227,7 +227,19 @@ describe('what a replay is worth', () => {
     ['replay-matched', 4, 4, 4],
     ['replay-matched', 4, 6, 4],
   ])('%s: %d expected, %d received, %d matched', (verification, expected, received, matched) => {
-    expect(verifyReplay({ expected, received, matched })).toBe(verification);
+    expect(verifyReplay({ expected, received, matched, said: expected > 0 })).toBe(verification);
+  });
+  it.each([
+    ['replay-empty', 'nothing came of turns that were cut off', { expected: 0, received: 0, matched: 0, said: true }],
+    [
+      'replay-empty',
+      'nothing came of what was said after a compaction',
+      { expected: 2, received: 0, matched: 0, said: true, compacted: true },
+    ],
+    ['replay-matched', 'all that was said was compacted', { expected: 0, received: 0, matched: 0, said: true, compacted: true }],
+    ['replay-partial', 'after a compaction it came in other words', { expected: 2, received: 1, matched: 0, said: true, compacted: true }],
+  ] as const)('%s: %s', (verification, _, counts) => {
+    expect(verifyReplay(counts)).toBe(verification);
   });
   it.each([
     ['listed', 'present'],

@@ -101,7 +101,8 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
     const running = turn;
     if (!running) return undefined;
     if (active) [running.began, running.idle] = [true, null];
-    else if (state === 'idle' && running.began) {
+    // One with a stop reason, after the prompt was taken, is no snapshot: a command that says nothing ended so.
+    else if (state === 'idle' && (running.began || (running.inserted && typeof update['stopReason'] === 'string'))) {
       running.idle = update;
       if (running.inserted) return () => running.end(stopped(running, update));
     }

@@ -173,3 +173,18 @@ it.each([
   expect(stopReason).toBe('end_turn');
   expect((await host.history(sessionId)).filter((event) => event.turnId === turnId).map(({ payload }) => payload)).toContainEqual(said);
 });
+
+it('an agent that takes the prompt and is idle with a stop reason has ended its turn, although it said nothing', async () => {
+  const agents = rawAgents(({ id, method }: Heard, agent) => {
+    const result = (value: object) => agent.say({ jsonrpc: '2.0', id, result: value });
+    if (method === 'initialize') return result({ protocolVersion: 2, info: { name: 'raw', version: '1' }, capabilities: { session: {} } });
+    if (method === 'session/new') return result({ sessionId: 'raw-1', configOptions: [] });
+    if (method !== 'session/prompt') return;
+    result({ messageId: 'u' });
+    agent.say(update({ sessionUpdate: 'state_update', state: 'idle', stopReason: 'end_turn' }));
+  });
+  const { wake } = await worldOf(agents);
+  const host = await wake(V2);
+  const { sessionId } = await host.create({ agent: 'raw', cwd: CWD });
+  expect(await host.prompt(sessionId, '/quiet')).toMatchObject({ stopReason: 'end_turn' });
+});

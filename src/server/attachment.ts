@@ -140,9 +140,10 @@ export class Attachment {
       case 'update':
         if (event.origin !== 'host') return this.send(event, event.payload);
         if (turnId === null) return this.isOwnSetting(event, event.payload.sessionUpdate) ? undefined : this.send(event, event.payload);
+        if (!this.ownTurns.includes(turnId)) return this.send(event, ofTurn(event.payload, turnId));
         // In v2 the user's message comes back: that is how a client learns that it is in the conversation.
-        if (this.ownTurns.includes(turnId) && this.client.connection.version === 1) return;
-        return this.send(event, ofTurn(event.payload, turnId));
+        if (this.client.connection.version === 1) return;
+        return this.update(ofTurn(event.payload, turnId), { seq: event.seq, turnId }, event.meta);
       case 'turn_started': {
         const key = event.payload.idempotencyKey;
         if (key !== undefined && turnId !== null && this.own.includes(key)) return void this.ownTurns.push(turnId);

@@ -269,8 +269,9 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     const kind = stringOf(said['sessionUpdate']);
     const pass = (changes: object = {}): void => tell(sessionId, { ...said, ...changes }, meta);
     const role = /^(user|agent)_(message|thought)(_chunk)?$/.exec(kind)?.[1];
-    // Where there is a record, it tells the user's message, and what comes before that one is no answer to it.
-    const begins = role === 'user' || (!recordOf(meta) && (role !== undefined || kind === 'tool_call' || kind === 'plan'));
+    // A record says which message is the prompt: what others did meanwhile may come before it. Without one, whatever comes is of this turn.
+    const record = recordOf(meta);
+    const begins = record ? record['turnId'] !== undefined : role !== undefined || kind === 'tool_call' || kind === 'plan';
     if (prompt && !prompt.isAnswered && begins) {
       if (role === 'user') {
         const messageId = stringOf(said['messageId']) || madeId(meta);

@@ -365,3 +365,33 @@ describe('ids of messages that the agent gives none', () => {
     expect((await prompt(await connect(), sessionId)).result.messageId).toBe(messageId);
   });
 });
+
+it('I3: what another client did meanwhile is told before the prompt, and not taken for it', async () => {
+  const chunk = (role: 'user' | 'agent', words: string) =>
+    update({ sessionUpdate: `${role}_message_chunk`, content: { type: 'text', text: words } });
+  const agents = rawAgents((message, raw) => {
+    const { method } = message;
+    if (method === 'session/prompt') raw.say(chunk('agent', 'It is a cat.'));
+    if (method === 'session/load')
+      raw.say(chunk('user', 'What is it?'), chunk('agent', 'It is a cat.'), chunk('user', 'Whose?'), chunk('agent', 'Mine.'));
+    if (method) raw.say(ordinary(message, { loadSession: true }));
+  });
+  const { wake } = await worldOf(agents);
+  const host = await wake({ protocol: 'v1' });
+  const ends = pair();
+  serveAcp(host, ends.server, { agent: 'demo' });
+  const client = rawClient(ends.client);
+  await client.request('initialize', INITIALIZE_V2);
+  const sessionId = await begin(client);
+  await turn(client, sessionId, 'What is it?');
+  await host.close(sessionId);
+  const { seen, answered } = await turn(client, sessionId, 'And now?');
+  const told = seen.flatMap(({ params }) => (/_message/.test(params?.update?.sessionUpdate) ? [params.update] : []));
+  expect(told.slice(0, 4)).toMatchObject([
+    { sessionUpdate: 'user_message_chunk', content: { text: 'Whose?' } },
+    { sessionUpdate: 'agent_message' },
+    { sessionUpdate: 'agent_message_chunk', content: { text: 'Mine.' } },
+    { sessionUpdate: 'user_message', messageId: answered.result.messageId, content: text('And now?') },
+  ]);
+  expectV2(client.seen);
+});

@@ -107,7 +107,8 @@ export class Agent {
       this.listener.onUpdate(said);
       said.after?.();
     } else if (said.kind === 'withdrawn') this.listener.onWithdrawn(said.requestId);
-    else this.listener.onOther(said.method, said.params, this);
+    // An update without one says nothing, and what is not in the record is not shown (I2).
+    else if (said.method !== 'session/update') this.listener.onOther(said.method, said.params, this);
   }
 }
 

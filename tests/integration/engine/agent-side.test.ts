@@ -170,9 +170,13 @@ describe('what the agent asks', () => {
     await host.sleep();
   });
 
-  it('extension notifications reach it too; they are no part of the log', async () => {
+  it('extension notifications reach it too; they are no part of the log. An update without one does not (I2)', async () => {
     const raw = agents((message, say) => {
-      if (message.method === 'session/prompt') say({ jsonrpc: '2.0', method: '_auth/status', params: { sessionId: 'raw-1', ok: true } });
+      if (message.method === 'session/prompt')
+        say(
+          { jsonrpc: '2.0', method: 'session/update', params: { sessionId: 'raw-1' } },
+          { jsonrpc: '2.0', method: '_auth/status', params: { sessionId: 'raw-1', ok: true } },
+        );
       return false;
     });
     const one = client('one');

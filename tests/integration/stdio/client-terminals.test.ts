@@ -157,6 +157,13 @@ describe.skipIf(process.platform === 'win32')('terminals', () => {
     await expect(ask('terminal/create', params)).rejects.toMatchObject({ code: -32602, message: `Invalid params: ${name} holds a NUL.` });
   });
 
+  it('refuse an empty command', async () => {
+    await expect(ask('terminal/create', { command: '' })).rejects.toMatchObject({
+      code: -32602,
+      message: 'Invalid params: command is empty.',
+    });
+  });
+
   it('I10: no more than the limit', async () => {
     at.services = nodeClientServices({ limits: { terminals: 2, termMs: 300 } });
     const many = await Promise.allSettled([1, 2, 3, 4].map(() => create('sleep', ['60'])));

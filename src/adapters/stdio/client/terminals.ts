@@ -38,6 +38,7 @@ export class Terminals {
     const { params, sessionId, signal } = request;
     signal.throwIfAborted();
     const command = textParam(params, 'command');
+    if (command === '') throw invalid('command is empty');
     const args = listParam(params, 'args', (value) => typeof value === 'string') as string[];
     const asked = countParam(params, 'outputByteLimit', 0) ?? this.#limits.outputBytes;
     if (asked > this.#limits.outputMaxBytes)

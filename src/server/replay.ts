@@ -12,6 +12,8 @@ export interface Outgoing {
   readonly meta?: SessionEvent['meta'];
   /** Once the client has this update, it has everything up to this number of the log. */
   readonly seq: number;
+  /** The number of its first event, where it is made of several. */
+  readonly from?: number;
   /** Where the update stands for the start or the end of a turn. */
   readonly turn?: TurnTold;
 }
@@ -24,12 +26,13 @@ const UPDATE_CHARS = 256 * 1024;
 
 /** `tellsTurns` for a client that knows the session up to some number: it is told of turns as one that stayed. */
 export function createReplay(tellsTurns = false) {
-  let open: { readonly run: ChunkRun; seq: number } | null = null;
+  let open: { readonly run: ChunkRun; readonly from: number; seq: number } | null = null;
 
   const close = (): Outgoing[] => {
     if (!open) return [];
     const { payload, meta } = runToEvent(open.run) as { payload: SessionUpdate; meta?: SessionEvent['meta'] };
-    const whole = { update: payload, meta, seq: open.seq };
+    const { from, seq } = open;
+    const whole = { update: payload, meta, seq, ...(from === seq ? {} : { from }) };
     open = null;
     return [whole];
   };
@@ -57,7 +60,7 @@ export function createReplay(tellsTurns = false) {
       }
       const done = close();
       const run = startRun(event);
-      if (run) open = { run, seq };
+      if (run) open = { run, from: seq, seq };
       else done.push({ update: payload, meta, seq });
       return done;
     },

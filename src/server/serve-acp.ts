@@ -461,7 +461,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
    */
   async function takePlace(params: Params, info: SessionInfo): Promise<void> {
     const { cwd, mcpServers, ...others } = given(params, 'cwd', 'mcpServers', 'additionalDirectories');
-    const isWithoutServers = (mcpServers as readonly unknown[] | undefined)?.length === 0 && info.mcpServers.length === 0;
+    const isWithoutServers = Array.isArray(mcpServers) && mcpServers.length === 0 && info.mcpServers.length === 0;
     const changes = {
       ...(cwd === undefined || cwd === info.cwd ? {} : { cwd }),
       ...(mcpServers === undefined || isWithoutServers ? {} : { mcpServers }),
@@ -519,9 +519,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const folding = createReplay(after !== undefined);
     let runs = false;
     const send = async (updates: readonly Outgoing[]) => {
-      for (const { update, meta, seq, turn } of updates) {
-        if (turn) runs = turn.state === 'running';
-        await connection.notify('session/update', { sessionId, update, _meta: { ...meta, rehydrate: { seq, ...(turn ? { turn } : {}) } } });
+      for (const { update, meta, ...rehydrate } of updates) {
+        if (rehydrate.turn) runs = rehydrate.turn.state === 'running';
+        await connection.notify('session/update', { sessionId, update, _meta: { ...meta, rehydrate } });
       }
     };
     for await (const page of pages(sessionId, after ?? 0, latestSeq))

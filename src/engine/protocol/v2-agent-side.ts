@@ -342,8 +342,11 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     return { id, isNew };
   }
 
-  /** From the number in the log, which no other message has, whoever is told of it and when. Without a log they are counted. */
-  const madeId = (meta: unknown): string => `message-${String(recordOf(meta)?.['seq'] ?? (made += 1))}`;
+  /** From the number in the log at which the message begins: it has that one live and in every replay. Without a log they are counted. */
+  function madeId(meta: unknown): string {
+    const { seq = (made += 1), from = seq } = recordOf(meta) ?? {};
+    return `message-${String(from)}`;
+  }
 
   return {
     /** What the client says, as the side that speaks v1 reads it; null where it was answered here. */

@@ -7,7 +7,7 @@ import { inProcessLauncher, type AgentVariant, type InProcessLauncher } from '..
 import { pair } from '../../support/pair.ts';
 import { rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
 import { CWD, PATIENT, worldOf } from '../engine/helpers.ts';
-import { ordinary, rawAgents, update } from '../engine/raw-agent.ts';
+import { ordinary, rawAgents, update, type Heard } from '../engine/raw-agent.ts';
 import { watched, wordsSent } from '../engine/watched-agents.ts';
 import { expectV2 } from '../../support/v2-schema.ts';
 
@@ -297,18 +297,26 @@ it('a mode that an agent changes as an option is what a client of v2 sees, too',
 });
 
 describe('ids of messages that the agent gives none', () => {
-  /** Says two words about each prompt, with a tool call between them, and has no ids for them. */
-  const nameless = () =>
-    rawAgents((message, raw) => {
+  /** Says two things about each prompt, asks in the middle of the second, and has no ids for them. */
+  function nameless() {
+    let prompt: Heard = {};
+    return rawAgents((message, raw) => {
       const { method } = message;
       const say = (words: string) => raw.say(update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: words } }));
       if (method === 'session/prompt') {
         say('one');
         raw.say(update({ sessionUpdate: 'tool_call', toolCallId: 'c', title: 'Look', status: 'completed' }));
         say('two');
+        const params = { sessionId: 'raw-1', toolCall: { toolCallId: 'c' }, options: [{ optionId: 'y', name: 'Yes', kind: 'allow_once' }] };
+        raw.say({ jsonrpc: '2.0', id: 900, method: 'session/request_permission', params });
+        prompt = message;
+      } else if (method) raw.say(ordinary(message));
+      else {
+        say(' and three');
+        raw.say(ordinary(prompt));
       }
-      if (method) raw.say(ordinary(message));
     });
+  }
 
   /** For each connection another host on the same record. Its agent does not come back. */
   async function clients() {
@@ -320,6 +328,7 @@ describe('ids of messages that the agent gives none', () => {
       const ends = pair();
       serveAcp(host, ends.server, { agent: 'demo' });
       const client = rawClient(ends.client);
+      client.answers.set('session/request_permission', () => ({ outcome: { outcome: 'selected', optionId: 'y' } }));
       await client.request('initialize', INITIALIZE_V2);
       return client;
     };
@@ -330,7 +339,7 @@ describe('ids of messages that the agent gives none', () => {
     ...new Set(seen.flatMap(({ params }) => (/message/.test(params?.update?.sessionUpdate) ? [params.update.messageId as string] : []))),
   ];
 
-  it('I3: are no other message’s on any connection, and the same in each replay', async () => {
+  it('I3: are no other message’s on any connection, and the same live and in each replay', async () => {
     const connect = await clients();
     const first = await connect();
     const sessionId = await begin(first);

@@ -461,7 +461,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
    */
   async function takePlace(params: Params, info: SessionInfo): Promise<void> {
     const { cwd, mcpServers, ...others } = given(params, 'cwd', 'mcpServers', 'additionalDirectories');
-    const isWithoutServers = Array.isArray(mcpServers) && mcpServers.length === 0 && info.mcpServers.length === 0;
+    const isWithoutServers = Array.isArray(mcpServers) && (mcpServers as unknown[]).length === 0 && info.mcpServers.length === 0;
     const changes = {
       ...(cwd === undefined || cwd === info.cwd ? {} : { cwd }),
       ...(mcpServers === undefined || isWithoutServers ? {} : { mcpServers }),

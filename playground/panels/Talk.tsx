@@ -30,6 +30,7 @@ export function Talk({ pg }: PartProps) {
       <SessionBar pg={pg} />
       <Conversation view={pg.view} unsent={shown.unsent} hint={shown.hint} />
       <div class="rp-said">
+        <Problem live="assertive">{pg.notices.problem.value?.message}</Problem>
         <Notices pg={pg} />
         {permission ? <PermissionQuestion pg={pg} permission={permission} /> : null}
       </div>
@@ -40,6 +41,7 @@ export function Talk({ pg }: PartProps) {
 /** What the page has to say beside the conversation, each with what can be done about it. */
 function Notices({ pg }: PartProps) {
   const problem = pg.notices.problem.value;
+  const waiting = waitingWords(pg);
   const file = pg.visits.fileOf(pg.databases.branch.value);
   const elsewhere = pg.session.elsewhere.value || problem?.elsewhere;
   return (
@@ -74,6 +76,7 @@ function Notices({ pg }: PartProps) {
         </Notice>
       ) : null}
       {pg.notices.note.value ? <p class="rp-notice">{pg.notices.note.value}</p> : null}
+      {waiting === null ? null : <p class="rp-notice">{waiting}</p>}
     </div>
   );
 }
@@ -116,6 +119,7 @@ function SessionBar({ pg }: PartProps) {
 /** Forks are numbered; what came from a file has its name. */
 export const branchWords = (branch: string): string => (/^\d+$/.test(branch) ? `fork ${branch}` : branch);
 
+/** Its buttons stay where they are: what there is to say comes and goes in the conversation's room, not here. */
 export function Bar({ pg }: PartProps) {
   const { runner, turns } = pg;
   const past = pg.inPast.value;
@@ -123,8 +127,6 @@ export function Bar({ pg }: PartProps) {
   const draft = turns.draft.value;
   const words = runner.words.value;
   const locked = past ? 'This is the past: fork from here, or return to now.' : undefined;
-  const waiting = waitingWords(pg);
-  const problem = pg.notices.problem.value?.message;
   return (
     <div class="rp-bar">
       <form
@@ -134,7 +136,6 @@ export function Bar({ pg }: PartProps) {
           void turns.sendDraft();
         }}
       >
-        <Problem live="assertive">{problem}</Problem>
         <Draft text={turns.draft} words={words}>
           <textarea
             class="rp-field"
@@ -154,11 +155,6 @@ export function Bar({ pg }: PartProps) {
         </Button>
       </form>
       <Faults pg={pg} />
-      {waiting === null ? null : (
-        <p class="rp-dim rp-small" aria-live="polite">
-          {waiting}
-        </p>
-      )}
     </div>
   );
 }

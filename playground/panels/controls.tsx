@@ -92,7 +92,8 @@ export function Button({
       data-next={next && !disabled ? 'true' : undefined}
       title={why}
       onClick={(event) => {
-        if (disabled) event.preventDefault();
+        // The second click of a double click was meant for what was there at the first.
+        if (disabled || (tone === 'harm' && event.detail > 1)) event.preventDefault();
         else onPress?.();
       }}
     >

@@ -80,7 +80,7 @@ test('a part that cannot load is named, with what to do', async ({ page }) => {
   const errors: Error[] = [];
   page.on('pageerror', (error) => errors.push(error));
   await page.evaluate(() => (location.hash = '#v=1&scenario=load-replay&agent=load'));
-  await expect(page.locator('.rp-prompt .rp-problem')).not.toBeEmpty();
+  await expect(page.locator('.rp-said .rp-problem')).not.toBeEmpty();
   expect(errors).toEqual([]);
 });
 

@@ -219,6 +219,70 @@ test('the terminal is one key away, and can take the stage', async ({ page }) =>
   await expect(pg.status).toBeInViewport();
 });
 
+/** Where everything is that a second click could hit. */
+const places = (pg: PlaygroundPage) =>
+  pg.page
+    .locator('.rp-bar .rp-button')
+    .evaluateAll((all) => all.map((one) => [one.textContent, Math.round(one.getBoundingClientRect().y)]));
+
+// A window that is wide, one that is a phone's, and one in which the page scrolls.
+for (const [width, height] of [
+  [1024, 768],
+  [390, 844],
+  [360, 740],
+] as const) {
+  test(`what is said about a turn comes and goes, and every button stays where it is, at ${width} × ${height}`, async ({ page }) => {
+    await page.setViewportSize({ width, height });
+    const pg = new PlaygroundPage(page);
+    await pg.open();
+    await pg.say('My cat is called Ada.');
+    const problem = page.locator('.rp-said .rp-problem');
+    for (const dock of ['open', 'large', 'closed']) {
+      if (dock === 'large') await pg.button('Larger').click();
+      if (dock === 'closed') {
+        await pg.button('Larger').click();
+        await page.getByRole('navigation', { name: 'Panels' }).locator('[aria-current=true]').click();
+      }
+      await expect(page.locator('.rp-page')).toHaveAttribute('data-dock', dock);
+      await pg.send('crash');
+      await expect(problem).not.toBeEmpty();
+      await expect(pg.status).toHaveText('dead');
+      await expect(problem).toBeInViewport();
+      const before = await places(pg);
+      // The notice goes: what is pressed next was under the pointer before.
+      const went = page.evaluate(
+        (css) =>
+          new Promise<unknown>((resolve) => {
+            const notice = document.querySelector(css)!;
+            new MutationObserver(() => {
+              if (notice.textContent === '')
+                resolve(
+                  [...document.querySelectorAll('.rp-bar .rp-button')].map((one) => [
+                    one.textContent,
+                    Math.round(one.getBoundingClientRect().y),
+                  ]),
+                );
+            }).observe(notice, { childList: true, subtree: true });
+          }),
+        '.rp-said .rp-problem',
+      );
+      await pg.prompt.fill('What is my cat called?');
+      await pg.button('Send').click();
+      expect([dock, await went]).toEqual([dock, before]);
+      // The conversation itself is not seen beside a large panel.
+      await expect(pg.button('Cancel turn')).toBeDisabled();
+      await expect(pg.status).toHaveText('live');
+    }
+  });
+}
+
+test('the second click of a double click breaks nothing', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.button('Crash mid-turn').dblclick();
+  await expect(pg.button('Crash mid-turn')).toHaveAttribute('aria-pressed', 'true');
+});
+
 test('the newest words stay in view when a question takes their room, and an upward scroll is left alone', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await page.setViewportSize({ width: 1366, height: 768 });

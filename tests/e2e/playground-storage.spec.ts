@@ -35,7 +35,7 @@ test('a storage that fills up in the middle of an answer: it is said, what was s
   await pg.send('Count to 500');
   await expect(pg.log).toContainText('1 2 3');
   await storage('full');
-  const problem = page.locator('.rp-prompt .rp-problem');
+  const problem = page.locator('.rp-said .rp-problem');
   await expect(problem).toContainText('full');
   await expect(pg.log).toContainText('Noted. Your cat: Ada.');
   await expect(pg.log).toContainText('1 2 3');
@@ -60,7 +60,7 @@ test('a real quota that is used up is said, and the prompt that met it can be se
   const pg = new PlaygroundPage(page);
   await pg.open();
   await pg.say('My cat is called Ada.');
-  const full = page.locator('.rp-prompt .rp-problem').getByText('full');
+  const full = page.locator('.rp-said .rp-problem').getByText('full');
   for (let i = 0; i < 60 && !(await full.isVisible()); i++) {
     // The browser compresses what it stores: only noise takes the room it seems to.
     await pg.prompt.fill(

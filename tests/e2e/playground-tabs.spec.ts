@@ -15,7 +15,7 @@ test('a second tab follows live, is told whose the session is, and takes it over
   await expect(second.log).toContainText('Noted. Your dog: Argos.');
   await expect(second.page.getByText('The session is live in another tab.')).toBeVisible();
   await second.send('What is my cat called?');
-  await expect(second.page.locator('.rp-prompt .rp-problem')).toContainText(/tab/);
+  await expect(second.page.locator('.rp-said .rp-problem')).toContainText(/tab/);
   await expect(second.prompt).toHaveValue('What is my cat called?');
   await second.button('Take over').click();
   await expect(first.status).toHaveText('asleep');

@@ -145,7 +145,7 @@ for (const [button, status, words] of [
     await expect(pg.region('Machine').getByRole('listitem').filter({ hasText: 'session/new' })).toContainText('asking');
     await pg.button(button).click();
     await expect(pg.prompt).toHaveValue('Are you there?');
-    await expect(page.locator('.rp-prompt .rp-problem')).toContainText(words);
+    await expect(page.locator('.rp-said .rp-problem')).toContainText(words);
     await expect(pg.status).toHaveText(status);
     await expect(pg.button('Send')).toBeEnabled();
     // Asked of the database itself: the panel of tables may not have come to it yet.

@@ -46,6 +46,9 @@ type BridgeState =
 /** What somebody does whose browser the page's own server has not let in. */
 export const LOCKED = 'To use the agents of this machine, open the page by the address that npm start printed in its terminal.';
 
+/** The page's own server was started anew, and each run lets browsers in for itself. */
+const ANEW = 'npm start runs anew, and has not let this browser in yet. Open the page by the address that it printed this time.';
+
 const NO_BRIDGE = 'No bridge here: the agents run in this tab. Connect one of your own at any time.';
 
 /** The working directory of agents in the tab: their files are rows of the database. */
@@ -79,6 +82,9 @@ export function agentNamed(key: string | null | undefined, agents: readonly Agen
   if (!key) return null;
   return agents.find((agent) => agent.key === key) ?? agents.find((agent) => agent.name === key) ?? null;
 }
+
+/** There is a bridge, and it is not for this browser. */
+class Locked extends Absent {}
 
 /** How often a bridge is looked after while the page uses it. */
 const BRIDGE_LOOK_MS = 10_000;
@@ -116,8 +122,8 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
   async function discover(): Promise<void> {
     const found = await bridges.discover();
     if (found === 'locked') {
-      bridge.value = { kind: 'locked' };
-      throw new Absent(`${LOCKED} Until then the agents run in this tab.`);
+      if (bridge.value.kind !== 'failed') bridge.value = { kind: 'locked' };
+      throw new Locked(`${LOCKED} Until then the agents run in this tab.`);
     }
     if (!found) throw new Absent(NO_BRIDGE);
     await use(found);
@@ -134,11 +140,14 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
         if (!own) throw error;
         return discover();
       });
-    } catch {
+    } catch (error) {
       if (access !== looked) return;
-      const why = `The bridge at ${looked.url} does not answer, or not to this page any more. Start it again, then connect it.`;
+      const locked = error instanceof Locked;
+      const why = locked
+        ? ANEW
+        : `The bridge at ${looked.url} does not answer, or not to this page any more. Start it again, then connect it.`;
       // Why another could not be connected stays to be read.
-      if (bridge.value.kind !== 'failed') bridge.value = { kind: 'lost', why };
+      if (!locked && bridge.value.kind !== 'failed') bridge.value = { kind: 'lost', why };
       boot.set('Bridge', 'lost', why);
       lookLater();
     }

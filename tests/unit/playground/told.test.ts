@@ -119,6 +119,32 @@ it('what is chosen while the page starts waits for its database, and a version o
   expect(JSON.stringify(pg.host.frames.value[1]!.message)).toContain('"protocolVersion":2');
 });
 
+describe('npm start that was started anew', () => {
+  it('does not know the browser: the page says what to open, and finds the bridge when it is let in', async () => {
+    let run = 1;
+    let letIn = 1;
+    const platform = Object.assign(free(), {
+      bridge: {
+        discover: async () => (run === letIn ? { url: `ws://run-${run}`, token: 't' } : ('locked' as const)),
+        list: async ({ url }: { url: string }) =>
+          url === `ws://run-${run}` ? [{ name: 'mine', cwd: '/home/me' }] : Promise.reject(new Error('refused')),
+        launcher: () => ({ launch: () => Promise.reject(new Error('no socket')) }),
+      },
+    });
+    const pg = await open(platform);
+    await pg.navigation.chooseAgent('bridge:mine');
+    const step = () => pg.boot.steps.value.find(({ name }) => name === 'Bridge');
+    run = 2;
+    await pg.agents.lookAfterBridge();
+    expect([pg.agents.bridge.value.kind, step()?.state]).toEqual(['locked', 'lost']);
+    expect(step()?.note).toContain('Open the page by the address that it printed this time');
+    expect(pg.choice.agent.value).toBe('bridge:mine');
+    letIn = 2;
+    await pg.agents.lookAfterBridge();
+    expect([pg.agents.bridge.value, step()?.state]).toMatchObject([{ kind: 'connected', url: 'ws://run-2' }, 'ready']);
+  });
+});
+
 describe('a bridge that was connected by hand', () => {
   it('is not replaced by the page’s own when it dies', async () => {
     const gone = new Set<string>();

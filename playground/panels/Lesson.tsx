@@ -5,8 +5,10 @@ import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
 import { LESSONS, SCENARIOS, type Scenario } from '../scenarios/index.ts';
 import { AGENT_GROUPS, LOCKED } from '../state/agents.ts';
 import type { Inventory } from '../state/navigation.ts';
+import { agentName } from '../platform/bridge-prefix.ts';
 import { doing } from '../state/lesson.ts';
 import type { StepProgress } from '../state/visits.ts';
+import { label } from '../state/words.ts';
 import { Button, Dialog, Problem, Select, type PartProps } from './controls.tsx';
 import { BridgeDialog, ResetDialog, ShareDialog } from './Dialogs.tsx';
 
@@ -165,6 +167,7 @@ export function Tools({ pg }: PartProps) {
   const onClose = () => (dialog.value = null);
   const agents = pg.agents.list.value;
   const chosen = pg.chosen.value;
+  const agent = pg.choice.agent.value;
   // Where it is closed, it opens for the step that is done in it.
   const open = pg.stage.advanced.value || pg.runner.press.value === 'policy';
   return (
@@ -182,18 +185,21 @@ export function Tools({ pg }: PartProps) {
           <div class="rp-advanced-body">
             <Select
               label="Agent"
-              value={pg.choice.agent.value}
-              groups={Object.fromEntries(
-                AGENT_GROUPS.map((name) => [
-                  name,
-                  agents.flatMap(({ group, key, name: words }) => (group === name ? [[key, words] as const] : [])),
-                ]),
-              )}
+              value={agent}
+              groups={{
+                // That of the session, also where it is not here.
+                '': chosen || agent === '' ? [] : [[agent, label(agentName(agent), 'without a name', 80)] as const],
+                ...Object.fromEntries(
+                  AGENT_GROUPS.map((name) => [
+                    name,
+                    agents.flatMap(({ group, key, name: words }) => (group === name ? [[key, words] as const] : [])),
+                  ]),
+                ),
+              }}
               onChoose={pg.navigation.chooseAgent}
             />
             <p class="rp-dim rp-small">
-              {chosen ? <span class="rp-badge">{chosen.where === 'tab' ? 'in this tab' : 'a process'}</span> : null}{' '}
-              {chosen?.description ?? ''}
+              {chosen ? <span class="rp-badge">{chosen.where === 'tab' ? 'in this tab' : 'a process'}</span> : null} {chosen?.description}
             </p>
             <Select<ResumePolicy>
               label="Policy"

@@ -52,6 +52,12 @@ function Notices({ pg }: PartProps) {
           {pg.databases.warning.value}
         </p>
       ) : null}
+      {pg.missing.value ? (
+        <p class="rp-notice" data-tone="warn">
+          <span aria-hidden="true">⚠ </span>
+          {pg.missing.value}
+        </p>
+      ) : null}
       {pg.inPast.value ? <p class="rp-notice">You look at the past. Fork from here to go on from this moment, or return to now.</p> : null}
       {file ? (
         <p class="rp-notice">

@@ -6,7 +6,7 @@ import type { Scenario } from '../scenarios/types.ts';
 import { agentName, BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import type { BridgeAccess, BridgeAgent, Platform } from '../platform/index.ts';
 import { Absent, type Boot } from './pace.ts';
-import { errorWords } from './words.ts';
+import { errorWords, label } from './words.ts';
 
 export interface AgentChoice {
   /** What the session stores as its agent and a link names: the name, or `bridge:NAME`. */
@@ -167,6 +167,13 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
   return {
     bridge,
     list,
+    /** What is to be said of an agent that is chosen and not here. */
+    missing(key: string): string {
+      const name = label(agentName(key), 'without a name', 80);
+      if (!key.startsWith(BRIDGE_PREFIX)) return `The agent “${name}” of this session is not here.`;
+      const remedy = bridge.value.kind === 'locked' ? LOCKED : 'Connect the bridge to go on with it.';
+      return `The agent “${name}” of this session is behind a bridge, which is not connected. ${remedy}`;
+    },
     discover,
     lookAfterBridge,
     stop,

@@ -4,16 +4,16 @@ import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
 import { agentName, BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import { Refused, sizeProblem } from '../platform/import-file.ts';
 import { SCENARIOS, scenarioNamed, type Scenario } from '../scenarios/index.ts';
-import { agentFor, agentNamed, type AgentChoice } from './agents.ts';
+import { agentFor, agentNamed } from './agents.ts';
 import type { Page } from './page.ts';
 import type { Turns } from './turns.ts';
-import { firstOpen, parseFragment, type BranchMemory, type Place, type PlaceMemory, type StepProgress } from './visits.ts';
+import { firstOpen, keyOf, parseFragment, type BranchMemory, type Place, type PlaceMemory, type StepProgress } from './visits.ts';
 import { errorWords, label } from './words.ts';
 
 export type Navigation = ReturnType<typeof createNavigation>;
 
 export function createNavigation(page: Page, turns: Turns) {
-  const { agents, choice, host, lesson, moves, notices, session, stage, timeline, visits } = page;
+  const { agents, choice, databases, host, lesson, moves, notices, session, stage, timeline, visits } = page;
   const { address } = page.platform;
 
   const asked = (): Place => page.fixed ?? parseFragment(address.read());
@@ -27,17 +27,24 @@ export function createNavigation(page: Page, turns: Turns) {
     choice.agent.value = agent;
   }
 
+  /** The agent that a link or a memory names: one that is here, or one that is not and has a session here, its bridge being away. */
+  function keyNamed(name: string | null | undefined, scenario: Scenario): string | null {
+    const here = agentNamed(name, agents.list.value);
+    if (here || !name) return here?.key ?? null;
+    return visits.last.places[keyOf(databases.branch.value, scenario.name, name)]?.sessionId ? name : null;
+  }
+
   /** What a place asks for, as far as it is here; gives the agent it names. */
-  function takePlace(place: Place, isFirst = false): AgentChoice | null {
+  function takePlace(place: Place, isFirst = false): string | null {
     const list = agents.list.value;
     const scenario = scenarioNamed(place.scenario ?? visits.last.scenario ?? undefined);
-    const linked = agentNamed(place.agent, list);
-    const named = linked ?? (place.scenario ? null : agentNamed(visits.last.agent, list));
+    const linked = keyNamed(place.agent, scenario);
+    const named = linked ?? (place.scenario ? null : keyNamed(visits.last.agent, scenario));
     const fitting = agentFor(scenario, list);
     // With nothing chosen yet, a bridged agent comes first.
     const bridged = list.find((agent) => agent.where === 'bridge');
-    const agent = named ?? (place.scenario === undefined && fitting?.where !== 'bridge' ? (bridged ?? fitting) : fitting);
-    take(scenario, agent?.key ?? list[0]?.key ?? '', isFirst);
+    const other = place.scenario === undefined && fitting?.where !== 'bridge' ? (bridged ?? fitting) : fitting;
+    take(scenario, named ?? other?.key ?? list[0]?.key ?? '', isFirst);
     return linked;
   }
 
@@ -142,7 +149,8 @@ export function createNavigation(page: Page, turns: Turns) {
 
     async chooseSession(sessionId: string | null): Promise<void> {
       const info = session.list.value.find((one) => one.sessionId === sessionId);
-      if (info && agents.named(info.agent)) choice.agent.value = info.agent;
+      // It gets the prompts, here or not.
+      if (info) choice.agent.value = info.agent;
       await show(sessionId, []);
     },
   };
@@ -229,7 +237,9 @@ export function createBranches(page: Page, navigation: Navigation) {
       await moves.go(async () => {
         await databases.open(name);
         visits.remember(() => ({ branch: name }));
-        await navigation.goTo(page.here(), 'start');
+        const here = page.here();
+        // That of a file's session may be nowhere else.
+        await navigation.goTo(page.chosen.value ? here : { scenario: here.scenario, step: here.step }, 'start');
       });
       notices.note.value = null;
     });

@@ -182,6 +182,7 @@ export function createPage({ platform, base = '/', place: fixed = null }: Playgr
     onChange: () => page.rememberPlace(),
   });
 
+  const chosen = computed(() => agents.named(choice.agent.value));
   const inPast = computed(() => timeline.past.value !== null);
   /** What the panels show: the past while one looks at it, else now. */
   const view = computed<SessionView>(() => timeline.past.value?.view ?? session.live.value);
@@ -242,7 +243,9 @@ export function createPage({ platform, base = '/', place: fixed = null }: Playgr
     frames,
     /** A turn runs, here or in another tab, or the prompt that begins one is on its way. */
     running: computed(() => sending.value || session.live.value.turnOpen),
-    chosen: computed(() => agents.named(choice.agent.value)),
+    chosen,
+    /** Why a session is shown whose agent cannot be asked. */
+    missing: computed(() => (ready.value && !chosen.value && choice.agent.value !== '' ? agents.missing(choice.agent.value) : null)),
     ends: [looked, lesson.stop, agents.stop, session.stop, timeline.stop, tables.stop],
     here,
     placeKey,

@@ -29,6 +29,38 @@ test('the printed address leads to the playground with the agents of this machin
   await context.close();
 });
 
+test('npm start is started anew: an open page says what to open, a reloaded one keeps its conversation, and both go on when let in', async ({
+  browser,
+}) => {
+  const before = await startChild();
+  const context = await browser.newContext({ storageState: { cookies: [], origins: [] } });
+  const pg = new PlaygroundPage(await context.newPage());
+  const { page } = pg;
+  await page.goto(before.address);
+  await pg.ready();
+  await pg.say('My cat is called Ada.');
+  await before.stop();
+  const after = await startChild(['--port', new URL(before.url).port]);
+  try {
+    await expect(page.getByRole('alert')).toContainText('Open the page by the address that it printed this time');
+    await page.reload();
+    await pg.ready();
+    await expect(pg.log).toContainText('Noted. Your cat: Ada.');
+    await expect(pg.combobox('Agent')).toHaveValue('bridge:native');
+    await expect(page.getByText('is behind a bridge, which is not connected')).toBeVisible();
+    await pg.send('What is my cat called?');
+    await expect(page.locator('.rp-said .rp-problem')).toContainText('none is connected');
+    await page.goto(after.address);
+    await pg.ready();
+    await expect(page.getByText('is behind a bridge, which is not connected')).toHaveCount(0);
+    await pg.say('What is my cat called?');
+    await expect(pg.answer).toContainText('Ada');
+  } finally {
+    await after.stop();
+    await context.close();
+  }
+});
+
 test('another browser gets no token: its agents run in the tab, and the page says what to open', async ({ browser }) => {
   const context = await browser.newContext({ baseURL: server.url, storageState: { cookies: [], origins: [] } });
   const page = await context.newPage();

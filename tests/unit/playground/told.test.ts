@@ -5,7 +5,7 @@ import { verdictOf } from '../../../playground/state/words.ts';
 import type { Playground } from '../../../playground/state/playground.ts';
 import type { SessionEvent } from '../../../src/engine/types.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
-import { begin, free, open, said, withAgent } from './open-pages.ts';
+import { begin, closePage, free, open, said, withAgent } from './open-pages.ts';
 import { testPlatform, type TestPlatform } from './platform.ts';
 
 describe('a prompt on its way', () => {
@@ -117,6 +117,57 @@ it('what is chosen while the page starts waits for its database, and a version o
   expect([...problems]).toEqual([null]);
   await pg.turns.say('My cat is called Ada.');
   expect(JSON.stringify(pg.host.frames.value[1]!.message)).toContain('"protocolVersion":2');
+});
+
+describe('a session whose agent is behind a bridge that is away', () => {
+  const platform = (before?: TestPlatform) => {
+    const made = Object.assign(testPlatform(before), { away: false });
+    if (!before) made.hash = '#v=1&scenario=free&agent=bridge:native';
+    const inner = inProcessLauncher();
+    const bridge: TestPlatform['bridge'] = {
+      discover: async () => (made.away ? null : { url: 'ws://own', token: 't' }),
+      list: async () => [{ name: 'native', cwd: '/home/me' }],
+      launcher: () => inner,
+    };
+    return Object.assign(made, { bridge });
+  };
+
+  it.each([
+    ['at its own address', (hash: string) => hash],
+    ['at the page’s plain one', () => ''],
+  ])('is shown after a reload %s, under its agent’s name, and goes on when the bridge is there', async (_, address) => {
+    const first = platform();
+    const before = await open(first);
+    await before.turns.say('My cat is called Ada.');
+    const sessionId = before.session.id.value;
+    await closePage(before);
+    const next = Object.assign(platform(first), { away: true, hash: address(first.hash) });
+    const pg = await open(next);
+    expect([pg.choice.agent.value, pg.session.id.value]).toEqual(['bridge:native', sessionId]);
+    expect(said(pg)).toContain('Noted.');
+    expect(pg.missing.value).toBe(
+      'The agent “native” of this session is behind a bridge, which is not connected. Connect the bridge to go on with it.',
+    );
+    expect([pg.notices.link.value, next.hash]).toEqual([null, first.hash]);
+    expect((await pg.turns.say('What is my cat called?')).error?.message).toContain('behind a bridge, and none is connected');
+    next.away = false;
+    await pg.connectBridge({ url: 'ws://own', token: 't' });
+    expect(pg.missing.value).toBeNull();
+    expect((await pg.turns.say('What is my cat called?')).error).toBeNull();
+  });
+
+  it('names its agent when it is chosen in the list', async () => {
+    const first = platform();
+    const before = await open(first);
+    await before.turns.say('My cat is called Ada.');
+    const sessionId = before.session.id.value;
+    await closePage(before);
+    const pg = await open(Object.assign(platform(first), { away: true, hash: '#v=1&scenario=free&agent=native' }));
+    expect([pg.choice.agent.value, pg.missing.value]).toEqual(['native', null]);
+    await pg.navigation.chooseSession(sessionId);
+    expect([pg.choice.agent.value, pg.missing.value]).toEqual(['bridge:native', expect.stringContaining('not connected')]);
+    expect(said(pg)).toContain('Noted.');
+  });
 });
 
 describe('npm start that was started anew', () => {

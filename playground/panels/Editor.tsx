@@ -1,7 +1,7 @@
 /** The session as a second client has it: an editor that speaks ACP to the host. */
 import { signal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
-import { Button, Draft, Panel, type PartProps } from './controls.tsx';
+import { Button, Draft, Panel, useKeptFocus, type PartProps } from './controls.tsx';
 import { Conversation } from './Conversation.tsx';
 
 const HINT =
@@ -10,6 +10,7 @@ const HINT =
 export function EditorPanel({ pg }: PartProps) {
   const { editor, runner } = pg;
   const fixed = useMemo(() => ({ unsent: signal(null), hint: signal(HINT) }), []);
+  const form = useKeptFocus<HTMLFormElement>('.rp-field');
   const here = editor.here.value;
   const opened = editor.opened.value;
   const prompting = editor.prompting.value;
@@ -22,6 +23,7 @@ export function EditorPanel({ pg }: PartProps) {
         <Conversation label="What the editor shows" view={editor.view} {...fixed} />
         <form
           class="rp-filter"
+          ref={form}
           onSubmit={(event) => {
             event.preventDefault();
             if (!locked && !prompting) void editor.ask(draft);

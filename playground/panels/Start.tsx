@@ -1,6 +1,7 @@
 /** How the page starts, in named steps with an honest end; and what is asked when the database does not open. */
 import type { BootStep } from '../state/pace.ts';
-import { Button, Problem, type PartProps } from './controls.tsx';
+import type { Playground } from '../state/playground.ts';
+import { Button, Problem, useHandedFocus, type PartProps } from './controls.tsx';
 
 const SAID = {
   loading: ['◐', 'loading'],
@@ -33,9 +34,14 @@ export function BootSteps({ steps }: { readonly steps: readonly BootStep[] }) {
 /** What was kept here does not open. Nothing is begun in its place until the person says so. */
 export function UnopenedNotice({ pg }: PartProps) {
   const unopened = pg.databases.unopened.value;
-  if (unopened === null) return null;
+  return unopened === null ? null : <Unopened pg={pg} unopened={unopened} />;
+}
+
+type UnopenedProps = PartProps & { readonly unopened: NonNullable<Playground['databases']['unopened']['value']> };
+
+function Unopened({ pg, unopened }: UnopenedProps) {
   return (
-    <div class="rp-unopened" role="alert">
+    <div class="rp-unopened" role="alert" ref={useHandedFocus()}>
       <p>
         <strong>Your sessions are in this browser, and its storage could not be opened.</strong>
       </p>

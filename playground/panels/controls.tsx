@@ -49,8 +49,14 @@ export function Dialog({
   readonly wide?: boolean;
   readonly action?: ComponentChildren;
 }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
+  // Nothing is done by one more press of Enter.
+  const dialog = useKeptFocus<HTMLDialogElement>('.rp-field, .rp-dialog-end > .rp-button:last-child');
+  useEffect(() => dialog.current?.showModal(), [dialog]);
+  useLayoutEffect(() => {
+    const box = dialog.current;
+    // Before it is taken away: one that goes while it is open gives no focus back.
+    return () => box?.close();
+  }, [dialog]);
   return (
     <dialog ref={dialog} class={`rp-dialog ${wide ? 'rp-wide' : ''}`} aria-labelledby="rp-dialog-title" onClose={onClose}>
       <h2 id="rp-dialog-title">{title}</h2>
@@ -225,6 +231,18 @@ export function useHandedFocus(): RefObject<HTMLDivElement> {
     },
     [],
   );
+  return holder;
+}
+
+/** What has the keyboard's focus and gives way to something else in the same holder hands the focus to the first `to` there. */
+export function useKeptFocus<Holder extends HTMLElement>(to: string): RefObject<Holder> {
+  const holder = useRef<Holder>(null);
+  // Before this drawing of it.
+  const had = holder.current?.contains(document.activeElement) ?? false;
+  useLayoutEffect(() => {
+    const box = holder.current;
+    if (had && box && !box.contains(document.activeElement)) box.querySelector<HTMLElement>(to)?.focus();
+  });
   return holder;
 }
 

@@ -1,5 +1,5 @@
 /** For everyone: axe finds nothing, in every state, theme and width; and all of it works by keyboard. */
-import { expect, test } from '@playwright/test';
+import { expect, test, type Locator } from '@playwright/test';
 import { PlaygroundPage } from './playground-page.ts';
 import { defects, type Passed } from './support/axe.ts';
 
@@ -109,4 +109,32 @@ test('a whole turn, sleep and resume by keyboard alone, with the focus never los
   expect(out).toBe(true);
   expect([...seen].some((at) => at.includes('Terminal input'))).toBe(true);
   expect([...seen].some((at) => at.includes('Frames, newest last'))).toBe(true);
+});
+
+test('a button that gives way to something else hands the keyboard’s focus on', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  const { url, token } = (await page.evaluate(async () => (await fetch('/__rehydrate/bridge.json')).json())) as {
+    url: string;
+    token: string;
+  };
+  const press = async (button: Locator) => {
+    await button.focus();
+    await page.keyboard.press('Enter');
+  };
+  await pg.say('My cat is called Ada.');
+  await page.getByRole('navigation', { name: 'Panels' }).getByRole('button', { name: 'Editor' }).click();
+  await press(pg.button('Open it in the editor'));
+  await expect(page.getByRole('textbox', { name: 'Words typed in the editor' })).toBeFocused();
+  const dialog = page.getByRole('dialog');
+  await press(pg.button('All lessons'));
+  await press(dialog.getByRole('button', { name: 'An agent that lies' }));
+  await expect(pg.button('All lessons')).toBeFocused();
+  await press(pg.button('About the bridge'));
+  await press(dialog.getByRole('button', { name: 'Disconnect bridge' }));
+  await expect(dialog.getByLabel('Bridge address')).toBeFocused();
+  await dialog.getByLabel('Bridge address').fill(url);
+  await dialog.getByLabel('Token').fill(token);
+  await press(dialog.getByRole('button', { name: 'Connect', exact: true }));
+  await expect(dialog.getByRole('button', { name: 'Close' })).toBeFocused();
 });

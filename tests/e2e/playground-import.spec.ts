@@ -43,6 +43,7 @@ test('a prepared session goes to a bridged agent only when the person says so, a
   await expect(pg.region('Wire')).toContainText('Nothing has crossed the wire');
   await pg.button('Send').click();
   await dialog.getByRole('button', { name: 'Send it to native' }).click();
+  await expect(pg.button('Send')).toBeFocused();
   await pg.turnEnded('What is my cat called?');
   await pg.tier('transcript');
   await pg.region('Wire').getByText('session/new').first().click();

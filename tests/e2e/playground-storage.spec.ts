@@ -98,6 +98,7 @@ test('a database that held sessions and does not open is asked about, and nothin
   await storage('closed');
   await page.reload();
   await pg.button('Go on in memory').click();
+  await expect(pg.prompt).toBeFocused();
   await expect(pg.region('Machine')).toContainText('in memory');
   await pg.say('My dog is called Argos.');
   await storage('well');

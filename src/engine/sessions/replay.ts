@@ -33,6 +33,9 @@ interface Matched {
 /** So many times as long the first message of a replay may take: an agent that brings nothing is left for a new one. */
 export const SILENCES_AT_FIRST = 4;
 
+/** A wait that took so much longer than it was to take says nothing of the agent. */
+const STANDSTILL_MS = 40;
+
 /** Nobody says so much beside a conversation; more is a replay without the user's words. */
 const MAX_ASIDE = 256;
 
@@ -163,8 +166,12 @@ export async function openReplay(
         const isAll = (!expectsMessages || reachedEnd) && verified !== 'replay-empty';
         if (isAll || left <= 0 || connection.exit !== null) return;
         const before = received;
-        await connection.wait(Math.min(limits.replayQuietMs, left));
-        silences = received === before ? silences + 1 : 0;
+        const wait = Math.min(limits.replayQuietMs, left);
+        const since = performance.now();
+        await connection.wait(wait);
+        // While this process stood still itself nothing could be heard.
+        const stoodStill = performance.now() - since > wait + STANDSTILL_MS;
+        silences = received === before ? silences + (stoodStill ? 0 : 1) : 0;
         if (silences >= (received === 0 ? SILENCES_AT_FIRST : 1)) return;
       }
     },

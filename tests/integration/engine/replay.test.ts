@@ -115,6 +115,26 @@ describe('I3: a replay never adds a row twice', () => {
     expect(report.preamble?.events).toBeGreaterThan(0);
   });
 
+  it('a silence in which the host itself stood still is none', async () => {
+    const { wake } = await worldOf(
+      rawAgents((message, agent) => {
+        if (message.method === 'session/prompt') agent.say(ours[1]);
+        if (message.method === 'session/load') agent.say(ours[0]);
+        if (message.method) agent.say(ordinary(message, { loadSession: true }));
+        if (message.method !== 'session/load') return;
+        setTimeout(() => {
+          for (const until = performance.now() + 500; performance.now() < until;);
+        }, 10);
+        setTimeout(() => setTimeout(() => agent.say(ours[1])), 60);
+      }),
+    );
+    const before = await wake();
+    await before.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await before.prompt('s', 'My name is Ada.');
+    await before.sleep();
+    expect(await (await wake()).resume('s')).toMatchObject({ tier: 'load', verified: 'replay-matched' });
+  });
+
   it('an agent that begins its replay long after its answer keeps its session', async () => {
     const { wake } = await worldOf(
       rawAgents((message, agent) => {

@@ -1,7 +1,7 @@
 /** The framing and the judging of frames, against simple versions of themselves, on seeded rubbish. */
 import { describe, expect, it } from 'vitest';
 import { isMessage } from '../../../src/adapters/json-rpc.ts';
-import { LineCutter, parseMessage } from '../../../src/adapters/stdio/lines.ts';
+import { LineCutter, parseMessage, utf8Reader } from '../../../src/adapters/stdio/lines.ts';
 import { framesOf } from '../../../src/bridge/frames.ts';
 import { findCommand } from '../../../src/bridge/commands.ts';
 import { judgeFrame } from '../../../src/bridge/inbound.ts';
@@ -78,6 +78,8 @@ function payloads(frames: Buffer): Buffer[] {
 
 describe('fuzz', () => {
   it(`${COUNT} lines: each message is one frame, in order, and everything else is rejected`, () => {
+    // As the bridge reads what an agent writes.
+    const utf8 = utf8Reader(() => undefined);
     let left = COUNT;
     while (left > 0) {
       const lines = Array.from({ length: 1 + below(50) }, mutated).map((line) => Buffer.from(line.filter((byte) => byte !== 0x0a)));
@@ -87,7 +89,7 @@ describe('fuzz', () => {
       const sent: string[] = [];
       const rejected: string[] = [];
       const take = (block: Buffer | null): void => {
-        const out = block === null ? null : framesOf(block, (line) => rejected.push(line.toString('latin1')));
+        const out = block === null ? null : framesOf(utf8(block), (line) => rejected.push(line.toString('latin1')));
         if (out !== null) sent.push(...payloads(out).map((payload) => payload.toString('latin1')));
       };
       for (let at = 0; at < bytes.length;) {
@@ -99,7 +101,7 @@ describe('fuzz', () => {
       const trimmed = lines.map((line) => {
         let end = line.length;
         while (end > 0 && line[end - 1]! <= 0x20) end -= 1;
-        return line.subarray(0, end);
+        return utf8(line.subarray(0, end));
       });
       const latin1 = (buffer: Buffer): string => buffer.toString('latin1');
       // What is invisible in front of a message is no part of it, and may go or stay.

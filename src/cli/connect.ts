@@ -8,7 +8,7 @@ import { RehydrateError } from '../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../engine/limits.ts';
 import { within } from '../engine/protocol/connection.ts';
 import { fieldsOf } from '../engine/protocol/updates.ts';
-import { tooLarge } from './stdio-messages.ts';
+import { ANSWERS_MS, tooLarge } from './stdio-messages.ts';
 
 type ServerAddress = ReturnType<typeof agentAddress>;
 
@@ -47,7 +47,7 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
   let isOpen = Promise.withResolvers<void>();
   /** Requests that are to be answered still, by their ids as JSON; no prompts, whose turns go on without their client. */
   const due = new Set<string>();
-  let answered = Promise.withResolvers<void>();
+  let onAnswered: () => void = () => undefined;
   const close = () => {
     leaving = true;
     socket.close(1000);
@@ -76,7 +76,7 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
       mine.on('message', (data) => {
         unheard = null;
         const id = ANSWER.exec((data as Buffer).toString('utf8', 0, LONGEST_ID))?.[1];
-        if (id !== undefined && due.delete(id) && due.size === 0) answered.resolve();
+        if (id !== undefined && due.delete(id) && due.size === 0) onAnswered();
         output.write(data as Buffer);
         if (output.write('\n')) return;
         mine.pause();
@@ -105,8 +105,8 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
     };
     /** The client has said all, and may read on. */
     const leave = async () => {
-      answered = Promise.withResolvers();
-      if (due.size > 0) await within(Promise.race([answered.promise, done.catch(() => undefined)]), ANSWERS_MS);
+      const answered = new Promise<void>((resolve) => (onAnswered = resolve));
+      if (due.size > 0) await within(Promise.race([answered, done.catch(() => undefined)]), ANSWERS_MS);
       close();
     };
     const begin = () =>
@@ -122,7 +122,6 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
 /** An answer of a server of ours begins so. */
 const ANSWER = /^\{"jsonrpc":"2\.0","id":("(?:[^"\\]|\\.)*"|[^,"]+),"(?:result|error)"/;
 const LONGEST_ID = 512;
-const ANSWERS_MS = 15_000;
 
 /** A byte-order mark and its kind stay here; what is no message at all is the server's to refuse. */
 function trimmed(line: Buffer): Buffer {

@@ -5,8 +5,12 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
 import { corker, messageLine, parseMessage, readLines } from '../adapters/stdio/lines.ts';
 import { RehydrateError } from '../engine/errors.ts';
+import { DEFAULT_LIMITS } from '../engine/limits.ts';
 import type { MessageStream } from '../engine/ports.ts';
 import { fieldsOf } from '../engine/protocol/updates.ts';
+
+/** How long a client that has said all is answered still: an agent that is asked to stop has its grace. */
+export const ANSWERS_MS = DEFAULT_LIMITS.cancelGraceMs + 5_000;
 
 /**
  * `readable` ends with the input, and breaks when a line is longer than `messageBytes`, which `broken` is told. A line that is no message is

@@ -167,8 +167,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     'session/delete': inOrder(async (params) => {
       const { sessionId, openPermissions } = await mine(text(params, 'sessionId'));
       const attachment = attachments.get(sessionId);
-      // Whoever deletes a session need not be told that it is gone. One that could not be deleted is followed on.
       await cancel(sessionId);
+      // Whoever deletes a session need not be told that it is gone. One that could not be deleted is followed on.
       await detach(sessionId);
       try {
         await host.delete(sessionId);

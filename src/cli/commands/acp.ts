@@ -8,7 +8,7 @@ import { EXIT } from '../table.ts';
 import { hostOf } from '../host.ts';
 import { type Call, has, one, UsageError } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
-import { answeredToTheEnd, stdioMessages } from '../stdio-messages.ts';
+import { ANSWERS_MS, answeredToTheEnd, stdioMessages } from '../stdio-messages.ts';
 import { tokenFrom } from '../token-file.ts';
 
 export const acp: Command = ({ call, ...context }) => {
@@ -18,9 +18,6 @@ export const acp: Command = ({ call, ...context }) => {
     throw new UsageError('“acp” needs an agent’s command after --, as in: -- my-agent --acp; or --connect.', 'acp');
   return serveHere({ call, ...context });
 };
-
-/** How long a client that has said all is answered still: an agent that is asked to stop has its grace. */
-const ANSWERS_MS = DEFAULT_LIMITS.cancelGraceMs + 5_000;
 
 async function serveHere({ call, output, signals }: Context): Promise<number> {
   const options = sessionOptions(call);

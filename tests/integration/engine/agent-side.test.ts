@@ -386,3 +386,27 @@ describe('open', () => {
     await expect(host.open('s', { agent: 'raw', cwd: tmpdir() })).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 });
+
+describe('the agent’s own sessions', () => {
+  const listing = (sessions: unknown[]) =>
+    agents(
+      (message, say) => {
+        if (message.method === 'session/list') say({ jsonrpc: '2.0', id: message.id, result: { sessions } });
+        return message.method === 'session/list';
+      },
+      { loadSession: true, sessionCapabilities: { list: {}, resume: {} } },
+    );
+
+  it('what its list says in other types than text is left out', async () => {
+    const { host } = await hostOf(listing([{ sessionId: 'raw-1', cwd: 7, title: 5, updatedAt: {} }]));
+    expect((await host.agentSessions({ agent: 'raw', cwd: CWD })).sessions).toEqual([
+      { agentSessionId: 'raw-1', sessionId: null, cwd: CWD, title: null, updatedAt: null },
+    ]);
+  });
+
+  it('I4: one that its complete list lacks is none, although a load of it is answered with success', async () => {
+    const { host } = await hostOf(listing([]));
+    const { sessionId } = await host.adopt({ agent: 'raw', agentSessionId: 'mistyped', cwd: CWD });
+    await expect(host.resume(sessionId)).rejects.toMatchObject({ code: 'session_not_resumable' });
+  });
+});

@@ -19,6 +19,7 @@ import {
   type ViewToolCall,
 } from '../../src/engine/index.ts';
 import { classOf, fieldsOf, isOpenCall, noticeText, planEntries, toolOutput, type Role } from '../../src/engine/protocol/updates.ts';
+import { logPages } from '../../src/engine/storage/log-pages.ts';
 import { TOLD_MACHINE, toldMachine, type Machine } from './machine.ts';
 import { createPace, drawn } from './pace.ts';
 import { label, turnEndWords, verdictWords, type FailedResume, type StoredReport } from './words.ts';
@@ -302,9 +303,6 @@ export function lastReply({ items }: SessionView): string {
 
 // ---- reading it
 
-/** How much of the log is read at once. */
-const PAGE = 500;
-
 /** A host without agents: it reads while everything live sleeps, in tabs that only watch, and on copies from the past. */
 export const openReader = (database: SqlDatabase): Promise<Host> => createHost({ database, agents: {} });
 
@@ -317,11 +315,8 @@ const infoOf = (reader: Host, sessionId: string): Promise<SessionInfo | null> =>
 export async function catchUp(reader: Host, sessionId: string, conversation: Conversation, past = false): Promise<SessionView> {
   const info = await infoOf(reader, sessionId);
   if (!info) return EMPTY_VIEW;
-  while (conversation.lastSeq < info.latestSeq) {
-    const page = await reader.history(sessionId, { after: conversation.lastSeq, limit: PAGE });
-    if (page.length === 0) break;
-    conversation.add(page);
-  }
+  const since = { after: conversation.lastSeq, before: info.latestSeq + 1 };
+  for await (const page of logPages((range) => reader.history(sessionId, range), since)) conversation.add(page);
   return conversation.view(info, !past && info.state === 'asleep');
 }
 

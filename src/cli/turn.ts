@@ -7,6 +7,7 @@ import { openTerminal, REFUSED, type Terminal } from './terminal.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import type { Host } from '../engine/index.ts';
 import { classOf, fieldsOf, messageIdOf, messageText, noticeText, readToolCall, roleOf, stringOf } from '../engine/protocol/updates.ts';
+import { logPages } from '../engine/storage/log-pages.ts';
 import type { PermissionRequested, PermissionResolved, PromptResult, ResumeReport, SessionEvent } from '../engine/types.ts';
 
 export interface TurnPrinter {
@@ -145,17 +146,8 @@ export function followEvents(host: Host, sessionId: string, after: number, show:
   };
 }
 
-/** How many events are read at a time, so that a long history needs little memory. */
-const PAGE = 500;
-
 export async function* storedEvents(host: Host, sessionId: string, after = 0, limit = Infinity): AsyncGenerator<SessionEvent> {
-  for (let left = limit; left > 0; left -= PAGE) {
-    const size = Math.min(left, PAGE);
-    const events = await host.history(sessionId, { after, limit: size });
-    yield* events;
-    if (events.length < size) return;
-    after = events.at(-1)!.seq;
-  }
+  for await (const page of logPages((range) => host.history(sessionId, range), { after, limit })) yield* page;
 }
 
 /** `ask` needs somebody to ask: a terminal to read from and one to write to. */

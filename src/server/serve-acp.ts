@@ -11,7 +11,6 @@ import {
   type Host,
   type MessageStream,
   RehydrateError,
-  type SessionEvent,
   type SessionInfo,
 } from '../engine/index.ts';
 import { checkOptions } from '../engine/check-options.ts';
@@ -21,6 +20,7 @@ import type { RpcError } from '../engine/protocol/json-rpc.ts';
 import { objectOf } from '../engine/protocol/reported-state.ts';
 import { capabilitiesV1 } from '../engine/protocol/v2-agent-side.ts';
 import { isoTime } from '../engine/safe-text.ts';
+import { logPages } from '../engine/storage/log-pages.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { agentCursor, agentsOwn, takeIn } from './adoption.ts';
 import { Attachment, type AttachedClient } from './attachment.ts';
@@ -493,14 +493,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     return null;
   }
 
-  async function* pages(sessionId: string, after: number, last: number): AsyncGenerator<readonly SessionEvent[], void> {
-    for (let cursor = after; cursor < last && !connection.gone.aborted;) {
-      const page: SessionEvent[] = await host.history(sessionId, { after: cursor, before: last + 1, limit: limits.replayPage });
-      if (page.length === 0) break;
-      yield page;
-      cursor = (page.at(-1) as SessionEvent).seq;
-    }
-  }
+  const pages = (sessionId: string, after: number, last: number) =>
+    logPages((range) => host.history(sessionId, range), { after, before: last + 1 }, { page: limits.replayPage, signal: connection.gone });
 
   /** What a client that has the record up to `last` knows, as far back as that is looked up. */
   async function namesBefore({ sessionId, firstSeq }: SessionInfo, last: number): Promise<Names> {

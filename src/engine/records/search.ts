@@ -9,6 +9,7 @@ import { invalid } from '../errors.ts';
 import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import { messageText, replacesMessage, roleOf, type Role } from '../protocol/updates.ts';
 import { read, storageError } from '../storage/errors.ts';
+import { logPages } from '../storage/log-pages.ts';
 import type { Store } from '../storage/store.ts';
 import type { SessionEvent } from '../types.ts';
 
@@ -279,8 +280,7 @@ async function* messages(store: Store, sessionId: string, from: number, { openTo
     open = null;
     return [{ sessionId, seq: first.seq, end, at: first.at, role, text: texts.join('') }];
   };
-  for (let after = from; ;) {
-    const page: SessionEvent[] = await store.events(sessionId, { after, limit: PAGE });
+  for await (const page of logPages((range) => store.events(sessionId, range), { after: from })) {
     for (const event of page) {
       const role: Role | null = event.kind === 'update' ? roleOf(event.payload, event.meta) : null;
       if (role === null) {
@@ -307,13 +307,9 @@ async function* messages(store: Store, sessionId: string, from: number, { openTo
       open.chars += text.length;
       open.end = event.seq;
     }
-    const last = page.at(-1);
-    if (!last || page.length < PAGE) {
-      if (openToo) yield* close();
-      return whole;
-    }
-    after = last.seq;
   }
+  if (openToo) yield* close();
+  return whole;
 }
 
 // ---------------------------------------------------------------- words

@@ -251,7 +251,7 @@ export interface ClientServices {
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** Answers one request of the agent. A thrown error becomes the JSON-RPC error. */
   handle(request: ClientServiceRequest): Promise<unknown>;
-  /** Takes a notification of the agent's that is none of the host's own: an extension's. */
+  /** Takes a notification of an extension, which the host does not handle itself. An error that it throws goes nowhere. */
   notify?(notification: ClientServiceNotification): void;
   /** The session's agent is gone: end what was started for it. Resolves when it is gone. */
   release(sessionId: string): Promise<void>;

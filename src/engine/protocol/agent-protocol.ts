@@ -61,6 +61,7 @@ export interface NewAgentSession {
   readonly settings: AnsweredSettings;
   /** What else is in the answer: `_meta`, fields of extensions. */
   readonly rest: Readonly<Record<string, unknown>>;
+  /** The answer, for the error of one that names none. */
   readonly raw: unknown;
 }
 

@@ -5,7 +5,8 @@
 import { describeExit, type AgentExit, type AgentLauncher, type AgentProcess, type AgentSpec } from '../ports.ts';
 import { RehydrateError, type ErrorCode } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
-import { inStrings, redactTokens } from '../transcript/token-shapes.ts';
+import { redactTokens } from '../transcript/token-shapes.ts';
+import { beginning, WORDS_CHARS } from './bounded.ts';
 import { createPeer, type Peer, type PeerHandlers, type RpcError, type RpcResponse, type Unread } from './json-rpc.ts';
 
 /** A call that got no result. */
@@ -78,17 +79,11 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     {
       ...handlers,
       onNoise(what) {
-        if (noise.length < NOISE_KEPT) noise.push(`[the agent ${what}]`);
+        if (noise.length < NOISE_KEPT) noise.push(`[the agent ${beginning(what, WORDS_CHARS)}]`);
       },
     },
     unread,
   );
-
-  // An agent's error is quoted in errors, reports and the log, as its stderr is.
-  const request: Peer['request'] = (method, params, settle) =>
-    peer.request(method, params, (response) =>
-      settle(response && 'error' in response ? { error: inStrings(response.error, redactTokens) as RpcError } : response),
-    );
 
   let ended = false;
   const gone = (async () => {
@@ -118,7 +113,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
           else finish({ kind: 'hung', method, afterMs: of === 'silence' && now >= last ? MOST_SILENCES * ms : ms });
         };
         let timer = setTimeout(onTimeout, ms);
-        request(method, params, (response) => {
+        peer.request(method, params, (response) => {
           if (response === null) finish({ kind: 'ended', method });
           else if ('error' in response) finish({ kind: 'refused', method, error: response.error });
           else finish({ kind: 'answered', value: response.result });
@@ -129,7 +124,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
       await new Promise((resolve) => setTimeout(resolve, ms));
       agentMs += ms;
     },
-    start: request,
+    start: (method, params, settle) => peer.request(method, params, settle),
     notify: (method, params) => peer.notify(method, params),
     get heardAt() {
       return peer.heardAt;
@@ -197,9 +192,7 @@ export function describeError({ code, message, data }: RpcError): string {
   return `error ${code}: ${cutWords(message) || '(no message)'}${reason === '' ? '' : ` (${reason})`}`;
 }
 
-/** As much of an agent's own words as stands in a message; `data.error` has what was taken of it, up to `errorChars`. */
-const WORDS_CHARS = 600;
-const cutWords = (text: string): string => (text.length > WORDS_CHARS ? `${text.slice(0, WORDS_CHARS)}…` : text);
+const cutWords = (text: string): string => beginning(text, WORDS_CHARS);
 
 /** The limit that the agent ran into and was ended for, if that is how it went. */
 export function limitFault(connection: Connection): RehydrateError | null {

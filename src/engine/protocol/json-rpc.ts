@@ -7,7 +7,8 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS, type Limits } from '../limits.ts';
 import type { MessageStream } from '../ports.ts';
-import { bounded } from './bounded.ts';
+import { inStrings, redactTokens } from '../transcript/token-shapes.ts';
+import { beginning, bounded, errorData, NOTE_CHARS } from './bounded.ts';
 
 export interface RpcError {
   readonly code: number;
@@ -125,7 +126,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     const key = typeof id === 'number' ? id : typeof id === 'string' && /^\d{1,15}$/.test(id) ? Number(id) : null;
     const settle = key === null ? undefined : pending.get(key);
     if (key === null || !settle) {
-      handlers.onNoise(`answered ${JSON.stringify(id) ?? 'nothing'}, which was not asked or was answered before`);
+      handlers.onNoise(`answered ${beginning(JSON.stringify(id) ?? 'nothing', NOTE_CHARS)}, which was not asked or was answered before`);
       return;
     }
     pending.delete(key);
@@ -177,17 +178,23 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** An error is a reason and no payload: of one that is longer its beginning is taken, since it is looked through, quoted and stored. */
-function toRpcError(value: unknown): RpcError {
-  if (!isObject(value)) return { code: 0, message: beginning(typeof value === 'string' ? value : JSON.stringify(value)) };
-  const code = typeof value['code'] === 'number' ? value['code'] : 0;
-  const message = typeof value['message'] === 'string' ? beginning(value['message']) : '';
-  if (value['data'] === undefined) return { code, message };
-  const json = JSON.stringify(value['data']) ?? '';
-  return { code, message, data: json.length > FIXED_LIMITS.errorChars ? beginning(json) : value['data'] };
+/**
+ * An error is a reason, not a payload: of one that is longer its beginning is taken, since it is looked through, quoted and stored; for the
+ * same reason without what looks like a token.
+ */
+export function toRpcError(value: unknown): RpcError {
+  const { code, message, data } = isObject(value)
+    ? value
+    : { code: 0, message: typeof value === 'string' ? value : JSON.stringify(value), data: undefined };
+  return inStrings(
+    {
+      code: typeof code === 'number' ? code : 0,
+      message: typeof message === 'string' ? beginning(message, FIXED_LIMITS.errorChars) : '',
+      ...(data === undefined ? {} : { data: errorData(data) }),
+    },
+    redactTokens,
+  ) as RpcError;
 }
-
-const beginning = (text: string): string => (text.length > FIXED_LIMITS.errorChars ? `${text.slice(0, FIXED_LIMITS.errorChars)}…` : text);
 
 function words(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -13,6 +13,7 @@ import type {
   Setting,
   TurnAnswer,
 } from './agent-protocol.ts';
+import { errorData } from './bounded.ts';
 import type { Connection, Outcome } from './connection.ts';
 import type { RpcResponse } from './json-rpc.ts';
 import { objectOf, readConfigOptions, readModes, withText } from './reported-state.ts';
@@ -64,7 +65,7 @@ export function readTurn(response: RpcResponse): TurnAnswer {
   if ('error' in response) return { kind: 'refused', error: response.error };
   const said = objectOf(response.result);
   const stopReason = said?.['stopReason'];
-  if (!said || typeof stopReason !== 'string') return { kind: 'garbled', said: response.result ?? null };
+  if (!said || typeof stopReason !== 'string') return { kind: 'garbled', said: errorData(response.result ?? null) };
   return { kind: 'stopped', stopReason: stopReason as StopReason, said };
 }
 
@@ -103,7 +104,8 @@ export function speak(connection: Connection, facts: AgentFacts, words: Dialect)
   /** The answer that names a new session. */
   const readNew = (result: unknown): NewAgentSession => {
     const { sessionId: id, modes: _modes, configOptions: _options, ...rest } = objectOf(result) ?? {};
-    return { agentSessionId: typeof id === 'string' && id !== '' ? id : null, settings: words.settings(result), rest, raw: result };
+    const agentSessionId = typeof id === 'string' && id !== '' ? id : null;
+    return { agentSessionId, settings: words.settings(result), rest, raw: agentSessionId === null ? errorData(result) : null };
   };
   return {
     facts,

@@ -7,7 +7,7 @@ import type { AuthMethod, Implementation } from '@agentclientprotocol/sdk';
 import type { StopReason } from '../types.ts';
 import type { AgentCapabilities, AgentFacts, AgentNotification, AgentProtocol, AnsweredSettings, TurnAnswer } from './agent-protocol.ts';
 import type { Connection } from './connection.ts';
-import type { RpcError } from './json-rpc.ts';
+import { toRpcError, type RpcError } from './json-rpc.ts';
 import { modesAmong, objectOf, readCommands, readConfigOptions, withText } from './reported-state.ts';
 import { isConversation, roleOf } from './updates.ts';
 import { readNotification, readTurn, speak, supported } from './v1.ts';
@@ -163,11 +163,11 @@ function stopped({ messageId, cancelled }: Running, idle: Fields): TurnAnswer {
 
 function errorOf(value: unknown): RpcError {
   const { code, message, data } = objectOf(value) ?? {};
-  return {
+  return toRpcError({
     code: typeof code === 'number' ? code : -32603,
     message: typeof message === 'string' ? message : 'The agent stopped with an error and did not say which.',
-    ...(data === undefined ? {} : { data }),
-  };
+    data,
+  });
 }
 
 /** The question of v2 has words of its own, and a tool call or a command only where it is about one. */

@@ -1,6 +1,7 @@
 /** Which version of ACP an agent speaks: what it is asked for, and what it turns out to be by the fields of its answer. */
 import { RPC, type AgentCapabilities, type AgentFacts, type AgentProtocol } from './agent-protocol.ts';
 import type { ProtocolChoice } from '../types.ts';
+import { beginning, NOTE_CHARS } from './bounded.ts';
 import type { Connection, Failure, Patience } from './connection.ts';
 import { objectOf } from './reported-state.ts';
 import { readCapabilitiesV1, readFactsV1, speakV1 } from './v1.ts';
@@ -46,7 +47,10 @@ export function readInitialize(result: unknown, choice: ProtocolChoice = 'v1'): 
   if (!answer) return unusable('answered initialize with no object', false);
   const number = answer['protocolVersion'];
   if (number !== 1 && number !== 2)
-    return unusable(`speaks ACP version ${JSON.stringify(number)}, this host versions 1 and 2`, Number.isInteger(number));
+    return unusable(
+      `speaks ACP version ${beginning(String(JSON.stringify(number)), NOTE_CHARS)}, this host versions 1 and 2`,
+      Number.isInteger(number),
+    );
   const isV1 = 'agentCapabilities' in answer || 'agentInfo' in answer || (number === 1 && !('capabilities' in answer));
   if (isV1)
     return choice === 'v2'

@@ -10,12 +10,14 @@ import { FIXED_LIMITS } from '../limits.ts';
 import type { AgentExit, ClientServices } from '../ports.ts';
 import { RPC, type AgentUpdate } from '../protocol/agent-protocol.ts';
 import type { IncomingRequest, RpcResponse } from '../protocol/json-rpc.ts';
+import { beginning, NOTE_CHARS } from '../protocol/bounded.ts';
 import { isUnreadable } from '../protocol/reported-state.ts';
 import { classOf, messageIdOf, readToolCall, roleOf } from '../protocol/updates.ts';
 import { asksFor } from '../protocol/versions.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type NewEvent } from '../storage/statements.ts';
 import { createWriter, type Work, type WriterOptions } from '../storage/writer.ts';
+import { utf8Length } from '../transcript/text.ts';
 import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate } from '../types.ts';
 import {
   isForeign,
@@ -42,7 +44,7 @@ export type SessionPhase =
   | { readonly kind: 'starting' | 'resuming'; readonly abort: AbortController }
   | { readonly kind: 'live'; readonly live: Live }
   | { readonly kind: 'prompting'; readonly live: Live; readonly turn: Turn }
-  | { readonly kind: 'ending'; readonly live: Live; readonly turn: Turn | null; readonly ending: Ending };
+  | { readonly kind: 'ending'; readonly live: Live; readonly ending: Ending };
 
 /** Why a session's agent is being ended, in the words of `turn_outcome_unknown`'s `data.cause`. */
 export interface EndCause {
@@ -143,6 +145,8 @@ export interface Turn {
 
 export interface Ending {
   readonly cause: EndCause;
+  /** The turn that ran when it began, until the agent's answer to it is in the log. */
+  turn: Turn | null;
   /** What was said and could not be written when it came, in order: it is tried once more with the end. */
   readonly unwritten: Work[];
   /** True when something after that was let go: its turn has no end of its own. */
@@ -207,7 +211,7 @@ export class Session {
           ?.permissions.withdraw(requestId)
           .catch((error: unknown) => this.fail(error));
       },
-      onOther: (method, params, agent) => this.passOn(mine, agent, method, params),
+      onOther: (method, params, agent) => void this.passOn(mine, agent, method, params),
       room: () => this.liveOf(mine)?.log.writer.room() ?? null,
     };
   }
@@ -289,18 +293,20 @@ export class Session {
   /** Keeps it until more is known of the session. */
   private hold(opening: Opening, item: AgentUpdate): void {
     const { queuedEvents, queuedBytes } = this.parts.config.limits;
-    opening.heldBytes += JSON.stringify(item.update).length;
-    if (opening.held.length < queuedEvents && opening.heldBytes <= queuedBytes) return void opening.held.push(item);
-    const words = `The agent sent more than queuedEvents (${queuedEvents}) or queuedBytes (${queuedBytes}) of updates before the session was open.`;
-    this.fail(new RehydrateError('limit_exceeded', words, { limit: 'queuedEvents', allowed: queuedEvents }));
+    opening.heldBytes += utf8Length(JSON.stringify([item.update, item.meta]));
+    const isMany = opening.held.length >= queuedEvents;
+    if (!isMany && opening.heldBytes <= queuedBytes) return void opening.held.push(item);
+    const [limit, allowed, unit] = isMany ? ['queuedEvents', queuedEvents, ''] : ['queuedBytes', queuedBytes, ' bytes'];
+    const words = `The agent sent updates of more than ${limit} (${allowed}${unit}) before the session was open.`;
+    this.fail(new RehydrateError('limit_exceeded', words, { limit, allowed }));
   }
 
   private hearOpen(live: Live, { id, late }: Open, item: AgentUpdate): void {
     const { agentSession, lastTurn } = live;
-    const turn = 'turn' in this.phase ? this.phase.turn : null;
+    const { turn } = this;
     // One process serves one session; what names another is a sub-session of the agent's own.
     if (isForeign(item, id)) {
-      if (turn) Object.assign(turn.said, { foreign: turn.said.foreign + 1, foreignId: String(item.agentSessionId) });
+      if (turn) Object.assign(turn.said, { foreign: turn.said.foreign + 1, foreignId: beginning(String(item.agentSessionId), NOTE_CHARS) });
       return;
     }
     const { update, meta } = agentSession.redacted(item);
@@ -309,7 +315,7 @@ export class Session {
       late.replay.take(update, meta, false);
       return this.settleReplaySoon(live, late);
     }
-    const running = turn && turn.progress.kind !== 'answered' ? turn : null;
+    const running = runs(turn);
     const passed = running ? running.filter.push(update, meta) : [{ update, meta }];
     if (passed.length === 0) return;
     if (running) for (const each of passed) remember(running.said, each.update);
@@ -434,16 +440,26 @@ export class Session {
     }
   }
 
-  private passOn(mine: AgentSession, agent: Agent, method: string, params: Readonly<Record<string, unknown>>): void {
+  /** Nobody waits for an answer, so an error of the client's own goes nowhere: it is no reason to end the agent. */
+  private async passOn(mine: AgentSession, agent: Agent, method: string, params: Readonly<Record<string, unknown>>): Promise<void> {
     const client = this.client ?? this.parts.config.clientFor(mine.context.agent);
     if (!client?.notify) return;
     agent.clients.add(client);
-    client.notify({ method, params: mine.fromAgent(params), sessionId: this.sessionId });
+    try {
+      await (client.notify({ method, params: mine.fromAgent(params), sessionId: this.sessionId }) as unknown);
+    } catch {
+      // See above.
+    }
+  }
+
+  /** The turn whose end is not in the log yet. */
+  private get turn(): Turn | null {
+    const { phase } = this;
+    return phase.kind === 'prompting' ? phase.turn : phase.kind === 'ending' ? phase.ending.turn : null;
   }
 
   private get runningTurnId(): string | null {
-    const { phase } = this;
-    return 'turn' in phase && phase.turn && phase.turn.progress.kind !== 'answered' ? phase.turn.turnId : null;
+    return runs(this.turn)?.turnId ?? null;
   }
 
   // -------------------------------------------------------------- a turn
@@ -467,7 +483,7 @@ export class Session {
         live.lastTurn = { turnId: turn.turnId, said: turn.said };
         const { phase } = this;
         if (phase.kind === 'prompting') this.become('answered', { kind: 'live', live });
-        else if (phase.kind === 'ending') this.phase = { ...phase, turn: null };
+        else if (phase.kind === 'ending') phase.ending.turn = null;
         settle(null);
       },
       (error: unknown) => this.keepUnwritten(error, work),
@@ -477,7 +493,7 @@ export class Session {
   /** Whether the turn can still be answered: it runs, and all that was said in it before is, or will be, in the log. */
   isRunning(turn: Turn): boolean {
     const { phase } = this;
-    return 'turn' in phase && phase.turn === turn && !(phase.kind === 'ending' && phase.ending.dropped);
+    return this.turn === turn && !(phase.kind === 'ending' && phase.ending.dropped);
   }
 
   // -------------------------------------------------------------- the end
@@ -525,7 +541,7 @@ export class Session {
     const { phase } = this;
     if (phase.kind !== 'live' && phase.kind !== 'prompting') return;
     const turn = phase.kind === 'prompting' ? phase.turn : null;
-    this.become('end', { kind: 'ending', live: phase.live, turn, ending: { cause, unwritten: [], dropped: false } });
+    this.become('end', { kind: 'ending', live: phase.live, ending: { cause, turn, unwritten: [], dropped: false } });
   }
 
   /**
@@ -571,9 +587,8 @@ export class Session {
     }
     const { phase } = this;
     if (phase.kind !== 'ending') throw new Error(`session ${sessionId}: its agent ended while it was ${phase.kind}`);
-    const { turn, ending } = phase;
-    const { cause, unwritten } = ending;
-    const running = turn && turn.progress.kind !== 'answered' ? turn : null;
+    const { cause, turn, unwritten } = phase.ending;
+    const running = runs(turn);
     const at = config.clock();
     const stored = brief(redact(exit));
     const end = running && redact(interruptedBy({ kind: cause.kind, words: cause.words, exit: stored }, running.turnId));
@@ -610,6 +625,9 @@ export class Session {
   }
 }
 
+/** The turn, if the agent has not answered it yet. */
+const runs = (turn: Turn | null): Turn | null => (turn && turn.progress.kind !== 'answered' ? turn : null);
+
 export const nothingSaid = (): LastSaid => ({
   anything: false,
   kind: null,
@@ -626,11 +644,11 @@ export function remember(said: LastSaid, update: SessionUpdate): void {
   said.messageId = messageIdOf(update);
   if (!kind.startsWith('tool_call') || said.toolCalls.size >= MAX_TOOL_CALLS) return;
   const { id } = readToolCall(update);
-  if (id !== '') said.toolCalls.add(id);
+  if (id !== '' && id.length <= MOST_ID_CHARS) said.toolCalls.add(id);
 }
 
-/** Tool calls of a turn whose later updates are known to be its. */
-const MAX_TOOL_CALLS = 1_000;
+/** Tool calls of a turn whose later updates are known to belong to it, and the length of an id that is remembered for it. */
+const [MAX_TOOL_CALLS, MOST_ID_CHARS] = [1_000, 1_000];
 
 /** The turn that an update after its end goes on with: the rest of its last message, or of one of its tool calls. */
 function turnContinuedBy(last: { readonly turnId: string; readonly said: LastSaid } | null, update: SessionUpdate): string | null {

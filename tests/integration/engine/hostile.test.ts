@@ -1,6 +1,6 @@
 /** What agents may send that is not the protocol, or too much of it: nothing is lost, nothing stops, nothing grows without end. */
 import { describe, expect, it } from 'vitest';
-import { createHost, SqlError } from '../../../src/engine/index.ts';
+import { createHost, SqlError, type RehydrateError } from '../../../src/engine/index.ts';
 import { still } from '../../support/still.ts';
 import { CWD, hostOf, PATIENT, said, until } from './helpers.ts';
 import { ordinary, rawAgents, update, words, type Heard, type RawAgent } from './raw-agent.ts';
@@ -158,6 +158,66 @@ describe('I10: too much', () => {
       { limits: { ...PATIENT, queuedEvents: 50 } },
     );
     await expect(host.create(CREATE)).rejects.toMatchObject({ code: 'limit_exceeded', data: { limit: 'queuedEvents', allowed: 50 } });
+  });
+
+  it.each([
+    ['what it says', { content: { type: 'text', text: 'é'.repeat(600) } }, {}],
+    ['what it says of it in _meta', { content: { type: 'text', text: 'e' } }, { _meta: { pad: 'x'.repeat(1_200) } }],
+  ])('before the answer to session/new, in bytes: the error names that limit: %s', async (_, said, beside) => {
+    const { host } = await hostOf(
+      rawAgents((message, agent) => {
+        if (message.method === 'session/new') agent.say(update({ sessionUpdate: 'agent_message_chunk', ...said }, beside));
+        if (message.method) agent.say(ordinary(message));
+      }),
+      { limits: { ...PATIENT, queuedBytes: 1_000 } },
+    );
+    await expect(host.create(CREATE)).rejects.toMatchObject({
+      code: 'limit_exceeded',
+      message: expect.stringContaining('queuedBytes (1000 bytes)') as string,
+      data: { limit: 'queuedBytes', allowed: 1_000 },
+    });
+  });
+
+  const LONG = 'x'.repeat(1_000_000);
+  const result = (id: unknown, value: unknown) => ({ jsonrpc: '2.0', id, result: value });
+  const METHODS = [{ id: LONG, name: LONG }];
+  it.each<[string, string, (message: Heard, agent: RawAgent) => void]>([
+    [
+      'ids of answers to nothing',
+      'session/new',
+      ({ id }, agent) =>
+        agent.say(...Array.from({ length: 20 }, (_, i) => result(LONG + i, {})), { jsonrpc: '2.0', id, error: { code: 1, message: 'no' } }),
+    ],
+    ['its version', 'initialize', ({ id }, agent) => agent.say(result(id, { protocolVersion: LONG }))],
+    ['an answer that names no session', 'session/new', ({ id }, agent) => agent.say(result(id, { pad: LONG }))],
+    ['an answer without a stop reason', 'session/prompt', ({ id }, agent) => agent.say(result(id, { pad: LONG }))],
+    [
+      'the name of another session',
+      'session/prompt',
+      ({ id }, agent) => agent.say(update({ sessionUpdate: 'plan' }, { sessionId: LONG }), result(id, { stopReason: 'end_turn' })),
+    ],
+    [
+      'its ways to sign in',
+      'session/new',
+      ({ id }, agent) => agent.say({ jsonrpc: '2.0', id, error: { code: -32000, message: 'Sign in' } }),
+    ],
+  ])('an error quotes the beginning of %s, not all of it', async (what, at, answer) => {
+    const { host } = await hostOf(
+      rawAgents((message, agent) => {
+        if (message.method === at) return answer(message, agent);
+        const authMethods = what === 'its ways to sign in' ? METHODS : [];
+        if (message.method === 'initialize') agent.say(result(message.id, { protocolVersion: 1, agentCapabilities: {}, authMethods }));
+        else if (message.method) agent.say(ordinary(message));
+      }),
+    );
+    const error = (await host
+      .create(CREATE)
+      .then(() => host.prompt('s', 'go'))
+      .catch((thrown: unknown) => thrown)) as RehydrateError;
+    const { authMethods: _, ...data } = error.data;
+    expect(error.message.length).toBeLessThan(10_000);
+    expect(JSON.stringify(data).length).toBeLessThan(100_000);
+    expect(error.message).toMatch(/x{100}|no stop reason|without naming/);
   });
 
   it('while the storage is busy: reading stops at the limit, and nothing is lost', async () => {

@@ -318,3 +318,30 @@ describe('a prompt to an agent that is dying', () => {
     ]);
   });
 });
+
+it.each([
+  [
+    'throws',
+    () => {
+      throw new Error('a mistake of the client’s');
+    },
+  ],
+  ['rejects', () => Promise.reject(new Error('a mistake of the client’s'))],
+])('I8: a notification on which the client %s costs the session nothing', async (_, notify) => {
+  let notified = 0;
+  const raw = agents((message, agent) => {
+    if (message.method === 'session/prompt') agent.say({ jsonrpc: '2.0', method: '_mine/told', params: {} });
+    return false;
+  });
+  const client = {
+    capabilities: {},
+    handle: () => Promise.resolve({}),
+    notify: () => (notified++, notify()) as never,
+    release: () => Promise.resolve(),
+  };
+  const { host } = await hostOf(raw, { client });
+  await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+  await host.prompt('s', 'one');
+  expect((await host.prompt('s', 'two')).report.tier).toBe('live');
+  expect(notified).toBe(2);
+});

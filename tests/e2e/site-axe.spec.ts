@@ -10,6 +10,8 @@ import { complaints, sitemapPaths } from './site-support/watch.ts';
 const DESK = { width: 1440, height: 900 };
 const PARTS = 6;
 const PHONE = { width: 320, height: 700 };
+/** Tablets, and windows with one and both of the columns beside the text. */
+const BETWEEN = [768, 1024, 1152, 1366];
 
 /** The playground has its own checks: it is an application, and busy while it starts. */
 const isProse = (path: string) => path !== '/playground/';
@@ -29,9 +31,18 @@ const OTHER_RULES = [...COLOUR_RULES, 'scrollable-region-focusable'];
 /** What stands around the text is looked at on one page of each kind. */
 const around = (path: string) => (KINDS.includes(path) ? {} : { exclude: 'header.header, nav.sidebar' });
 
+/** The page in its window, and what stands in the text in its column, beside which the list of headings is. */
 async function tooWide(page: Page, path: string): Promise<readonly string[]> {
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  return wide > 0 ? [`${path} is ${wide} px wider than a window of ${page.viewportSize()?.width} px`] : [];
+  const wide = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    const column = document.querySelector('.sl-markdown-content');
+    const end = column?.getBoundingClientRect().right ?? 0;
+    const tables = [...(column?.querySelectorAll('table') ?? [])].map((table) => Math.floor(table.getBoundingClientRect().right - end));
+    return { window: scrollWidth - clientWidth, column: Math.max(0, ...tables) };
+  });
+  return Object.entries(wide).flatMap(([what, by]) =>
+    by > 0 ? [`${path} is ${by} px wider than its ${what} at ${page.viewportSize()?.width} px`] : [],
+  );
 }
 
 async function inTheme(page: Page, colorScheme: (typeof THEMES)[number]): Promise<void> {
@@ -61,6 +72,10 @@ for (let part = 0; part < PARTS; part++) {
       await page.goto(path);
       await inTheme(page, 'light');
       await look(path, 'at a desk', { ...around(path), passed: passed.light });
+      for (const width of BETWEEN) {
+        await page.setViewportSize({ ...DESK, width });
+        all.push(...(await tooWide(page, path)));
+      }
       // The same page on: that one loads, and is looked at, is what this costs.
       await page.setViewportSize(PHONE);
       await inTheme(page, 'dark');

@@ -55,7 +55,7 @@ export interface HostOptions {
   readonly client?: ClientServices | ((agent: string) => ClientServices | undefined);
   /**
    * What happens when `limits.liveSessions` are live and another is wanted: `refuse` (default), or `end-idlest`, which ends the
-   * agent of the session that was not used for longest. One in a turn is never ended.
+   * agent of the session that was not used for longest. One that is in a turn, or has a `request` to answer, is never ended.
    */
   readonly whenFull?: 'refuse' | 'end-idlest';
   /**

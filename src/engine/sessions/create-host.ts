@@ -9,14 +9,15 @@ import { exportLines, importLines } from '../records/portable.ts';
 import { search } from '../records/search.ts';
 import { migrate } from '../storage/schema.ts';
 import type { LastKnown, NewEvent } from '../storage/statements.ts';
+import type { StoredSession } from '../storage/rows.ts';
 import { createStore } from '../storage/store.ts';
 import { createRedactor } from '../transcript/redact.ts';
 import { createThoroughRedactor } from '../transcript/redact-thorough.ts';
 import { callForSession, createAgents } from './agent-startup.ts';
 import { withChecks } from './arguments.ts';
 import { configure, type HostOptions } from './config.ts';
-import type { Host } from './host.ts';
-import { cleanUpAll, progressOf } from './lease.ts';
+import type { Host, SessionChanges } from './host.ts';
+import { cleanUpAll, progressOf, type AsleepWork } from './lease.ts';
 import { createManager } from './manager.ts';
 import type { HostParts } from './parts.ts';
 import { withoutValues } from './secrets.ts';
@@ -62,6 +63,39 @@ export async function createHost(options: HostOptions): Promise<Host> {
     if (!RehydrateError.is(error) && !(error instanceof SqlError)) throw error;
   });
   let asleep: Promise<void> | null = null;
+
+  /** What `update` writes; null where that is nothing, so that a session that is live elsewhere is not in the way of other values for the same servers. */
+  async function changesOf({ info }: StoredSession, changes: SessionChanges): Promise<AsleepWork | null> {
+    const { title, metadata, cwd, mcpServers, additionalDirectories } = changes;
+    const { sessionId } = info;
+    // By another path to the same directory it stays: to agents a session belongs to the path under which it was made.
+    const moves = cwd !== undefined && cwd !== info.cwd && !(await config.sameDirectory(cwd, info.cwd));
+    if (moves && (await config.directoryExists?.(info.cwd)))
+      throw invalid(
+        `Session "${sessionId}" works in ${info.cwd}, which is still there; it moves to another directory only when that is gone. To go on in ${cwd}, fork it with that cwd.`,
+        { sessionId, cwd: info.cwd },
+      );
+    const payload = { sessionUpdate: 'session_info_update', title } as const;
+    const events: NewEvent[] = title === undefined ? [] : [{ kind: 'update', turnId: null, at: clock(), origin: 'host', payload }];
+    const lastKnown: LastKnown = {
+      ...(title === undefined ? {} : { title_set: title }),
+      ...(metadata === undefined ? {} : { metadata }),
+    };
+    const change = (column: 'cwd' | 'mcp_servers' | 'additional_directories', value: string | undefined, now: string): Statement[] =>
+      value === undefined || value === now
+        ? []
+        : [{ sql: `UPDATE acp_sessions SET ${column} = ? WHERE session_id = ?`, params: [value, sessionId] }];
+    const also = [
+      ...change('cwd', moves ? cwd : undefined, info.cwd),
+      ...change('mcp_servers', mcpServers && JSON.stringify(withoutValues(mcpServers)), JSON.stringify(info.mcpServers)),
+      ...change(
+        'additional_directories',
+        additionalDirectories && JSON.stringify(additionalDirectories),
+        JSON.stringify(info.additionalDirectories),
+      ),
+    ];
+    return also.length > 0 || Object.keys(lastKnown).length > 0 ? { events, lastKnown, also: () => also } : null;
+  }
 
   /** Removes what is hidden under an id. */
   const remove = (sessionId: string) => finishDeletes(deletes, { sessionId });
@@ -195,39 +229,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
       return options.mcpServers ? host.update(sessionId, { mcpServers: options.mcpServers }) : describe(found);
     },
 
-    async update(sessionId, { title, metadata, cwd, mcpServers, additionalDirectories }) {
-      const { info } = await storedSession(sessionId);
-      // By another path to the same directory it stays: to agents a session belongs to the path under which it was made.
-      const moves = cwd !== undefined && cwd !== info.cwd && !(await config.sameDirectory(cwd, info.cwd));
-      if (moves && (await config.directoryExists?.(info.cwd)))
-        throw invalid(
-          `Session "${sessionId}" works in ${info.cwd}, which is still there; it moves to another directory only when that is gone. To go on in ${cwd}, fork it with that cwd.`,
-          { sessionId, cwd: info.cwd },
-        );
-      const events: NewEvent[] = [];
-      if (title !== undefined) {
-        const payload = { sessionUpdate: 'session_info_update', title } as const;
-        events.push({ kind: 'update', turnId: null, at: clock(), origin: 'host', payload });
-      }
-      const lastKnown: LastKnown = {
-        ...(title === undefined ? {} : { title_set: title }),
-        ...(metadata === undefined ? {} : { metadata }),
-      };
-      const also: Statement[] = [];
-      const change = (column: 'cwd' | 'mcp_servers' | 'additional_directories', value: string | undefined, now: string) => {
-        if (value !== undefined && value !== now)
-          also.push({ sql: `UPDATE acp_sessions SET ${column} = ? WHERE session_id = ?`, params: [value, sessionId] });
-      };
-      change('cwd', moves ? cwd : undefined, info.cwd);
-      change('mcp_servers', mcpServers && JSON.stringify(withoutValues(mcpServers)), JSON.stringify(info.mcpServers));
-      change(
-        'additional_directories',
-        additionalDirectories && JSON.stringify(additionalDirectories),
-        JSON.stringify(info.additionalDirectories),
-      );
-      // Other values for the same servers are only held: there is nothing to write, so a session that is live elsewhere is not in the way.
-      if (also.length > 0 || Object.keys(lastKnown).length > 0) await manager.write(sessionId, { events, lastKnown, also: () => also });
-      if (mcpServers) await manager.holdServers(sessionId, mcpServers);
+    async update(sessionId, changes) {
+      await manager.change(sessionId, (stored) => changesOf(stored, changes), changes.mcpServers);
       return host.get(sessionId);
     },
 

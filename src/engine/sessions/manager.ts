@@ -31,6 +31,8 @@ interface Entry {
   tail: Promise<unknown>;
   /** How much is under way or waits its turn. While there is any, the entry must stay the session's only one. */
   waiting: number;
+  /** How many calls of `request` wait for the agent: while there is any, the session is in use. */
+  requests: number;
   /** A prompt from its first look at the record to its result; at most one. */
   prompt: Prompt | null;
 }
@@ -74,7 +76,7 @@ export function createManager(parts: HostParts) {
     let entry = entries.get(sessionId);
     if (!entry) {
       const session = new Session(sessionId, parts);
-      entries.set(sessionId, (entry = { session, tail: Promise.resolve(), waiting: 0, prompt: null }));
+      entries.set(sessionId, (entry = { session, tail: Promise.resolve(), waiting: 0, requests: 0, prompt: null }));
     }
     return entry;
   }
@@ -121,9 +123,10 @@ export function createManager(parts: HostParts) {
   }
 
   /** Since when the session was not used, if it lives and nothing is under way. */
-  function idleSince({ session, waiting, prompt }: Entry): { readonly sessionId: string; readonly since: number }[] {
+  function idleSince({ session, waiting, requests, prompt }: Entry): { readonly sessionId: string; readonly since: number }[] {
     const { sessionId, state, live } = session;
-    return live && state.kind === 'live' && waiting === 0 && !prompt ? [{ sessionId, since: Math.max(live.usedAt, live.saidAt) }] : [];
+    const inUse = waiting > 0 || requests > 0 || prompt;
+    return live && state.kind === 'live' && !inUse ? [{ sessionId, since: Math.max(live.usedAt, live.saidAt) }] : [];
   }
 
   /** The live session, made live if it is not. Call it inside `serially`. */
@@ -304,20 +307,16 @@ export function createManager(parts: HostParts) {
     setConfigOption: (sessionId, id, value) => set(sessionId, { id, kind: 'option', value }),
 
     async request(sessionId, method, params, options = {}) {
-      const live = await serially(sessionId, (entry) => ensure(entry, options));
-      const { agent, context, agentSession } = live;
-      const asked = new Promise<RpcResponse | null>((resolve) => agent.protocol.request(method, agentSession.toAgent(params), resolve));
-      const response = await unlessAborted(asked, options.signal);
-      if (response === null) {
-        await live.over;
-        const words = `Agent "${agent.name}" ${agent.connection.exitDescription} before it answered ${method}.`;
-        throw new RehydrateError('agent_exited', words, { sessionId, method });
+      const entry = entryOf(sessionId);
+      entry.requests += 1;
+      try {
+        const live = await serially(sessionId, () => ensure(entry, options));
+        return await ask(live, method, params, options.signal);
+      } finally {
+        entry.requests -= 1;
+        const { live } = entry.session;
+        if (live) live.usedAt = performance.now();
       }
-      if ('result' in response) return agentSession.fromAgent(response.result);
-      const { error } = response;
-      const unknown = error.code === RPC.methodNotFound ? ' It does not know this method.' : '';
-      const words = `Agent "${agent.name}" answered ${method} with ${describeError(error)}.${unknown}`;
-      throw redactError(context.redact, new RehydrateError('agent_protocol_error', words, { sessionId, method, error }));
     },
 
     notify(sessionId, method, params) {
@@ -333,6 +332,24 @@ export function createManager(parts: HostParts) {
     delete: (sessionId) =>
       end(sessionId, { kind: 'closed', words: 'the session was deleted while it ran' }, 'delete', () => deleteRecord(parts, sessionId)),
   };
+
+  /** What the agent answers to a request of the client's own. */
+  async function ask(live: Live, method: string, params: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+    const { agent, context, agentSession } = live;
+    const { sessionId } = context;
+    const answered = new Promise<RpcResponse | null>((resolve) => agent.protocol.request(method, agentSession.toAgent(params), resolve));
+    const response = await unlessAborted(answered, signal);
+    if (response === null) {
+      await live.over;
+      const words = `Agent "${agent.name}" ${agent.connection.exitDescription} before it answered ${method}.`;
+      throw new RehydrateError('agent_exited', words, { sessionId, method });
+    }
+    if ('result' in response) return agentSession.fromAgent(response.result);
+    const { error } = response;
+    const unknown = error.code === RPC.methodNotFound ? ' It does not know this method.' : '';
+    const words = `Agent "${agent.name}" answered ${method} with ${describeError(error)}.${unknown}`;
+    throw redactError(context.redact, new RehydrateError('agent_protocol_error', words, { sessionId, method, error }));
+  }
 
   // -------------------------------------------------------------- as the record has it, and as it is here
 
@@ -403,17 +420,20 @@ export function createManager(parts: HostParts) {
     storedSession,
     describe,
     stateOf,
-    /** Writes into the record, whether the session is live here or nowhere. */
-    async write(sessionId: string, work: AsleepWork): Promise<void> {
-      await serially(sessionId, async ({ session }) => {
-        if (session.live) await session.live.log.writer.append(work);
-        else await writeAsleep(parts, sessionId, work);
-      });
-    },
-    /** The values of MCP servers for the wakes to come. A live agent keeps those it has. */
-    holdServers: (sessionId: string, mcpServers: readonly McpServer[]): Promise<void> =>
+    /**
+     * Writes into the record what `workOf` makes of the session as it stands, whether it is live here or nowhere, and holds the values of its
+     * MCP servers from then on: a wake comes before both or after both. A live agent keeps the servers it has.
+     */
+    change: (
+      sessionId: string,
+      workOf: (stored: StoredSession) => Promise<AsleepWork | null>,
+      mcpServers?: readonly McpServer[],
+    ): Promise<void> =>
       serially(sessionId, async ({ session }) => {
-        session.secrets = secretValues(session.secrets?.env ?? {}, mcpServers);
+        const work = await workOf(await storedSession(sessionId));
+        if (work && session.live) await session.live.log.writer.append(work);
+        else if (work) await writeAsleep(parts, sessionId, work);
+        if (mcpServers) session.secrets = secretValues(session.secrets?.env ?? {}, mcpServers);
       }),
     /** The values given for one session are known for the other, too. */
     shareSecrets(from: string, to: string): void {
@@ -422,7 +442,8 @@ export function createManager(parts: HostParts) {
     },
     /** The secret values that can be had without starting anything, for redaction. */
     async knownSecrets(info: Pick<SessionInfo, 'sessionId' | 'envNames' | 'mcpServers'>) {
-      const held = entries.get(info.sessionId)?.session.secrets;
+      const session = entries.get(info.sessionId)?.session;
+      const held = session?.live?.context.secrets ?? session?.secrets;
       return [...(await resolveKnown(config.secrets, info, held)), ...config.knownSecrets];
     },
     /** How many sessions are in memory. */

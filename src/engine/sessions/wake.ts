@@ -51,7 +51,6 @@ export function wake(session: Session, { policy, abort, signal }: WakeOptions): 
           await session.end({ kind: 'host_failed', words: 'the report could not be stored', error }, 'kill');
           throw error;
         }
-        session.secrets = secrets;
         return live;
       });
     } catch (error) {

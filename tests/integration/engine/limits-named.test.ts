@@ -160,6 +160,31 @@ describe('idle agents', () => {
     expect((await host.prompt('s', 'go')).report.tier).toBe('resume');
   });
 
+  it.each([
+    ['idleMs', { idleMs: 20 }],
+    ['end-idlest', { liveSessions: 1 }],
+  ])('%s: a session is in use until its agent has answered a request, or the caller does not wait any more', async (_, limits) => {
+    const slow = rawAgents((message, agent) => {
+      const answer = ordinary(message, { sessionCapabilities: { resume: {} } });
+      if (message.method === '_slow') setTimeout(() => agent.say(answer), 300);
+      else if (message.method && message.method !== '_never') agent.say(answer);
+    });
+    const { host } = await hostOf(slow, { whenFull: 'end-idlest', limits: { ...PATIENT, quietMs: 0, ...limits } });
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    const answer = host.request('s', '_slow', {});
+    const other = () => host.create({ agent: 'raw', cwd: CWD, sessionId: 'other' });
+    if ('liveSessions' in limits)
+      await expect(until(() => slow.heard.some(({ method }) => method === '_slow')).then(other)).rejects.toThrow(/liveSessions/);
+    await expect(answer).resolves.toEqual({ stopReason: 'end_turn' });
+    const gone = new AbortController();
+    const never = host.request('s', '_never', {}, { signal: gone.signal });
+    await until(() => slow.heard.some(({ method }) => method === '_never'));
+    gone.abort(new Error('not waited for'));
+    await expect(never).rejects.toThrow('not waited for');
+    if ('liveSessions' in limits) await other();
+    await until(async () => (await host.get('s')).state === 'asleep');
+  });
+
   it('whenFull refuse: an error by the limit’s name; end-idlest: the one not used for longest makes room', async () => {
     const make = async (whenFull?: 'refuse' | 'end-idlest') => {
       const { host } = await hostOf(plain(), { limits: { ...PATIENT, quietMs: 0, liveSessions: 2 }, ...(whenFull ? { whenFull } : {}) });

@@ -58,6 +58,21 @@ describe('servers that change', () => {
     expect(given(agents)).toEqual([[OLD], [NEW]]);
   });
 
+  it('while it wakes: record and values change together, so that every wake has the one list or the other', async () => {
+    const { wake, agents } = await watchedWorld();
+    const host = await wake();
+    const { sessionId } = await host.create({ ...PLACE, mcpServers: [OLD] });
+    await host.close(sessionId);
+    for (let ticks = 0; ticks < 24; ticks++) {
+      const updated = host.update(sessionId, { mcpServers: [http('a-header-value', `https://${ticks}.example/mcp`)] });
+      for (let tick = 0; tick < ticks; tick++) await null;
+      await host.resume(sessionId);
+      await updated;
+      await host.close(sessionId);
+    }
+    expect(given(agents)).toHaveLength(25);
+  });
+
   it('by another host: what this one holds of them is not used, neither there nor here', async () => {
     const { wake, agents } = await watchedWorld();
     const host = await wake();
@@ -131,6 +146,23 @@ describe('servers that change', () => {
 });
 
 describe('where values come from', () => {
+  it('a value that was rotated: the port is asked at each wake, and never for what a caller gave', async () => {
+    const { wake, agents } = await watchedWorld();
+    const first = await wake();
+    const { sessionId } = await first.create({ ...PLACE, env: { TOKEN: 'first-token-value' }, mcpServers: [OLD] });
+    await first.sleep();
+    let rotations = 0;
+    const host = await wake({ secrets: ({ name }) => `${name}-rotated-${++rotations}` });
+    for (let wakes = 0; wakes < 2; wakes++) {
+      await host.resume(sessionId);
+      await host.close(sessionId);
+    }
+    await host.update(sessionId, { mcpServers: [NEW] });
+    await host.resume(sessionId);
+    expect(given(agents)).toEqual([[OLD], [http('X-Key-rotated-2', OLD.url)], [http('X-Key-rotated-4', OLD.url)], [NEW]]);
+    expect(rotations).toBe(5);
+  });
+
   const odd = { ...command('c'), url: 'https://both.example', headers: [{ name: 'H', value: 'h' }] } as McpServer;
   const held = (...servers: McpServer[]) => secretValues({ TOKEN: 'held' }, servers);
   const twice = { ...OLD, headers: [...OLD.headers, { name: 'X-Key', value: 'another' }] };

@@ -21,6 +21,7 @@ import { introduce as introduceTo } from '../protocol/versions.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
 import type { AgentDescription } from '../types.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 import { NAME, VERSION } from '../version.ts';
 import type { Config } from './config.ts';
 import type { DescribeOptions } from './host.ts';
@@ -124,7 +125,7 @@ export interface AgentStart {
   readonly client: ClientServices | undefined;
   readonly listener: AgentListener;
   /** Gives an agent that runs already and has introduced itself, if there is one. Whoever takes it sees to its end. */
-  readonly takeSpare?: () => Promise<Agent | null>;
+  readonly takeIdle?: () => Promise<Agent | null>;
   readonly redact?: <T>(value: T) => T;
 }
 
@@ -140,20 +141,20 @@ export async function withAgent<T, R>(
   const { config, signal, sessionId, client } = start;
   signal.throwIfAborted();
   const asked = performance.now();
-  const spare = (await start.takeSpare?.()) ?? null;
+  const idle = (await start.takeIdle?.()) ?? null;
   const agent =
-    spare ??
+    idle ??
     (await Agent.launch(start).catch((error: unknown) => {
       throw redactError(start.redact, error);
     }));
-  spare?.listen(start.listener, performance.now() - asked);
+  idle?.listen(start.listener, performance.now() - asked);
   if (client) agent.clients.add(client);
   const { connection } = agent;
   const onAbort = () => void connection.end('kill');
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     signal.throwIfAborted();
-    if (!spare) await introduce(agent, config, client);
+    if (!idle) await introduce(agent, config, client);
     const made = await work(agent);
     signal.throwIfAborted();
     signal.removeEventListener('abort', onAbort);
@@ -267,8 +268,8 @@ const DEAF: AgentListener = {
 
 export type Agents = ReturnType<typeof createAgents>;
 
-/** A process that no session has yet, and what it was told that it may ask. */
-interface Spare {
+/** A process that no session has yet, and what it was told of the client. */
+interface IdleProcess {
   readonly advertised: string;
   readonly agent: Promise<Agent>;
   /** Ends it before it has introduced itself. */
@@ -279,7 +280,7 @@ interface Spare {
 export function createAgents(config: Config) {
   const authMethods = new Map<string, string>();
   const described = new Map<string, AgentDescription>();
-  const spares = new Map<string, Spare>();
+  const idle = new Map<string, IdleProcess>();
   const running = new Set<{ readonly abort: AbortController; readonly over: Promise<unknown> }>();
   /** Why none is started any more, once the host goes to sleep. */
   let ended: RehydrateError | null = null;
@@ -314,34 +315,51 @@ export function createAgents(config: Config) {
     return over;
   }
 
-  /** The agent in a process that no session has yet: it is kept for the first session that can use it. */
-  async function spare(name: string, options: DescribeOptions): Promise<Agent> {
-    // One that somebody else is starting is waited for, whatever becomes of it.
-    for (let held; (held = spares.get(name));) {
-      const agent = await held.agent.catch(() => null);
+  /** The agent in an idle process: it is kept for the first session that can use it. */
+  async function idleAgent(name: string, options: DescribeOptions): Promise<Agent> {
+    for (;;) {
+      const held = idle.get(name);
+      if (!held) {
+        const mine = startIdle(name, options);
+        try {
+          return await mine.agent;
+        } catch (error) {
+          // A session took it and was given up, which is not this caller's affair: another one is started.
+          if (!mine.abort.signal.aborted) throw error;
+          continue;
+        }
+      }
+      // One that another caller is starting is waited for, whatever becomes of it.
+      const agent = await unlessAborted(
+        held.agent.catch(() => null),
+        options.signal,
+      );
       if (agent && !agent.connection.ended) return agent;
-      if (spares.get(name) === held) spares.delete(name);
+      if (idle.get(name) === held) idle.delete(name);
     }
+  }
+
+  function startIdle(name: string, options: DescribeOptions): IdleProcess {
     const client = options.client ?? config.clientFor(name);
     const abort = new AbortController();
     const signal = options.signal ? AbortSignal.any([abort.signal, options.signal]) : abort.signal;
-    const kept: Spare = {
+    const kept: IdleProcess = {
       advertised: advertised(client),
       agent: run(name, 'describe', { ...options, ...(client ? { client } : {}), signal }, (agent) => Promise.resolve(agent)),
       abort,
     };
-    spares.set(name, kept);
-    const forget = () => spares.get(name) === kept && spares.delete(name);
+    idle.set(name, kept);
+    const forget = () => idle.get(name) === kept && idle.delete(name);
     kept.agent.then(({ connection }) => {
       void connection.gone.then(forget);
       const { idleMs } = config.limits;
-      if (idleMs > 0) inBackground(setTimeout(() => void (spares.get(name) === kept && connection.end('ask')), idleMs));
+      if (idleMs > 0) inBackground(setTimeout(() => void (idle.get(name) === kept && connection.end('ask')), idleMs));
     }, forget);
-    return kept.agent;
+    return kept;
   }
 
   return {
-    spare,
+    idleAgent,
 
     /** How a person signed in with an agent. */
     authMethod: (name: string): string | undefined => authMethods.get(name),
@@ -370,22 +388,22 @@ export function createAgents(config: Config) {
     async describe(agent: string, options: DescribeOptions): Promise<AgentDescription> {
       const known = described.get(agent);
       if (known) return known;
-      const { protocolVersion, info, capabilities, authMethods } = (await spare(agent, options)).facts;
+      const { protocolVersion, info, capabilities, authMethods } = (await idleAgent(agent, options)).facts;
       const description: AgentDescription = { agent, protocolVersion, info, capabilities, authMethods };
       described.set(agent, description);
       return description;
     },
 
-    /** The spare process, if a session of this environment and client can use it; it ends when whoever waits for it gives up. */
-    async takeSpare(
+    /** The idle process, if a session of this environment and client can use it; when the caller gives up before it has it, it is ended. */
+    async takeIdle(
       name: string,
       env: Readonly<Record<string, string>>,
       client: ClientServices | undefined,
       signal: AbortSignal,
     ): Promise<Agent | null> {
-      const held = spares.get(name);
+      const held = idle.get(name);
       if (!held || Object.keys(env).length > 0 || held.advertised !== advertised(client)) return null;
-      spares.delete(name);
+      idle.delete(name);
       const giveUp = () => held.abort.abort(signal.reason);
       signal.addEventListener('abort', giveUp, { once: true });
       const agent = await held.agent.catch(() => null);
@@ -404,7 +422,7 @@ export function createAgents(config: Config) {
       for (const { abort } of open) abort.abort(reason);
       await Promise.all([
         ...open.map(({ over }) => over),
-        ...[...spares.values()].map(async ({ agent }) => (await agent.catch(() => null))?.connection.end('ask')),
+        ...[...idle.values()].map(async ({ agent }) => (await agent.catch(() => null))?.connection.end('ask')),
       ]);
     },
   };

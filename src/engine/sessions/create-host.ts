@@ -112,7 +112,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     async agentSessions(options) {
       const { agent: name, cwd, cursor } = options;
       const live = manager.liveWith(name);
-      const agent = live[0]?.agent ?? (await agents.spare(name, options));
+      const agent = live[0]?.agent ?? (await agents.idleAgent(name, options));
       if (!agent.facts.canList) return { sessions: [] };
       const page = await callForSession(agent, config, agents.authMethod(name), () =>
         agent.protocol.listSessions(cwd, cursor, { ms: limits.listMs }),

@@ -10,6 +10,7 @@ import { storageError } from '../storage/errors.ts';
 import { withState, type StoredSession, type StoredTurn } from '../storage/rows.ts';
 import { fenceAndTouch } from '../storage/statements.ts';
 import type { ContentBlock, McpServer, PromptResult, SessionInfo, SessionUpdate, StopReason } from '../types.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 import { updateEvents } from './agent-session.ts';
 import { redactError, type Agent } from './agent-startup.ts';
 import { hostClosed } from './arguments.ts';
@@ -510,17 +511,6 @@ const over = (result: Promise<unknown>): Promise<void> =>
     () => undefined,
     () => undefined,
   );
-
-/** The result, or the signal's reason if that comes first. */
-function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return result;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
-}
 
 function inProgress(sessionId: string, turnId: string | undefined): RehydrateError {
   return new RehydrateError(

@@ -71,7 +71,7 @@ export function findAgent<T>(search: TierSearch, signal: AbortSignal, commit: (f
     ...{ config, name, cwd, env, sessionId, signal, client, redact },
     listener: session.listener(agentSession),
     // One that is started in a directory that is gone says so; one that runs elsewhere does not notice.
-    takeSpare: async () => ((await config.directoryExists?.(cwd)) === false ? null : agents.takeSpare(name, env, client, signal)),
+    takeIdle: async () => ((await config.directoryExists?.(cwd)) === false ? null : agents.takeIdle(name, env, client, signal)),
   };
   return withAgent(start, (agent) => throughTheTiers(search, agent), commit);
 }

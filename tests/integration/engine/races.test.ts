@@ -325,6 +325,28 @@ describe('calls that ask for the same', () => {
     await expect(other.open('s', { ...asked, cwd: '/' })).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 
+  it('one that gives up ends no other call: whoever describes the agent that a session was to have is told what it is', async () => {
+    const introductions: (() => void)[] = [];
+    const agents = rawAgents((message, agent) => {
+      if (message.method === 'initialize') introductions.push(() => agent.say(ordinary(message)));
+    });
+    const { host } = await hostOn(agents);
+    const described = host.describeAgent('raw');
+    await until(() => introductions.length === 1);
+    const [session, waiter] = [new AbortController(), new AbortController()];
+    const created = host.create({ agent: 'raw', cwd: CWD, signal: session.signal });
+    await wait(20);
+    session.abort(new Error('the session is not wanted any more'));
+    await expect(created).rejects.toThrow('the session is not wanted any more');
+    await until(() => introductions.length === 2);
+    const waiting = host.describeAgent('raw', { signal: waiter.signal });
+    await wait(20);
+    waiter.abort(new Error('not waited for'));
+    await expect(waiting).rejects.toThrow('not waited for');
+    introductions.at(-1)?.();
+    await expect(described).resolves.toMatchObject({ agent: 'raw', protocolVersion: 1 });
+  });
+
   it('I7: two that describe an agent, when the host is put to sleep: none is started after that', async () => {
     const { agents, living } = counted(rawAgents(() => undefined));
     const { host } = await hostOn(agents);

@@ -20,8 +20,18 @@ export function refusePromise(name: string, value: unknown): void {
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A value as its author wrote it: a text is in quotes. */
+/** A value as its author wrote it: a text is in quotes. What is long is cut, and of what cannot be written its type is said. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'missing';
-  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
+  if (typeof value === 'number') return String(value);
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(value);
+  } catch {
+    // A circle, a BigInt, or too many levels.
+  }
+  const words = json ?? typeof value;
+  return words.length > SHOWN_CHARS ? `${words.slice(0, SHOWN_CHARS).toWellFormed()}…` : words;
 }
+
+const SHOWN_CHARS = 200;

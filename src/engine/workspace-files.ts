@@ -2,10 +2,10 @@
  * Virtual files for agents without a disk: ACP's `fs/*` answered from the table `workspace_files`, so that
  * what an agent wrote survives sleep as a guest filesystem does.
  */
-import { checkOptions } from './check-options.ts';
 import { countParam, sliceLines } from './protocol/fs-lines.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import type { ClientServiceRequest, ClientServices, SqlDatabase } from './ports.ts';
+import { database as checkDatabase, options as checkOptions } from './sessions/arguments.ts';
 import { withLimits } from './with-limits.ts';
 
 /** An ACP error, with its code for the JSON-RPC answer. */
@@ -35,7 +35,8 @@ export interface WorkspaceOptions {
  * const host = await createHost({ database, agents, client: workspaceFiles(database) });
  */
 export function workspaceFiles(database: SqlDatabase, options: WorkspaceOptions = {}): ClientServices {
-  checkOptions('workspaceFiles', options, ['limits', 'clock']);
+  checkDatabase(database, 'database', DEFAULT_LIMITS);
+  checkOptions('workspaceFiles', options, [], ['limits', 'clock'], DEFAULT_LIMITS);
   const limits = withLimits(DEFAULT_LIMITS, options.limits);
   const clock = options.clock ?? Date.now;
 

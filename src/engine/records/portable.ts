@@ -4,6 +4,8 @@
  * only the names; known values and what looks like a token are taken out of every text on the way, and stay where they are names of fields.
  */
 import { invalid, sessionNotFound, type RehydrateError } from '../errors.ts';
+import { FIXED_LIMITS } from '../limits.ts';
+import { isDeeper } from '../protocol/bounded.ts';
 import { classOf } from '../protocol/updates.ts';
 import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
 import { isAbsolute } from '../sessions/arguments.ts';
@@ -363,6 +365,7 @@ async function* numbered(lines: AsyncIterable<string> | Iterable<string>): Numbe
       if (text.includes('\n')) throw wrong(line, 'it is a piece of a file. Give its lines one by one, or the whole file as one text');
       throw wrong(line, 'it is not JSON, so the file is torn or not an export');
     }
+    if (isDeeper(value, FIXED_LIMITS.nestedLevels)) throw wrong(line, `it nests deeper than ${FIXED_LIMITS.nestedLevels} levels`);
     yield { value: objectOf(value, line), line, size: text.length };
   }
 }

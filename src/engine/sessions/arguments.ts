@@ -25,7 +25,7 @@ const checks =
   (holds: (value: unknown) => boolean, words: string): Check =>
   (value, name) => {
     if (holds(value)) return value;
-    throw invalid(`${name} is ${words}; it is ${shown(value)}.`);
+    throw invalid(`${name} must be ${words}; it is ${shown(value)}.`);
   };
 
 /** One of the words that an option may be. */
@@ -50,15 +50,46 @@ const directories = checks((value) => Array.isArray(value) && value.every(isAbso
 const count = checks((value) => Number.isSafeInteger(value) && (value as number) >= 0, 'a whole number, 0 or more');
 const settingValue = checks((value) => typeof value === 'string' || typeof value === 'boolean', 'a string or a boolean');
 const title = checks((value) => value === null || value === '' || isWellFormed(value), 'a well-formed string or null');
+const list = checks((value) => Array.isArray(value), 'a list');
+const callback = checks((value) => typeof value === 'function', 'a function');
+/** Whether it has all these methods, of its own or of its class. */
+const hasMethods = (value: unknown, ...names: readonly string[]): boolean =>
+  isObject(value) && names.every((name) => typeof value[name] === 'function');
+const signal = checks((value) => value instanceof AbortSignal, 'an AbortSignal');
+const isClient = (value: unknown): boolean => hasMethods(value, 'handle');
+const client = checks(isClient, 'client services, with the method handle');
+const clients = checks(
+  (value) => isClient(value) || typeof value === 'function',
+  'client services, or a function that gives each agent its own',
+);
+export const database = checks((value) => hasMethods(value, 'query', 'batch'), 'a database, with the methods query and batch');
+const isLauncher = (value: unknown): boolean => hasMethods(value, 'launch');
+const agents = checks(
+  (value) => isLauncher(value) || (isObject(value) && Object.values(value).every(isLauncher)),
+  'a launcher, or an object with a launcher for each agent',
+);
+const PERMISSIONS: readonly unknown[] = ['ask', 'allow', 'reject'];
+const permission = checks(
+  (value) => typeof value === 'function' || PERMISSIONS.includes(value),
+  'a function, or one of ask, allow and reject',
+);
+const preambleFiles = checks((value) => hasMethods(value, 'write', 'remove'), 'an object with the methods write and remove');
+const lines = checks(
+  (value) =>
+    typeof value === 'string' ||
+    (Object(value) === value && (Symbol.asyncIterator in (value as object) || Symbol.iterator in (value as object))),
+  'a text, or lines that can be iterated over',
+);
 const env: Check = (value) => {
-  for (const [name, each] of Object.entries(value as object))
-    if (typeof each !== 'string') throw invalid(`The environment value ${name} is a string.`);
+  if (!isObject(value)) throw invalid('env must be an object of strings.');
+  for (const [name, each] of Object.entries(value))
+    if (typeof each !== 'string') throw invalid(`The environment value ${name} must be a string.`);
   return value;
 };
 
-const servers: Check = (value) => {
+const servers: Check = (value, name, limits) => {
   checkServers(value as NonNullable<CreateOptions['mcpServers']>);
-  return value;
+  return bounded(value, name, ofPrompt(limits), 'Give fewer.');
 };
 
 /** Passed on for somebody else, so it must be nothing that the host says itself. */
@@ -72,64 +103,70 @@ const foreignMethod: Check = (value, name, limits) => {
 
 const METADATA_BYTES = 16 * 1024;
 
-const metadata: Check = (value) => {
+const metadata: Check = (value, name) => {
   if (value === null) return null;
-  if (!isObject(value)) throw invalid('metadata is an object of JSON, or null.');
-  const bytes = new TextEncoder().encode(JSON.stringify(value)).length;
-  if (bytes > METADATA_BYTES) throw tooLarge('metadata', 'metadata', bytes, METADATA_BYTES, 'Keep less with the session.');
-  return value;
+  if (!isObject(value)) throw invalid('metadata must be an object of JSON, or null.');
+  return bounded(value, name, { limit: 'metadata', allowed: METADATA_BYTES }, 'Keep less with the session.');
 };
-
-function tooLarge(what: string, limit: string, actual: number, allowed: number, advice: string): RehydrateError {
-  return new RehydrateError('limit_exceeded', `${what} has ${actual} bytes; ${limit} allows ${allowed}. ${advice}`, {
-    limit,
-    allowed,
-    actual,
-  });
-}
 
 // ---------------------------------------------------------------- a prompt
 
 /** The prompt as content blocks. */
 const prompt: Check = (content, _, limits) => {
   const blocks: unknown = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
-  if (!Array.isArray(blocks)) throw invalid('A prompt is a string or an array of ACP content blocks.');
+  if (!Array.isArray(blocks)) throw invalid('A prompt must be a string or an array of ACP content blocks.');
   for (const [index, block] of (blocks as unknown[]).entries()) {
     if (!isObject(block) || typeof block['type'] !== 'string')
-      throw invalid(`Block ${index} of the prompt is no ACP content block: it has no type.`);
+      throw invalid(`Block ${index} of the prompt is not an ACP content block: it has no type.`);
     if (block['type'] === 'text' && typeof block['text'] !== 'string')
       throw invalid(`Block ${index} of the prompt is a text block without text.`);
   }
   if ((blocks as ContentBlock[]).every((block) => block.type === 'text' && block.text.trim() === ''))
     throw invalid('The prompt is empty. Write what the agent should do.');
-  return bounded(blocks, 'The prompt', limits, 'Send less, or name a file instead of its content.');
+  return bounded(blocks, 'The prompt', ofPrompt(limits), 'Send less, or name a file instead of its content.');
 };
 
 /** Further parameters of a call. */
 const params: Check = (value, name, limits) => {
-  if (!isObject(value)) throw invalid(`${name} is an object.`);
-  return bounded(value, name, limits, 'Send less.');
+  if (!isObject(value)) throw invalid(`${name} must be an object.`);
+  return bounded(value, name, ofPrompt(limits), 'Send less.');
 };
+
+/** The parameters of an extension, which may be none. */
+const foreignParams: Check = (value, name, limits) => (value === undefined ? value : bounded(value, name, ofPrompt(limits), 'Send less.'));
 
 /** What is stored around a block nests, too. */
 const PROMPT_LEVELS = FIXED_LIMITS.nestedLevels - 10;
 
-/** A copy within the limits of a prompt: what the caller changes later is not in the log, so the agent does not get it either. */
-function bounded(value: object, what: string, { promptBytes }: Limits, advice: string): unknown {
+interface Size {
+  /** The limit's name. */
+  readonly limit: string;
+  readonly allowed: number;
+}
+const ofPrompt = ({ promptBytes }: Limits): Size => ({ limit: 'promptBytes', allowed: promptBytes });
+
+/** A copy within the limits: what the caller changes later is not in the log, so the agent does not get it either. */
+function bounded(value: unknown, what: string, { limit, allowed }: Size, advice: string): unknown {
+  const over = (limit: string, allowed: number, words: string, more: object = {}) =>
+    new RehydrateError('limit_exceeded', `${what} ${words}`, { limit, allowed, ...more });
   const tooDeep = () =>
-    new RehydrateError(
-      'limit_exceeded',
-      `${what} nests deeper than ${PROMPT_LEVELS} levels (nestedLevels). Send it as text, or name a file instead.`,
-      { limit: 'nestedLevels', allowed: PROMPT_LEVELS },
+    over(
+      'nestedLevels',
+      PROMPT_LEVELS,
+      `nests deeper than ${PROMPT_LEVELS} levels (nestedLevels). Send it as text, or name a file instead.`,
     );
-  let json: string;
+  let json: string | undefined;
   try {
-    json = JSON.stringify(value);
+    json = JSON.stringify(value) as string | undefined;
   } catch (error) {
     if (error instanceof RangeError) throw tooDeep();
     throw invalid(`${what} cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}.`);
   }
-  if (exceeds(promptBytes, json)) throw tooLarge(what, 'promptBytes', new TextEncoder().encode(json).length, promptBytes, advice);
+  if (json === undefined) throw invalid(`${what} cannot be written as JSON: it is ${shown(value)}.`);
+  if (exceeds(allowed, json)) {
+    const actual = new TextEncoder().encode(json).length;
+    throw over(limit, allowed, `has ${actual} bytes; ${limit} allows ${allowed}. ${advice}`, { actual });
+  }
   const copy: unknown = JSON.parse(json);
   if (isDeeper(copy, PROMPT_LEVELS)) throw tooDeep();
   return copy;
@@ -146,12 +183,13 @@ export function options(call: string, given: unknown, needs: readonly string[], 
   for (const name of known) {
     const value = asked?.[name];
     refusePromise(name, value);
-    if (value !== undefined || needs.includes(name)) checked[name] = OPTIONS[name] ? OPTIONS[name](value, name, limits) : value;
+    const check = OPTIONS[`${call}.${name}`] ?? OPTIONS[name];
+    if (value !== undefined || needs.includes(name)) checked[name] = check ? check(value, name, limits) : value;
   }
   return checked;
 }
 
-/** Every option that has a check has the same in every call. What is not here is for its type, or for whoever uses it, to judge. */
+/** An option has the same check in every call, unless it is there with the call's name, too. What is not here is checked where it is used. */
 const OPTIONS: Readonly<Record<string, Check>> = {
   agent: text,
   cwd: directory,
@@ -171,6 +209,21 @@ const OPTIONS: Readonly<Record<string, Check>> = {
   limit: count,
   whenFull: oneOf(['refuse', 'end-idlest']),
   protocol: oneOf(PROTOCOL_CHOICES),
+  cursor: id,
+  budget: count,
+  signal,
+  client,
+  'createHost.client': clients,
+  database,
+  agents,
+  files: preambleFiles,
+  permission,
+  knownSecrets: list,
+  'Each of knownSecrets.name': id,
+  'Each of knownSecrets.value': id,
+  ...Object.fromEntries(
+    ['secrets', 'clock', 'newId', 'redact', 'ownerAlive', 'sameDirectory', 'directoryExists'].map((name) => [name, callback]),
+  ),
 };
 
 /** The same for what is given by its place. */
@@ -183,7 +236,10 @@ const PLACES: Readonly<Record<string, Check>> = {
   methodId: text,
   value: settingValue,
   method: foreignMethod,
+  params: foreignParams,
+  requestId: id,
   words: id,
+  lines,
 };
 
 // ---------------------------------------------------------------- the calls

@@ -1,12 +1,11 @@
 /** What a host is made of, checked once. */
-import { checkOptions } from '../check-options.ts';
 import { invalid, RehydrateError } from '../errors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { AgentLauncher, ClientServices, LeaseOwner, OwnerAlive, PreambleFiles, Secrets, SqlDatabase } from '../ports.ts';
 import { randomId } from '../random-id.ts';
 import type { PermissionRequested, PreambleMode, ProtocolChoice, ResumePolicy } from '../types.ts';
 import { withLimits } from '../with-limits.ts';
-import { oneOf, options } from './arguments.ts';
+import { options } from './arguments.ts';
 
 /** Decides a permission request: an option's id, null to refuse by cancelling, undefined to ask a person. */
 export type PermissionRule = (
@@ -85,18 +84,20 @@ export interface Config
   readonly owner: LeaseOwner;
 }
 
-export const HOST_OPTIONS: readonly (keyof HostOptions)[] = [
-  'database', 'agents', 'secrets', 'knownSecrets', 'policy', 'preamble', 'limits', 'clock', 'newId', 'redact', 'ownerAlive',
+const NEEDED: readonly (keyof HostOptions)[] = ['database', 'agents'];
+const OPTIONAL: readonly (keyof HostOptions)[] = [
+  'secrets', 'knownSecrets', 'policy', 'preamble', 'limits', 'clock', 'newId', 'redact', 'ownerAlive',
   'permission', 'client', 'whenFull', 'protocol', 'sameDirectory', 'directoryExists',
 ]; // prettier-ignore
+export const HOST_OPTIONS = [...NEEDED, ...OPTIONAL];
 
 export function configure(asGiven: HostOptions): Config {
-  const given = options('createHost', asGiven, [], HOST_OPTIONS, DEFAULT_LIMITS) as HostOptions;
+  const given = options('createHost', asGiven, NEEDED, OPTIONAL, DEFAULT_LIMITS) as HostOptions;
   const { owners } = given.database;
   const { newId = randomId } = given;
   const preamble: PreambleOptions = typeof given.preamble === 'string' ? { mode: given.preamble } : (given.preamble ?? {});
   options('preamble', preamble, [], ['mode', 'budget', 'files'], DEFAULT_LIMITS);
-  for (const known of given.knownSecrets ?? []) checkOptions('Each of knownSecrets', known, ['name', 'value']);
+  for (const known of given.knownSecrets ?? []) options('Each of knownSecrets', known, ['name', 'value'], [], DEFAULT_LIMITS);
   if (preamble.mode === 'file' && !preamble.files)
     throw invalid('The preamble mode "file" needs preamble.files, a place to write it; on Node use preambleFiles() of acp-rehydrate/node.');
   return {
@@ -132,10 +133,9 @@ function wholeClock(clock: () => number): () => number {
 
 function permissionRule(permission: 'ask' | 'allow' | 'reject' | PermissionRule): PermissionRule {
   if (typeof permission === 'function') return permission;
-  const word = oneOf(['ask', 'allow', 'reject'])(permission, 'permission, where it is no function,');
   return ({ options }) => {
-    if (word === 'ask') return undefined;
-    const optionOf = (kind: string) => options.find((option) => option.kind === `${word}_${kind}`)?.optionId;
+    if (permission === 'ask') return undefined;
+    const optionOf = (kind: string) => options.find((option) => option.kind === `${permission}_${kind}`)?.optionId;
     return optionOf('once') ?? optionOf('always') ?? null;
   };
 }

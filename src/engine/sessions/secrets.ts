@@ -39,7 +39,7 @@ export function fieldsOf(server: McpServer): ValueField[] {
 /** Error: `invalid_argument`, naming what is wrong and never a value. */
 export function checkServers(servers: readonly McpServer[]): void {
   const named = Array.isArray(servers) && servers.every((server) => typeof (server as Partial<McpServer> | null)?.name === 'string');
-  if (!named) throw invalid('mcpServers is a list of MCP servers in ACP’s form, each with a name.');
+  if (!named) throw invalid('mcpServers must be a list of MCP servers in ACP’s form, each with a name.');
   servers.forEach(fieldsOf);
 }
 

@@ -351,8 +351,8 @@ describe('invalid_argument, by name', () => {
     };
     for (const [name, call] of Object.entries(awaits))
       await expect(Promise.resolve().then(call), name).rejects.toMatchObject({ code: 'invalid_argument' });
-    await expect(host.create({ agent: 'raw' } as never)).rejects.toThrow('cwd is an absolute path; it is missing.');
-    await expect(host.create({ agent: 'raw', cwd: '/no\0pe' })).rejects.toThrow('cwd is an absolute path');
+    await expect(host.create({ agent: 'raw' } as never)).rejects.toThrow('cwd must be an absolute path; it is missing.');
+    await expect(host.create({ agent: 'raw', cwd: '/no\0pe' })).rejects.toThrow('cwd must be an absolute path');
   });
 });
 

@@ -4,6 +4,7 @@ import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import {
   createHost,
   SqlError,
+  workspaceFiles,
   type ContentBlock,
   type Host,
   type HostOptions,
@@ -247,6 +248,94 @@ describe('odd arguments', () => {
     const host = await (await world()).wake();
     await host.create(CREATE);
     await expect(call(host)).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+});
+
+describe('what is not what its type says is invalid_argument or over a limit, and no error of the language', () => {
+  const deep = JSON.parse(`${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`) as unknown;
+  const circle: { self?: unknown } = {};
+  circle.self = circle;
+  const ODD: readonly unknown[] = [null, 1.5, 'ABC', [null], {}, Symbol('s'), 1n, () => 1, new AbortController(), deep, circle];
+  /** The last is what the agent says to a method that it does not know. */
+  const REFUSED = /^(invalid_argument|limit_exceeded|agent_protocol_error)$/;
+  /** The code of every error that comes of odd values; what they are taken for otherwise is not asked here. */
+  async function codes(call: (odd: never) => unknown): Promise<unknown[]> {
+    const all = await Promise.all(
+      ODD.map((odd) =>
+        Promise.resolve(odd as never)
+          .then(call)
+          .then(() => null)
+          .catch((error: { code?: string }) => error.code ?? error),
+      ),
+    );
+    return all.filter((code) => code !== null);
+  }
+  /** Not all of the values are odd everywhere. */
+  const refuses = async (call: (odd: never) => unknown) => {
+    for (const code of await codes(call)) expect(code).toMatch(REFUSED);
+  };
+  const refusesAll = async (call: (odd: never) => unknown) => {
+    await refuses(call);
+    expect(await codes(call)).toHaveLength(ODD.length);
+  };
+
+  it('an option or argument of a call', async () => {
+    const host = await (await world()).wake();
+    await host.create(CREATE);
+    const next = (steps: AsyncIterable<unknown>) => steps[Symbol.asyncIterator]().next();
+    const calls: ((odd: never) => unknown)[] = [
+      (signal) => host.create({ ...CREATE, signal }),
+      (client) => host.create({ ...CREATE, client }),
+      (env) => host.create({ ...CREATE, env: [env] as never }),
+      (mcpServers) => host.create({ ...CREATE, mcpServers }),
+      (signal) => host.prompt('s', 'Hello', { signal }),
+      (client) => host.prompt('s', 'Hello', { client }),
+      (policy) => host.resume('s', { policy }),
+      (signal) => host.request('s', '_x', {}, { signal }),
+      (signal) => next(host.events('s', { signal })),
+      (signal) => next(host.watch({ signal })),
+      (cursor) => host.search('word', { cursor }),
+      (budget) => host.transcript('s', { budget }),
+      (lines) => host.import(lines === 'ABC' ? (0 as never) : lines),
+    ];
+    for (const call of calls) await refusesAll(call);
+    await refuses((metadata) => host.update('s', { metadata }));
+    await refuses((params) => host.request('s', '_x', params));
+    await refuses((line) => host.import([line]));
+    await expect(
+      host.import([JSON.stringify({ rehydrate: 'session' }), `{"event":${'['.repeat(50_000)}${']'.repeat(50_000)}}`]),
+    ).rejects.toMatchObject({ code: 'invalid_argument' });
+    await expect(host.create({ ...CREATE, sessionId: 't', env: 'ABC' as never })).rejects.toMatchObject({
+      message: expect.stringContaining('env'),
+    });
+    await expect(host.prompt('s', 'Hello')).resolves.toMatchObject({ stopReason: 'end_turn' });
+  });
+
+  it('an option of a host', async () => {
+    const { db } = await world();
+    const given = { database: db, agents: inProcessLauncher({}) };
+    await expect(createHost(undefined as never)).rejects.toMatchObject({ code: 'invalid_argument' });
+    for (const name of ['database', 'agents'])
+      await expect(createHost({ ...given, [name]: undefined })).rejects.toMatchObject({
+        code: 'invalid_argument',
+        message: expect.stringMatching(`${name} must be .*missing`) as string,
+      });
+    for (const name of [
+      'database',
+      'preamble',
+      'knownSecrets',
+      'limits',
+      'client',
+      'permission',
+      'whenFull',
+      'protocol',
+      'secrets',
+      'redact',
+      'ownerAlive',
+    ])
+      await refuses((odd) => createHost({ ...given, [name]: odd }).then((host) => host.sleep()));
+    await refuses((files) => createHost({ ...given, preamble: { mode: 'file', files } }));
+    await refusesAll((database) => workspaceFiles(database));
   });
 });
 

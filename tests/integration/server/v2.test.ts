@@ -159,7 +159,7 @@ describe.each(AGENTS)('a client of v2, the agent by protocol %s', (protocol) => 
       for (const method of ['session/new', 'session/resume', 'session/fork'])
         expect((await client.request(method, { sessionId, cwd: CWD, mcpServers })).error, method).toMatchObject({
           code: -32602,
-          message: expect.stringContaining('mcpServers is a list of MCP servers') as string,
+          message: expect.stringContaining('mcpServers must be a list of MCP servers') as string,
         });
     },
   );

@@ -23,18 +23,19 @@ import {
 } from '../../../src/testing/index.ts';
 
 const none = {} as never;
+const database = { query: () => none, batch: () => none } as never;
 const odd = (more: object = {}): never => ({ ...more, oddly: 1 }) as never;
 const run = { command: 'true' };
 const signal = new AbortController().signal;
 
 it.each<[string, () => unknown]>([
   ['createHost', () => createHost(odd())],
-  ['preamble', () => createHost({ database: none, agents: {}, preamble: odd() })],
-  ['limits', () => createHost({ database: none, agents: {}, limits: odd() })],
-  ['Each of knownSecrets', () => createHost({ database: none, agents: {}, knownSecrets: [odd({ name: 'TOKEN' })] })],
+  ['preamble', () => createHost({ database, agents: {}, preamble: odd() })],
+  ['limits', () => createHost({ database, agents: {}, limits: odd() })],
+  ['Each of knownSecrets', () => createHost({ database, agents: {}, knownSecrets: [odd({ name: 'TOKEN' })] })],
   ['renderTranscript', () => renderTranscript([], odd())],
-  ['workspaceFiles', () => workspaceFiles(none, odd())],
-  ['limits', () => workspaceFiles(none, { limits: odd() })],
+  ['workspaceFiles', () => workspaceFiles(database, odd())],
+  ['limits', () => workspaceFiles(database, { limits: odd() })],
   ['openHost', () => openHost(':memory:', odd())],
   ['limits', () => openHost(':memory:', { agents: {}, limits: odd() })],
   ['preamble', () => openHost(':memory:', { agents: {}, preamble: odd() })],
@@ -93,6 +94,6 @@ it('says what was meant, and nothing is made', async () => {
 
 it('a value that is refused is named as its caller knows it', async () => {
   const host = await openHost(':memory:', { agents: {} });
-  await expect(host.open('', { agent: 'mine', cwd: '/' })).rejects.toThrow(/^sessionId is a well-formed string .* it is ""\.$/);
+  await expect(host.open('', { agent: 'mine', cwd: '/' })).rejects.toThrow(/^sessionId must be a well-formed string .* it is ""\.$/);
   await host.sleep();
 });

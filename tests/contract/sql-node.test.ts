@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -173,6 +173,9 @@ it.skipIf(process.platform === 'win32')(
     const write = () => database.batch([{ sql: 'INSERT INTO log VALUES (1)' }]);
     await database.batch([{ sql: 'CREATE TABLE log (n)' }]);
     renameSync(file, `${file}.away`);
+    // What begins or ends something is several statements: none of it is acknowledged, however soon it comes.
+    const several = [{ sql: 'UPDATE log SET n = n' }, { sql: 'INSERT INTO log VALUES (2)' }];
+    await expect(database.batch(several)).rejects.toMatchObject({ kind: 'io', message: expect.stringMatching(/deleted or moved away/) });
     const refused = (why: RegExp) =>
       expect.poll(() => write().catch((error: unknown) => error)).toMatchObject({ kind: 'io', message: expect.stringMatching(why) as string }); // prettier-ignore
     await refused(/deleted or moved away/);
@@ -186,6 +189,24 @@ it.skipIf(process.platform === 'win32')(
     await database.close();
   },
 );
+
+it('I4: a write-ahead log whose database is missing is refused and left as it is: it may hold everything', async () => {
+  const database = await openNodeSqlite(file);
+  await database.batch([{ sql: 'CREATE TABLE log (n)' }, { sql: 'INSERT INTO log VALUES (1)' }]);
+  const lost = path.join(path.dirname(file), 'lost.sqlite');
+  copyFileSync(`${file}-wal`, `${lost}-wal`);
+  const log = readFileSync(`${lost}-wal`);
+  for (const make of [() => undefined, () => writeFileSync(lost, '')]) {
+    make();
+    await expect(openNodeSqlite(lost)).rejects.toMatchObject({ kind: 'io', message: expect.stringContaining(`${lost}-wal`) });
+    expect(readFileSync(`${lost}-wal`).equals(log)).toBe(true);
+  }
+  copyFileSync(file, lost);
+  const found = await openNodeSqlite(lost);
+  expect(await found.query('SELECT n FROM log')).toEqual([{ n: 1 }]);
+  await found.close();
+  await database.close();
+});
 
 describe('several processes on one file', () => {
   /** Counts on in `head`, takes its time, and writes the number down in `log`: between the two, a batch that is not whole shows. */

@@ -13,7 +13,7 @@ const BLOCKING_WAIT_MS = 2;
 /** A write-ahead log that one large batch blew up is cut back to this at the next checkpoint. */
 const WAL_KEPT_BYTES = 16 * 1024 * 1024;
 
-/** How often a writer looks whether the file still has its name. */
+/** How often a writer of single inserts looks whether the file still has its name. */
 const CHECK_THERE_MS = 1_000;
 
 /** As many as eight events have: more rows in one statement gain nothing more. */
@@ -101,10 +101,10 @@ export class Connection {
 
   batch(statements: readonly Statement[]): readonly StatementResult[] {
     if (!this.#writer) this.#becomeWriter();
-    this.#checkThere();
+    const joined = joinInserts(statements, JOINED_PARAMS);
+    this.#checkThere(joined.length > 1);
     this.#forgetOldSchema();
     this.#setQueryOnly(false);
-    const joined = joinInserts(statements, JOINED_PARAMS);
     const results: StatementResult[] = [];
     const run = () => {
       for (const { sql, rows } of joined) {
@@ -126,9 +126,12 @@ export class Connection {
     }
   }
 
-  /** A file that is deleted or replaced while it is open takes what is written, and all of it is gone when it is closed. */
-  #checkThere(): void {
-    if (this.#path === ':memory:' || performance.now() < this.#checkAgainAt) return;
+  /**
+   * A file that is deleted or replaced while it is open takes what is written, and all of it is gone when it is closed. What begins or
+   * ends something is several statements, and is never acknowledged then; of a stream of single inserts each second is looked at.
+   */
+  #checkThere(isSeveral: boolean): void {
+    if (this.#path === ':memory:' || (!isSeveral && performance.now() < this.#checkAgainAt)) return;
     const there = this.#fileThere();
     if (there === undefined || there !== this.#opened) {
       const what = there === undefined ? 'it was deleted or moved away' : 'another file stands in its place: it was replaced';

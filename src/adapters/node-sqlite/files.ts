@@ -18,6 +18,8 @@ export type FileState = 'new' | 'existing';
  */
 export function prepareFile(file: string, mustExist: boolean): FileState {
   if (!mustExist) makeDirectory(path.dirname(file));
+  // Looked for first: another process that makes the database now makes the file before its log.
+  const hasLog = hasWriteAheadLog(file);
   if (existsSync(file)) {
     const stat = statSync(file);
     if (stat.isDirectory()) throw new SqlError('io', `Database ${file}: it is a directory. Name a file in it.`);
@@ -28,9 +30,15 @@ export function prepareFile(file: string, mustExist: boolean): FileState {
         `Database ${file}: its ${size} bytes are not a SQLite database. Nothing was changed: choose another file.`,
       );
     }
-    return size === 0 ? 'new' : 'existing';
+    if (size > 0) return 'existing';
+  } else if (mustExist) throw new SqlError('io', `Database ${file}: there is no such file. Check the path.`);
+  // SQLite takes it for a leftover and deletes it; it may hold all there is, since a young database is nearly empty beside its log.
+  if (hasLog) {
+    throw new SqlError(
+      'io',
+      `Database ${file}: it is not there, and the write-ahead log of one is (${file}-wal). Nothing was changed: put the database that belongs to it back, or move the log away.`,
+    );
   }
-  if (mustExist) throw new SqlError('io', `Database ${file}: there is no such file. Check the path.`);
   // Appending never truncates what another process made in the meantime, and follows a dangling link.
   closeSync(openSync(file, 'a', PRIVATE_FILE));
   return 'new';

@@ -6,15 +6,16 @@ import type { AvailableCommand, SessionConfigOption } from '@agentclientprotocol
 import {
   blocksOf,
   classOf,
+  continuesMessage,
   fieldsOf,
   isOpenCall,
   mergeToolCalls,
-  messageIdOf,
+  pieceOf,
   planEntries,
   readToolCall,
   replacesMessage,
-  roleOf,
   textOf,
+  type MessagePiece,
   type PlanEntry,
   type Role,
   type ToolCallReport,
@@ -188,28 +189,21 @@ function foldUpdate(
 /** Further back nothing is looked for: an id that comes again after so many others begins a message anew. */
 const NEAR_MESSAGES = 64;
 
-/** A message goes on with the one of its id in the same turn, or replaces it; one without an id goes on with the last message, if nothing stands between. */
+/** Adds a piece to its message, or replaces it with a whole one; nothing of the conversation may stand between pieces without an id. */
 function foldChunk(event: SessionEvent & { readonly kind: 'update' }, messages: Lazily<ViewMessage>, lastToolCall: number): void {
-  const { payload, meta, turnId, seq, origin } = event;
-  const role = roleOf(payload, meta) as Role;
-  const messageId = messageIdOf(payload);
-  const continues = (message: ViewMessage, last: boolean) =>
-    message.role === role &&
-    message.origin === origin &&
-    message.turnId === turnId &&
-    message.messageId === messageId &&
-    (messageId !== null || (last && message.seq > lastToolCall));
+  const { payload, seq } = event;
+  const piece = pieceOf(event) as MessagePiece;
   const { now } = messages;
   let place = -1;
   for (let index = now.length - 1; index >= Math.max(0, now.length - NEAR_MESSAGES); index -= 1) {
     const message = now[index] as ViewMessage;
-    if (message.turnId !== turnId) break;
-    if (!continues(message, index === now.length - 1)) continue;
+    if (message.turnId !== piece.turnId) break;
+    if (!continuesMessage(message, piece, index < now.length - 1 || message.seq < lastToolCall)) continue;
     place = index;
     break;
   }
   const known = now[place];
-  let message: ViewMessage = known ?? { seq, role, origin, turnId, messageId, text: '', content: [] };
+  let message: ViewMessage = known ?? { seq, ...piece, text: '', content: [] };
   if (replacesMessage(payload)) message = { ...message, text: '', content: [] };
   for (const block of blocksOf(payload) as readonly ContentBlock[]) {
     const isFirst = message.content.length === 0;

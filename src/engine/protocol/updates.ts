@@ -6,7 +6,7 @@
  * its name says is as one that is not there.
  */
 import { sizeWords, utf8Length } from '../transcript/text.ts';
-import type { SessionUpdate } from '../types.ts';
+import type { SessionEvent, SessionUpdate } from '../types.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -96,10 +96,39 @@ function isAside(update: unknown, meta: unknown): boolean {
   return [own, meta].some((value) => fieldsOf(fieldsOf(value)['claudeCode'])['kind'] === 'informational');
 }
 
+/** What may stand between two pieces of one message and does not part it: how things are, and what is said beside the conversation. */
+export function isBeside(update: unknown, meta?: unknown): boolean {
+  const is = classOf(update, meta);
+  return is === 'state' || is === 'notice' || is === 'compaction';
+}
+
 /** The id of the message that a chunk belongs to, where the agent gives one. */
 export function messageIdOf(update: unknown): string | null {
   const id = fieldsOf(update)['messageId'];
   return typeof id === 'string' ? id : null;
+}
+
+/** What says of which message a piece is. */
+export interface MessagePiece extends Pick<SessionEvent, 'origin' | 'turnId'> {
+  readonly role: Role;
+  readonly messageId: string | null;
+}
+
+/** An event as a piece of a message, or null for every other event. */
+export function pieceOf({ kind, origin, turnId, payload, meta }: SessionEvent): MessagePiece | null {
+  const role = kind === 'update' ? roleOf(payload, meta) : null;
+  return role && { role, origin, turnId, messageId: messageIdOf(payload) };
+}
+
+/** Whether a piece goes on with a message: under its id, or, where it has none, when nothing parts them. */
+export function continuesMessage(message: MessagePiece, piece: MessagePiece, isParted: boolean): boolean {
+  return (
+    message.role === piece.role &&
+    message.origin === piece.origin &&
+    message.turnId === piece.turnId &&
+    message.messageId === piece.messageId &&
+    (piece.messageId !== null || !isParted)
+  );
 }
 
 const WHOLE = new Set<unknown>(['user_message', 'agent_message', 'agent_thought']);

@@ -6,11 +6,11 @@
 import { invalid, sessionNotFound, type RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import { isDeeper } from '../protocol/bounded.ts';
-import { classOf } from '../protocol/updates.ts';
+import { isBeside } from '../protocol/updates.ts';
 import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
 import { isAbsolute } from '../sessions/arguments.ts';
 import { checkServers, withoutValues } from '../sessions/secrets.ts';
-import { extendRun, startRun, type ChunkRun } from '../storage/chunks.ts';
+import { extendRun, startRun, withText, type ChunkRun } from '../storage/chunks.ts';
 import { read } from '../storage/errors.ts';
 import { readJson, rowName, toSession } from '../storage/rows.ts';
 import { insertRow, type NewEvent } from '../storage/statements.ts';
@@ -202,20 +202,13 @@ const MESSAGE_ROWS = 10_000;
 /** `_meta` is each chunk's own, and parts no message. */
 const chunkOf = ({ meta: _, ...event }: Fields): NewEvent => ({ ...event, turnId: event['turn_id'] }) as unknown as NewEvent;
 
-const BESIDE: ReadonlySet<unknown> = new Set(['state', 'notice', 'compaction']);
-
 function extendMessage({ run, events, pieces }: Message, event: Fields): boolean {
   if (run.text.length > MESSAGE_CHARS || events.length >= MESSAGE_ROWS) return false;
-  const isBeside = event['kind'] === 'update' && BESIDE.has(classOf(event['payload'], event['meta']));
-  if (!isBeside && !extendRun(run, chunkOf(event))) return false;
-  if (!isBeside) pieces.add(event);
+  const stands = event['kind'] === 'update' && isBeside(event['payload'], event['meta']);
+  if (!stands && !extendRun(run, chunkOf(event))) return false;
+  if (!stands) pieces.add(event);
   events.push(event);
   return true;
-}
-
-function withText(event: Fields, text: string): Fields {
-  const payload = event['payload'] as { readonly content: object };
-  return { ...event, payload: { ...payload, content: { ...payload.content, text } } };
 }
 
 // ---------------------------------------------------------------- import

@@ -7,7 +7,7 @@
  */
 import { invalid } from '../errors.ts';
 import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
-import { messageText, replacesMessage, roleOf, type Role } from '../protocol/updates.ts';
+import { continuesMessage, isBeside, messageText, pieceOf, replacesMessage, type MessagePiece, type Role } from '../protocol/updates.ts';
 import { read, storageError } from '../storage/errors.ts';
 import { logPages } from '../storage/log-pages.ts';
 import type { Store } from '../storage/store.ts';
@@ -84,16 +84,23 @@ export async function search(db: SqlDatabase, store: Store, words: string, reque
     throw invalid(`limit must be a whole number from 1 to ${MOST_HITS}; it is ${String(limit)}.`);
   const cursor = request.cursor === undefined ? null : readCursor(request.cursor);
   const indexed = await bringUpToDate(db, store, sessionId);
-  const found: Placed[] = [];
+  const inLog: { readonly message: Message; readonly snippet: string }[] = [];
   // What the index does not have is read: the last message where it could be brought up to date, all of it where there is none.
   for (const { sessionId: id, from } of await unindexed(db, indexed, sessionId)) {
     for await (const message of messages(store, id, from, { openToo: true })) {
       const snippet = match(message.text, wanted);
-      if (snippet !== null) found.push({ sessionId: id, seq: message.seq, role: message.role, snippet, key: placeOf(message) });
+      if (snippet !== null) inLog.push({ message, snippet });
     }
   }
+  const places = indexed ? await placesOf(db, inLog) : [];
+  const found = inLog.map(({ message, snippet }, index): Placed => {
+    const { sessionId: id, seq, role } = message;
+    return { sessionId: id, seq, role, snippet, key: places[index] ?? firstPlace(message) };
+  });
   if (indexed) found.push(...(await inIndex(db, wanted, sessionId, cursor, limit + 1)));
-  const hits = found.filter((hit) => cursor === null || order(hit, cursor) > 0).sort(order);
+  // What was indexed meanwhile, by another search, was found twice.
+  const once = new Map(found.map((hit) => [`${hit.seq}:${hit.sessionId}`, hit]));
+  const hits = [...once.values()].filter((hit) => cursor === null || order(hit, cursor) > 0).sort(order);
   const page = hits.slice(0, limit);
   const last = page.at(-1);
   return {
@@ -132,9 +139,7 @@ async function bringUpToDate(db: SqlDatabase, store: Store, only: string | undef
       await indexSession(db, store, sessionId, stale ? 0 : from, createdAt);
     }
   } catch (error) {
-    // It can be read, or another process is at it: what is missing is read from the log.
-    if (!(error instanceof SqlError) || !['readonly', 'busy', 'constraint'].includes(error.kind))
-      throw storageError(error, 'The search index could not be written');
+    if (!cannotBeWritten(error)) throw storageError(error, 'The search index could not be written');
   }
   return true;
 }
@@ -214,20 +219,48 @@ async function indexSession(db: SqlDatabase, store: Store, sessionId: string, fr
 }
 
 function indexed(message: Message): Statement[] {
-  const place = Math.floor(message.at) * PLACES;
   return [
-    {
-      // The next free place after what was said earlier, or in the same millisecond.
-      sql: `INSERT INTO acp_search_messages (id, session_id, seq, role)
-SELECT max(?, coalesce((SELECT max(id) FROM acp_search_messages WHERE id < ?), 0) + 1), ?, ?, ?`,
-      params: [place, place + PLACES, message.sessionId, message.seq, message.role],
-    },
+    takePlace(message),
     {
       sql: 'INSERT INTO acp_search (rowid, words, text) SELECT id, ?, ? FROM acp_search_messages WHERE session_id = ? AND seq = ?',
       params: [tokens(message.text).join(' '), message.text, message.sessionId, message.seq],
     },
   ];
 }
+
+/**
+ * Gives a message the next free place after what was said earlier, or in the same millisecond; after everything when that is full. One that
+ * has its place keeps it.
+ */
+function takePlace(message: Message): Statement {
+  const place = firstPlace(message);
+  const next = place + PLACES;
+  return {
+    sql: `INSERT INTO acp_search_messages (id, session_id, seq, role)
+SELECT coalesce(nullif(max(?, coalesce((SELECT max(id) FROM acp_search_messages WHERE id < ?), 0) + 1), ?), (SELECT max(id) + 1 FROM acp_search_messages)),
+  ?, ?, ? WHERE true ON CONFLICT (session_id, seq) DO NOTHING`,
+    params: [place, next, next, message.sessionId, message.seq, message.role],
+  };
+}
+
+/** The places of messages whose words the index does not have yet, so that no page repeats one that is indexed before the next. */
+async function placesOf(db: SqlDatabase, inLog: readonly { readonly message: Message }[]): Promise<readonly number[]> {
+  if (inLog.length === 0) return [];
+  const statements = inLog.flatMap(({ message }): Statement[] => [
+    takePlace(message),
+    { sql: 'SELECT id FROM acp_search_messages WHERE session_id = ? AND seq = ?', params: [message.sessionId, message.seq] },
+  ]);
+  try {
+    const results = await db.batch(statements);
+    return inLog.map((_, index) => Number(results[2 * index + 1]?.rows[0]?.['id']));
+  } catch (error) {
+    if (cannotBeWritten(error)) return [];
+    throw storageError(error, 'The search index could not be written');
+  }
+}
+
+/** It can only be read, or another process is at it: what it lacks is read from the log. */
+const cannotBeWritten = (error: unknown): boolean => error instanceof SqlError && ['readonly', 'busy', 'constraint'].includes(error.kind);
 
 async function inIndex(
   db: SqlDatabase,
@@ -260,9 +293,10 @@ const query = (db: SqlDatabase, sql: string, params?: readonly SqlValue[]) => re
 
 interface Open {
   readonly first: SessionEvent;
-  readonly role: Role;
-  readonly id: unknown;
+  readonly piece: MessagePiece;
   readonly texts: string[];
+  /** Whether something else of the conversation stands after what there is of it. */
+  isParted: boolean;
   chars: number;
   end: number;
 }
@@ -276,34 +310,32 @@ async function* messages(store: Store, sessionId: string, from: number, { openTo
   let whole = from;
   const close = (): Message[] => {
     if (!open) return [];
-    const { first, role, texts, end } = open;
+    const { first, piece, texts, end } = open;
     open = null;
-    return [{ sessionId, seq: first.seq, end, at: first.at, role, text: texts.join('') }];
+    return [{ sessionId, seq: first.seq, end, at: first.at, role: piece.role, text: texts.join('') }];
   };
   for await (const page of logPages((range) => store.events(sessionId, range), { after: from })) {
     for (const event of page) {
-      const role: Role | null = event.kind === 'update' ? roleOf(event.payload, event.meta) : null;
-      if (role === null) {
-        // State between two chunks parts nothing; the end of a turn does.
+      const piece = pieceOf(event);
+      if (piece === null) {
         if (event.kind === 'turn_ended' || event.kind === 'turn_started') yield* close();
-        if (!open) whole = event.seq;
+        const running = open as Open | null;
+        if (!running) whole = event.seq;
+        else if (event.kind !== 'update' || !isBeside(event.payload, event.meta)) running.isParted = true;
         continue;
       }
       const { payload } = event as SessionEvent & { kind: 'update' };
-      const { messageId = null } = payload as unknown as { messageId?: unknown };
       const text = messageText(payload, 'name');
       const running = open as Open | null;
-      if (
-        running &&
-        (running.role !== role || running.id !== messageId || running.first.turnId !== event.turnId || running.chars > MESSAGE_CHARS)
-      )
-        yield* close();
+      if (running && (!continuesMessage(running.piece, piece, running.isParted) || running.chars > MESSAGE_CHARS)) yield* close();
       if (!open) {
         whole = event.seq - 1;
-        open = { first: event, role, id: messageId, texts: [], chars: 0, end: event.seq };
+        open = { first: event, piece, texts: [], isParted: false, chars: 0, end: event.seq };
       }
       if (replacesMessage(payload)) open.texts.length = 0;
-      open.texts.push(event.origin === 'host' && open.texts.length > 0 ? `\n${text}` : text);
+      const newLine = open.texts.length > 0 && (open.isParted || event.origin === 'host');
+      open.texts.push(newLine ? `\n${text}` : text);
+      open.isParted = false;
       open.chars += text.length;
       open.end = event.seq;
     }
@@ -359,9 +391,7 @@ function around(text: string, index: number): string {
 
 type Place = Pick<Placed, 'key' | 'sessionId' | 'seq'>;
 
-function placeOf({ at, seq }: Message): number {
-  return Math.floor(at) * PLACES + (seq % PLACES);
-}
+const firstPlace = ({ at }: Message): number => Math.floor(at) * PLACES;
 
 /** The latest first. */
 function order(a: Place, b: Place): number {

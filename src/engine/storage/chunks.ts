@@ -60,11 +60,12 @@ export function extendRun(run: ChunkRun, event: NewEvent): boolean {
   return true;
 }
 
-export function runToEvent(run: ChunkRun): NewEvent {
-  const { first, text } = run;
-  const payload = first.payload as unknown as { content: { text: string } };
-  if (payload.content.text === text) return first;
-  return { ...first, payload: { ...payload, content: { ...payload.content, text } } } as unknown as NewEvent;
+export const runToEvent = ({ first, text }: ChunkRun): NewEvent => withText(first, text);
+
+/** A text chunk with another text. */
+export function withText<Chunk extends { readonly payload?: unknown }>(chunk: Chunk, text: string): Chunk {
+  const payload = chunk.payload as { readonly content: { readonly text: string } };
+  return payload.content.text === text ? chunk : { ...chunk, payload: { ...payload, content: { ...payload.content, text } } };
 }
 
 /** A cheap estimate of an event's stored bytes, for the queue limit. */

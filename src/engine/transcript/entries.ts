@@ -7,9 +7,11 @@ import {
   blocksOf,
   classOf,
   contentKind,
+  continuesMessage,
   fieldsOf,
   mergeToolCalls,
-  messageIdOf,
+  type MessagePiece,
+  pieceOf,
   planEntries,
   readToolCall,
   replacesMessage,
@@ -36,8 +38,9 @@ export interface Entry {
 
 interface OpenMessage {
   readonly label: 'user' | 'agent';
-  readonly turnId: string | null;
-  readonly messageId: string | null;
+  readonly piece: MessagePiece;
+  /** A thought, which is no entry, stands before its oldest part so far. */
+  isParted: boolean;
   /** Newest first. */
   readonly parts: string[];
   /** Whether the oldest part so far continues a line. */
@@ -74,10 +77,10 @@ export function createEntryReader() {
   const note = (text: string): Entry[] => [...close(), { label: 'note', head: text, body: [], seq }];
 
   const chunk = (label: 'user' | 'agent', event: SessionEvent & { kind: 'update' }): Entry[] => {
-    const messageId = messageIdOf(event.payload);
-    const same = open !== null && open.label === label && open.turnId === event.turnId && open.messageId === messageId;
-    const done = same ? [] : close();
-    open ??= { label, turnId: event.turnId, messageId, parts: [], inline: true, chars: 0, isWhole: false };
+    const piece = pieceOf(event) as MessagePiece;
+    const done = open && continuesMessage(open.piece, piece, open.isParted) ? [] : close();
+    open ??= { label, piece, isParted: false, parts: [], inline: true, chars: 0, isWhole: false };
+    open.isParted = false;
     openSeq = event.seq;
     if (open.isWhole) return done;
     for (const content of blocksOf(event.payload).toReversed()) {
@@ -97,7 +100,9 @@ export function createEntryReader() {
     switch (classOf(event.payload, event.meta)) {
       case 'message': {
         const role = roleOf(event.payload, event.meta);
-        return role === 'user' || role === 'agent' ? [...begunCalls(role), ...chunk(role, event)] : [];
+        if (role === 'user' || role === 'agent') return [...begunCalls(role), ...chunk(role, event)];
+        if (open) open.isParted = true;
+        return [];
       }
       case 'tool_call_update': {
         const report = readToolCall(event.payload);

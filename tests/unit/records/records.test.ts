@@ -115,7 +115,7 @@ const take = (db: SqlDatabase, lines: readonly string[], sessionId?: string) => 
   });
 };
 
-describe.each(STORES)('on %s', (_name, open) => {
+describe.each(STORES)('on %s', (named, open) => {
   const opened = async () => {
     const db = await open();
     await migrate(db);
@@ -197,6 +197,87 @@ describe.each(STORES)('on %s', (_name, open) => {
     }
     expect(seen).toHaveLength(21);
     expect(new Set(seen).size).toBe(21);
+  });
+
+  it('… also one that is said last, and is ended between two pages', async () => {
+    const { db, store } = await opened();
+    const hits = async (cursor?: string) => {
+      const { hits: found, nextCursor } = await search(db, store, 'word', { limit: 1, ...(cursor === undefined ? {} : { cursor }) });
+      return { found: found.map(({ sessionId, seq }) => `${sessionId}:${seq}`), nextCursor };
+    };
+    // All in one millisecond, as what an agent replays is stored.
+    const at = clock;
+    const replayed = (...events: NewEvent[]) => events.map((event) => ({ ...event, at }));
+    await put(db, 'a', replayed(...turn('t1', 'word 1', 'x'), ...turn('t2', 'word 2', 'x')));
+    await hits();
+    await put(db, 'a', replayed(say('agent', 'a word', 't2')));
+    await put(db, 'b', replayed(say('agent', 'a word', 't3')));
+    const first = await hits();
+    await put(db, 'a', [ended('t2')]);
+    await put(db, 'b', [ended('t3')]);
+    const seen = [...first.found];
+    for (let cursor = first.nextCursor; cursor !== undefined;) {
+      const page = await hits(cursor);
+      seen.push(...page.found);
+      cursor = page.nextCursor;
+    }
+    expect(seen.toSorted()).toEqual(['a:2', 'a:6', 'a:9', 'b:1']);
+    expect(seen.filter((hit) => hit.startsWith('a'))).toEqual(['a:9', 'a:6', 'a:2']);
+  });
+
+  it('more messages than a millisecond has places for are all found, the latest first', async () => {
+    const { db, store } = await opened();
+    const at = clock;
+    const events = Array.from({ length: 3_000 }, (_, i) => ({ ...say('agent', `word${i}`, `t${i}`), at }));
+    await put(db, 'a', [...events, ended('t')]);
+    await put(db, 'b', turn('u', 'word here', 'x'));
+    expect((await search(db, store, 'word', { limit: 3 })).hits.map(({ snippet }) => snippet)).toEqual([
+      'word here',
+      'word2999',
+      'word2998',
+    ]);
+    if (named !== 'a store without full text')
+      expect(await db.query('SELECT indexed_seq FROM acp_search_progress ORDER BY session_id')).toEqual([
+        { indexed_seq: 3_001 },
+        { indexed_seq: 4 },
+      ]);
+    expect((await search(db, store, 'word1234', {})).hits).toMatchObject([{ seq: 1_235 }]);
+  });
+
+  it('a message ends where a tool call stands in between: its words are not joined with those of the next', async () => {
+    const { db, store } = await opened();
+    const update = (payload: object): NewEvent => ({
+      ...{ kind: 'update', turnId: 't', at: (clock += 1), origin: 'agent' },
+      payload: payload as never,
+    });
+    const between: readonly (readonly [string, readonly NewEvent[], parts: boolean])[] = [
+      ['tool call', [update({ sessionUpdate: 'tool_call', toolCallId: 'c', title: 'look', status: 'completed' })], true],
+      ['plan', [update({ sessionUpdate: 'plan', entries: [] })], true],
+      ['question', question('t'), true],
+      ['thought', [update({ sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: 'hm' } })], true],
+      ['usage', [update({ sessionUpdate: 'usage_update', used: 1 })], false],
+    ];
+    for (const [id, events, parts] of between) {
+      await put(db, id, [say('agent', 'First I look', 't'), ...events, say('agent', 'heron seen', 't'), ended('t')]);
+      const hits = async (words: string) => (await search(db, store, words, { sessionId: id })).hits.map(({ snippet }) => snippet);
+      expect(await hits('heron'), id).toEqual(parts ? ['heron seen'] : []);
+      expect(await hits('look'), id).toEqual([parts ? 'First I look' : 'First I lookheron seen']);
+    }
+  });
+
+  it('under its id a message goes on after a tool call, in a line of its own', async () => {
+    const { db, store } = await opened();
+    const whole = (text: string): NewEvent => ({
+      ...{ kind: 'update', turnId: 't', at: (clock += 1), origin: 'agent' },
+      payload: { sessionUpdate: 'agent_message', messageId: 'm', content: [{ type: 'text', text }] } as never,
+    });
+    const call: NewEvent = { ...whole(''), payload: { sessionUpdate: 'tool_call_update', toolCallId: 'c', title: 'look' } as never };
+    const hits = async (words: string) => (await search(db, store, words, {})).hits.map(({ snippet }) => snippet);
+    await put(db, 's', [say('agent', 'I look', 't', 'm'), call, say('agent', 'heron seen', 't', 'm')]);
+    expect(await hits('heron')).toEqual(['I look heron seen']);
+    await put(db, 's', [call, whole('Only an egret.'), ended('t')]);
+    expect(await hits('heron')).toEqual([]);
+    expect(await hits('egret')).toEqual(['Only an egret.']);
   });
 
   it('a fork has the record up to its point, and a turn that was cut there reads as interrupted', async () => {

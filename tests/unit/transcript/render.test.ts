@@ -52,6 +52,16 @@ describe('what a transcript shows', () => {
     );
   });
 
+  it('a thought parts what an agent says without ids, and not what has one', async () => {
+    expect(await render(log().user('go').agent('First I look').thought('hm').agent('heron seen').end())).toBe(
+      '[user]\n  go\n\n[agent]\n  First I look\n\n[agent]\n  heron seen',
+    );
+    const chunk = (text: string) => ({ sessionUpdate: 'agent_message_chunk', messageId: 'm', content: { type: 'text', text } });
+    expect(await render(log().user('go').update(chunk('her')).thought('hm').update(chunk('on')).end())).toBe(
+      '[user]\n  go\n\n[agent]\n  heron',
+    );
+  });
+
   it('tool calls that only updates tell of, as in v2, stand after their prompt, in their order', async () => {
     const output = (text: string) => ({ content: [{ type: 'content', content: { type: 'text', text } }] });
     const built = log()

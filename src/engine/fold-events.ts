@@ -7,8 +7,9 @@ import {
   blocksOf,
   classOf,
   continuesMessage,
+  cutOffBy,
   fieldsOf,
-  isOpenCall,
+  isSameCall,
   mergeToolCalls,
   pieceOf,
   planEntries,
@@ -42,6 +43,8 @@ export interface ViewMessage {
 export interface ViewToolCall extends ToolCallReport {
   readonly seq: number;
   readonly turnId: string | null;
+  /** Whether only updates told of it so far, as in ACP v2. */
+  readonly isUpserted: boolean;
 }
 
 export interface View {
@@ -98,6 +101,9 @@ export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VI
   for (const event of events) {
     if (event.seq <= next.seq) continue;
     next.seq = event.seq;
+    const isCutOff = cutOffBy(event);
+    if (isCutOff)
+      for (const [index, call] of toolCalls.now.entries()) if (isCutOff(call)) toolCalls.mine()[index] = { ...call, status: 'failed' };
     switch (event.kind) {
       case 'turn_started':
         next.running = event.turnId;
@@ -106,7 +112,6 @@ export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VI
         next.running = null;
         next.lastTurn = { ...event.payload, turnId: event.turnId };
         next.openPermissions = [];
-        if (event.payload.state !== 'completed') cutOff(toolCalls, ({ turnId }) => turnId === event.turnId);
         break;
       case 'permission_requested':
         next.openPermissions = [...next.openPermissions, event.payload];
@@ -116,10 +121,6 @@ export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VI
         break;
       case 'resumed':
         next.lastReport = event.payload;
-        cutOff(toolCalls, () => true);
-        break;
-      case 'agent_exited':
-        cutOff(toolCalls, () => true);
         break;
       case 'update':
         foldUpdate(event, next, messages, toolCalls);
@@ -145,12 +146,6 @@ function lazily<T>(list: readonly T[]): Lazily<T> {
   };
 }
 
-/** Nobody says the end of these any more. */
-function cutOff(toolCalls: Lazily<ViewToolCall>, isCut: (call: ViewToolCall) => boolean): void {
-  for (const [index, call] of toolCalls.now.entries())
-    if (isOpenCall(call.status) && isCut(call)) toolCalls.mine()[index] = { ...call, status: 'failed' };
-}
-
 function foldUpdate(
   event: SessionEvent & { readonly kind: 'update' },
   next: Growing,
@@ -166,10 +161,10 @@ function foldUpdate(
       const report = readToolCall(payload);
       const index = toolCalls.now.findLastIndex(({ id }) => id === report.id);
       const before = toolCalls.now[index];
-      // An id is one call's within an agent session; a successor, and an agent that counts anew at each start, use it again.
-      const isAnother = classOf(payload, meta) === 'tool_call' && before?.turnId !== event.turnId;
-      if (before && !isAnother) toolCalls.mine()[index] = { ...before, ...mergeToolCalls(before, report) };
-      else toolCalls.mine().push({ ...report, seq: event.seq, turnId: event.turnId });
+      const isUpserted = classOf(payload, meta) === 'tool_call_update';
+      if (before && isSameCall(before, payload, event.turnId))
+        toolCalls.mine()[index] = { ...before, ...mergeToolCalls(before, report), isUpserted: isUpserted && before.isUpserted };
+      else toolCalls.mine().push({ ...report, seq: event.seq, turnId: event.turnId, isUpserted });
       return;
     }
     case 'plan':

@@ -4,16 +4,24 @@
  * its turn's id behind it, in a replay as when it happened. All others stay the agent's.
  */
 import type { PermissionRequested, SessionEvent, SessionUpdate } from '../engine/index.ts';
-import { classOf, fieldsOf, isOpenCall, messageIdOf, stringOf } from '../engine/protocol/updates.ts';
+import {
+  classOf,
+  cutOffBy,
+  fieldsOf,
+  isOpenCall,
+  isSameCall,
+  messageIdOf,
+  readToolCall,
+  stringOf,
+  type KnownCall,
+} from '../engine/protocol/updates.ts';
 
-interface Use {
-  readonly turnId: string | null;
+/** An id's use, by the message or the tool call that has it now. */
+interface Use extends KnownCall {
   readonly name: string;
-  /** Of a tool call: it ended, or its agent's process did. */
-  isOver: boolean;
-  /** Of a tool call: it was told without a `tool_call`, as in v2. */
+  status: string | undefined;
   isUpserted: boolean;
-  /** Of a tool call: the client shows it, and not only a question about it. */
+  /** Of a tool call: the client shows it, and not only a question about it, or its terminal. */
   isShown: boolean;
 }
 
@@ -27,44 +35,53 @@ export function createNames(limit: number) {
   const calls = new Map<string, Use>();
   const messages = new Map<string, Use>();
 
-  /** The id's use in this turn. What comes between turns belongs to what was before. */
-  function used(uses: Map<string, Use>, id: string, turnId: string | null, isUpserted = false): string {
+  /** The use that is told now: the one before, or a new one under a name of its own. */
+  function useOf(uses: Map<string, Use>, id: string, turnId: string | null, isSame: (before: Use) => boolean): Use {
     const before = uses.get(id);
-    if (before && (before.turnId === turnId || turnId === null)) return before.name;
-    if (id === '' || id.length > MAX_ID) return id;
-    const name = before ? `${id}~${turnId}` : id;
+    if (before && isSame(before)) return before;
+    const use = { turnId, name: before ? `${id}~${turnId}` : id, status: undefined, isUpserted: true, isShown: false };
+    if (id === '' || id.length > MAX_ID) return use;
     uses.delete(id);
-    uses.set(id, { turnId, name, isOver: false, isUpserted, isShown: false });
-    if (uses.size > limit) uses.delete(uses.keys().next().value as string);
-    return name;
+    // One that is still open can be cut off, and nothing else: what comes under the id is the other's now.
+    if (before?.isShown && isOpenCall(before.status)) uses.set(`${before.name}\0`, before);
+    uses.set(id, use);
+    while (uses.size > limit) uses.delete(uses.keys().next().value as string);
+    return use;
   }
 
-  function callOf(update: SessionUpdate, turnId: string | null): string {
-    const { toolCallId, status } = fieldsOf(update);
-    const id = stringOf(toolCallId);
-    const before = calls.get(id);
-    const isUpserted = classOf(update) === 'tool_call_update';
-    const goesOn = isUpserted && before && !(before.isUpserted && before.isOver);
-    const name = goesOn ? before.name : used(calls, id, turnId, isUpserted);
-    const use = calls.get(id);
-    if (use) {
-      use.isShown = true;
-      use.isOver ||= !isOpenCall(status);
-    }
-    return name;
+  function callOf(update: SessionUpdate, turnId: string | null): SessionUpdate {
+    const { id, status, terminal } = readToolCall(update);
+    const use = useOf(calls, id, turnId, (before) => isSameCall(before, update, turnId));
+    if (classOf(update) === 'tool_call') use.isUpserted = false;
+    if (!terminal) use.isShown = true;
+    if (!terminal || !use.isShown) use.status = status ?? use.status;
+    if (use.name === id) return update;
+    const { content } = fieldsOf(update);
+    const shown = {
+      ...update,
+      ...(content === undefined ? {} : { content: Array.isArray(content) ? content.map(ofTerminal) : ofTerminal(content) }),
+    };
+    return withId(shown as SessionUpdate, terminal ? 'terminalId' : 'toolCallId', use.name);
+  }
+
+  /** What shows a terminal of the agent's own. */
+  function ofTerminal(part: unknown): unknown {
+    const { type, terminalId } = fieldsOf(part);
+    const name = type === 'terminal' ? calls.get(stringOf(terminalId))?.name : undefined;
+    return name === undefined ? part : { ...fieldsOf(part), terminalId: name };
   }
 
   /** A permission may be asked for a call that was not told before; one that goes on asks under its own name. */
   function asked(toolCall: PermissionRequested['toolCall'], turnId: string | null): string {
     const id = stringOf(fieldsOf(toolCall)['toolCallId']);
-    const before = calls.get(id);
-    return before && !before.isOver ? before.name : used(calls, id, turnId, true);
+    return useOf(calls, id, turnId, (before) => isOpenCall(before.status) || isOfTurn(before, turnId)).name;
   }
 
-  /** Calls that can end no more: nobody will say it, and a client would show them as running for ever. */
-  function cutOff(event: SessionEvent, isCut: (use: Use) => boolean): SessionEvent[] {
-    const cut = [...calls.values()].filter((use) => !use.isOver && isCut(use));
-    for (const use of cut) use.isOver = true;
+  /** Of calls that are cut off a client is told that they failed: it would show them as running for ever. */
+  function cutOff(event: SessionEvent): SessionEvent[] {
+    const isCutOff = cutOffBy(event);
+    const cut = isCutOff ? [...calls.values()].filter(isCutOff) : [];
+    for (const use of cut) use.status = 'failed';
     return cut.flatMap(({ isShown, name }): SessionEvent[] => {
       const payload = { sessionUpdate: 'tool_call_update', toolCallId: name, status: 'failed' } as const;
       return isShown ? [{ seq: event.seq, at: event.at, turnId: event.turnId, origin: 'agent', kind: 'update', payload }] : [];
@@ -76,17 +93,7 @@ export function createNames(limit: number) {
      * The event as the client is told it, and before it the end of tool calls that it cuts off, under its number. Call it with the events
      * in their order.
      */
-    told(event: SessionEvent): SessionEvent[] {
-      switch (event.kind) {
-        case 'agent_exited':
-        case 'resumed':
-          return [...cutOff(event, () => true), event];
-        case 'turn_ended':
-          return [...(event.payload.state === 'completed' ? [] : cutOff(event, ({ turnId }) => turnId === event.turnId)), event];
-        default:
-          return [renamed(event)];
-      }
-    },
+    told: (event: SessionEvent): SessionEvent[] => [...cutOff(event), renamed(event)],
     /** A tool call of a request that is open, whose event was told. */
     current(toolCall: PermissionRequested['toolCall']): PermissionRequested['toolCall'] {
       const id = stringOf(fieldsOf(toolCall)['toolCallId']);
@@ -114,17 +121,20 @@ export function createNames(limit: number) {
     switch (classOf(update)) {
       case 'message': {
         const id = messageIdOf(update);
-        return id === null ? update : withId(update, 'messageId', used(messages, id, turnId));
+        return id === null ? update : withId(update, 'messageId', useOf(messages, id, turnId, (before) => isOfTurn(before, turnId)).name);
       }
       case 'tool_call':
       case 'tool_call_update':
-        return withId(update, 'toolCallId', callOf(update, turnId));
+        return callOf(update, turnId);
       default:
         return update;
     }
   }
 }
 
-function withId<Told extends object>(told: Told, field: 'toolCallId' | 'messageId', id: string): Told {
+/** What comes between turns belongs to what was before. */
+const isOfTurn = (before: Use, turnId: string | null): boolean => turnId === null || before.turnId === turnId;
+
+function withId<Told extends object>(told: Told, field: 'toolCallId' | 'terminalId' | 'messageId', id: string): Told {
   return stringOf(fieldsOf(told)[field]) === id ? told : { ...told, [field]: id };
 }

@@ -247,6 +247,38 @@ export interface ToolCallReport {
 /** Whether a tool call with this status can still come to an end; `paused` is v2's. */
 export const isOpenCall = (status: unknown): boolean => /^(?:pending|in_progress|paused|undefined|null)$/.test(String(status));
 
+/** What is known of a tool call when the next report comes under its id. */
+export interface KnownCall extends Pick<SessionEvent, 'turnId'>, Pick<ToolCallReport, 'status'> {
+  /** Whether only updates told of it so far, as in ACP v2. */
+  readonly isUpserted: boolean;
+}
+
+/**
+ * Whether an update is of the tool call that was known under its id. An id is one call's within an agent session; a successor, and an agent that
+ * counts anew at each start, use it again in a later turn. What comes between turns belongs to what was before.
+ */
+export function isSameCall(before: KnownCall, update: unknown, turnId: string | null): boolean {
+  if (turnId === null || before.turnId === turnId) return true;
+  if (classOf(update) === 'tool_call') return false;
+  if (!before.isUpserted || isOpenCall(before.status)) return true;
+  // What only adds to a call begins none, and a terminal begins with its command: it may run on when its call is over.
+  const { adds, terminal, title } = readToolCall(update);
+  return adds === true || (terminal !== undefined && title === undefined);
+}
+
+/** Which calls an event leaves without an end: nobody will say it any more. Null for an event that leaves none. */
+export function cutOffBy(event: SessionEvent): ((call: Pick<KnownCall, 'turnId' | 'status'>) => boolean) | null {
+  switch (event.kind) {
+    case 'agent_exited':
+    case 'resumed':
+      return ({ status }) => isOpenCall(status);
+    case 'turn_ended':
+      return event.payload.state === 'completed' ? null : ({ status, turnId }) => isOpenCall(status) && turnId === event.turnId;
+    default:
+      return null;
+  }
+}
+
 /** Reads a tool call, an update of one, or the tool call of a permission request. */
 export function readToolCall(update: unknown): ToolCallReport {
   const fields = fieldsOf(update);

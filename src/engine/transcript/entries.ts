@@ -8,7 +8,9 @@ import {
   classOf,
   contentKind,
   continuesMessage,
+  cutOffBy,
   fieldsOf,
+  isSameCall,
   mergeToolCalls,
   type MessagePiece,
   pieceOf,
@@ -36,6 +38,8 @@ export interface Entry {
   readonly seq: number;
 }
 
+type UpdateEvent = SessionEvent & { readonly kind: 'update' };
+
 interface OpenMessage {
   readonly label: 'user' | 'agent';
   readonly piece: MessagePiece;
@@ -54,10 +58,10 @@ export function createEntryReader() {
   let open: OpenMessage | null = null;
   let openSeq = 0;
   let planSeen = false;
-  /** What later updates said of tool calls whose beginning is still to come. */
-  const toolCalls = new Map<string, { readonly report: ToolCallReport; readonly seq: number }>();
-  /** Tool calls that were given already, and began before that. */
-  const given = new Set<string>();
+  /** What updates said of tool calls whose beginning is still to come, with the first of them so far. */
+  const toolCalls = new Map<string, { readonly report: ToolCallReport; readonly seq: number; readonly first: UpdateEvent }>();
+  /** Tool calls that were given already, and began before that, or with this. */
+  const given = new Map<string, UpdateEvent>();
   /** What was last said of a question: an answer that was cancelled while it was being stored is none. */
   const answers = new Map<string, string>();
   const answered = (id: string, words: string): Entry[] => {
@@ -76,7 +80,7 @@ export function createEntryReader() {
   };
   const note = (text: string): Entry[] => [...close(), { label: 'note', head: text, body: [], seq }];
 
-  const chunk = (label: 'user' | 'agent', event: SessionEvent & { kind: 'update' }): Entry[] => {
+  const chunk = (label: 'user' | 'agent', event: UpdateEvent): Entry[] => {
     const piece = pieceOf(event) as MessagePiece;
     const done = open && continuesMessage(open.piece, piece, open.isParted) ? [] : close();
     open ??= { label, piece, isParted: false, parts: [], inline: true, chars: 0, isWhole: false };
@@ -96,7 +100,7 @@ export function createEntryReader() {
     return done;
   };
 
-  const update = (event: SessionEvent & { kind: 'update' }): Entry[] => {
+  const update = (event: UpdateEvent): Entry[] => {
     switch (classOf(event.payload, event.meta)) {
       case 'message': {
         const role = roleOf(event.payload, event.meta);
@@ -106,9 +110,11 @@ export function createEntryReader() {
       }
       case 'tool_call_update': {
         const report = readToolCall(event.payload);
-        if (given.has(report.id)) return close();
+        const begun = given.get(report.id);
+        if (begun && isSameCall({ ...report, turnId: event.turnId, isUpserted: true }, begun.payload, begun.turnId)) return close();
+        given.delete(report.id);
         const later = toolCalls.get(report.id)?.report;
-        toolCalls.set(report.id, { report: later ? mergeToolCalls(report, later) : report, seq: event.seq });
+        toolCalls.set(report.id, { report: later ? mergeToolCalls(report, later) : report, seq: event.seq, first: event });
         return close();
       }
       case 'tool_call': {
@@ -144,9 +150,9 @@ export function createEntryReader() {
   const begunCalls = (before: 'user' | 'agent'): Entry[] => {
     if (toolCalls.size === 0) return [];
     const begun = [...toolCalls].filter(([, { report }]) => before === 'user' || (report.title !== undefined && report.kind !== undefined));
-    for (const [id] of begun) {
+    for (const [id, { first }] of begun) {
       toolCalls.delete(id);
-      given.add(id);
+      given.set(id, first);
     }
     return [
       ...(begun.length > 0 ? close() : []),
@@ -155,6 +161,8 @@ export function createEntryReader() {
   };
 
   const read = (event: SessionEvent): Entry[] => {
+    // A call that is given was begun after this: what has its id in the turns before is another.
+    if (cutOffBy(event)) given.clear();
     switch (event.kind) {
       case 'update':
         return update(event);

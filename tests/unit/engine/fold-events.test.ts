@@ -91,6 +91,33 @@ describe('a view', () => {
     ]);
   });
 
+  it('… and where calls are told by updates alone, as in v2, one that begins when that of its id is over', () => {
+    const told = (title: string | undefined, status: string, turnId: string) =>
+      update('tool_call_update', { toolCallId: 'call_1', ...(title === undefined ? {} : { title }), status }, turnId);
+    const events = log(() => [
+      told('read a.txt', 'in_progress', 't1'),
+      told(undefined, 'completed', 't1'),
+      update('tool_call_content_chunk', { toolCallId: 'call_1', content: { type: 'text' } }, 't2'),
+      told('delete b.txt', 'in_progress', 't2'),
+      told(undefined, 'in_progress', 't3'),
+      event('agent_exited', { kind: 'ended' }, 't3', 'host'),
+      told('write c.txt', 'in_progress', 't4'),
+    ]);
+    expect(foldEvents(events).toolCalls).toMatchObject([
+      { title: 'read a.txt', status: 'completed', turnId: 't1', content: [{ type: 'text' }] },
+      { title: 'delete b.txt', status: 'failed', turnId: 't2' },
+      { title: 'write c.txt', status: 'in_progress', turnId: 't4' },
+    ]);
+  });
+
+  it('what is told of a tool call after the answer, as a whole again, is of the same call', () => {
+    const events = log(() => [
+      update('tool_call', { toolCallId: 'c', title: 'x', status: 'pending' }),
+      event('update', { sessionUpdate: 'tool_call', toolCallId: 'c', status: 'completed' }, null),
+    ]);
+    expect(foldEvents(events).toolCalls).toMatchObject([{ title: 'x', status: 'completed', turnId: 't1' }]);
+  });
+
   it('in pieces, however cut and however often repeated, is the same as in one', () => {
     const whole = foldEvents(TALK);
     fc.assert(

@@ -1,6 +1,8 @@
 /** Which ids a client is told, by what was told before. */
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { SessionEvent } from '../../../src/engine/index.ts';
+import { foldEvents, type SessionEvent } from '../../../src/engine/index.ts';
+import { readToolCall } from '../../../src/engine/protocol/updates.ts';
 import { createNames } from '../../../src/server/names.ts';
 
 type Told = readonly [turnId: string | null, kind: string, id: string, status?: string];
@@ -171,4 +173,64 @@ it.each<[what: string, events: readonly Told[], ends: readonly string[]]>([
     new Set(ends.length > 0 ? ['update failed'] : []),
   );
   expect(new Set(told.map(idIn))).toEqual(new Set(ends));
+});
+
+it('a terminal of the agent’s own has the name of its call, where it is shown, too', () => {
+  const names = createNames(9);
+  const terminal = { type: 'terminal', terminalId: '1' };
+  const told = (['a', 'b'] as const).flatMap((turnId) =>
+    [
+      { sessionUpdate: 'terminal_update', terminalId: '1', command: 'npm test' },
+      { sessionUpdate: 'tool_call_update', toolCallId: '1', status: 'in_progress', content: [terminal, { type: 'content' }] },
+      { sessionUpdate: 'terminal_output_chunk', terminalId: '1', data: 'aGk=' },
+      { sessionUpdate: 'terminal_update', terminalId: '1', exitStatus: { exitCode: 0 } },
+      { sessionUpdate: 'tool_call_update', toolCallId: '1', status: 'completed' },
+    ].flatMap((payload) => names.told({ seq: 1, at: 1, origin: 'agent', turnId, kind: 'update', payload } as never)),
+  );
+  expect(told.map(({ payload }) => payload)).toMatchObject(
+    ['1', '1~b'].flatMap((id) => [
+      { terminalId: id },
+      { toolCallId: id, content: [{ ...terminal, terminalId: id }, { type: 'content' }] },
+      { terminalId: id },
+      { terminalId: id },
+      { toolCallId: id },
+    ]),
+  );
+});
+
+it('whatever happens to tool calls, a client that goes by ids sees those of the record', () => {
+  const happening = fc.oneof(
+    fc.record({
+      kind: fc.constantFrom('tool_call', 'tool_call_update', 'tool_call_content_chunk'),
+      id: fc.constantFrom('1', '2'),
+      title: fc.option(fc.string(), { nil: undefined }),
+      status: fc.constantFrom(undefined, 'pending', 'in_progress', 'completed', 'failed'),
+      late: fc.boolean(),
+    }),
+    fc.record({ kind: fc.constant('turn_ended'), state: fc.constantFrom('completed', 'cancelled', 'interrupted') }),
+    fc.record({ kind: fc.constantFrom('agent_exited', 'resumed', 'turn_started') }),
+  );
+  fc.assert(
+    fc.property(fc.array(happening, { maxLength: 40 }), (happenings) => {
+      let turn = 0;
+      const log = happenings.map((each, index) => {
+        if (each.kind === 'turn_started') turn += 1;
+        const turnId = 'late' in each && each.late ? null : `t${turn}`;
+        const made = { seq: index + 1, at: 1, origin: 'agent', turnId };
+        if (!('id' in each)) return { ...made, kind: each.kind, payload: each };
+        const { kind, id, title, status } = each;
+        return { ...made, kind: 'update', payload: { sessionUpdate: kind, toolCallId: id, title, status } };
+      }) as unknown as SessionEvent[];
+      const names = createNames(1_000);
+      const seen = new Map<string, readonly [title?: string, status?: string]>();
+      for (const { kind, payload } of log.flatMap(names.told)) {
+        if (kind !== 'update') continue;
+        const { id, title, status } = readToolCall(payload);
+        const [titleBefore, statusBefore] = seen.get(id) ?? [];
+        seen.set(id, [title ?? titleBefore, status ?? statusBefore]);
+      }
+      expect([...seen.values()]).toEqual(foldEvents(log).toolCalls.map(({ title, status }) => [title, status]));
+    }),
+    { numRuns: 300 },
+  );
 });

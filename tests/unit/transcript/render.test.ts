@@ -78,6 +78,23 @@ describe('what a transcript shows', () => {
     expect(await renderRecord(built.newestFirst())).toMatchObject({ events: built.events.length, truncated: false });
   });
 
+  it('… also under ids that were used in an earlier turn', async () => {
+    const told = (title: string, status?: string) => ({
+      ...{ sessionUpdate: 'tool_call_update', toolCallId: '1', title, kind: 'read' },
+      ...(status === undefined ? {} : { status }),
+    });
+    const built = log().user('one').update(told('Read a')).update(told('Read a', 'completed')).agent('a').end();
+    built.user('two').update(told('Read b', 'in_progress')).push('agent_exited', { kind: 'ended' }, 'host').end({ state: 'interrupted' });
+    built.user('three').update(told('Read c', 'in_progress')).end();
+    built.user('four').update({ sessionUpdate: 'tool_call_update', toolCallId: '1', status: 'completed' }).agent('c').end();
+    const inside = await render(built);
+    expect([...inside.matchAll(/^\[tool\] .*/gm)].map(([line]) => line)).toEqual([
+      '[tool] Read a (read, completed)',
+      '[tool] Read b (read, in_progress)',
+      '[tool] a tool call (completed)',
+    ]);
+  });
+
   it('… and at the cut, when the reading ends before their beginning', async () => {
     const built = log().user('go').tool('1', 'npm test', { status: 'pending' });
     for (let i = 0; i < 6_000; i++) built.update({ sessionUpdate: 'usage_update', used: i, size: 9 });

@@ -251,8 +251,11 @@ export interface ClientServices {
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** Answers one request of the agent. A thrown error becomes the JSON-RPC error. */
   handle(request: ClientServiceRequest): Promise<unknown>;
-  /** Takes a notification of an extension, which the host does not handle itself. An error that it throws goes nowhere. */
-  notify?(notification: ClientServiceNotification): void;
+  /**
+   * Takes a notification of an extension, which the host does not handle itself. The agent is read on when the promise settles; an error
+   * goes nowhere.
+   */
+  notify?(notification: ClientServiceNotification): void | Promise<void>;
   /** The session's agent is gone: end what was started for it. Resolves when it is gone. */
   release(sessionId: string): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /**
- * JSON-RPC with one client over a message stream. Everything sent goes through one queue, so that a client
- * reads in the order in which things happened; whoever sends much waits until there is room in it. A client that does
- * not read is not read either: what it could ask for would only queue up.
+ * JSON-RPC with one client over a message stream. Everything sent goes through one queue, so that a client reads in the order in which
+ * things happened; a sender of many messages waits for room in it. A client that does not read is not read either: what it could ask
+ * for would only queue up.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { bounded } from '../engine/protocol/bounded.ts';
@@ -9,6 +9,7 @@ import { objectOf } from '../engine/protocol/reported-state.ts';
 import { createWire } from '../engine/protocol/v2-agent-side.ts';
 import { type MessageStream, RehydrateError } from '../engine/index.ts';
 import { RPC } from '../engine/protocol/agent-protocol.ts';
+import { within } from '../engine/protocol/connection.ts';
 import type { RpcError, RpcResponse } from '../engine/protocol/json-rpc.ts';
 import { toRpcError } from './errors.ts';
 import type { AcpServerLimits } from './limits.ts';
@@ -30,14 +31,18 @@ export interface ConnectionHandlers {
 
 export type Connection = ReturnType<typeof connect>;
 
-export function connect(stream: MessageStream, limits: Pick<AcpServerLimits, 'requests' | 'queuedChars'>, handlers: ConnectionHandlers) {
+export function connect(
+  stream: MessageStream,
+  limits: Pick<AcpServerLimits, 'requests' | 'queuedChars' | 'unreadMs'>,
+  handlers: ConnectionHandlers,
+) {
   const reader = stream.readable.getReader();
   const writer = stream.writable.getWriter();
   const asked = new Map<number, (response: RpcResponse | null) => void>();
-  const underWay = new Map<unknown, AbortController>();
+  /** The client's requests that were not answered yet, by their ids. */
+  const underWay = new Map<unknown, { readonly abort: AbortController; readonly answered: Promise<void> }>();
   const gone = new AbortController();
   const left = Promise.withResolvers<void>();
-  const answering = new Set<Promise<void>>();
   let nextId = 0;
 
   const leave = () => {
@@ -46,6 +51,7 @@ export function connect(stream: MessageStream, limits: Pick<AcpServerLimits, 're
     left.resolve();
     for (const settle of asked.values()) settle(null);
     asked.clear();
+    roomier();
     // A stream that broke is what "gone" means; there is nobody to tell.
     reader.cancel().catch(() => undefined);
   };
@@ -54,38 +60,50 @@ export function connect(stream: MessageStream, limits: Pick<AcpServerLimits, 're
   let queued = 0;
   /** The last write: when it is done, so are all before it. */
   let written: Promise<void> = Promise.resolve();
+  let waiting: (() => void)[] = [];
+  const isFull = (): boolean => queued >= limits.queuedChars && !gone.signal.aborted;
   /** Resolves when there is room for more, or the client is gone. A stream's own mark counts messages, or nothing at all; bytes are what they cost. */
-  const room = (): Promise<void> => (queued < limits.queuedChars ? Promise.resolve() : Promise.race([written, left.promise]));
-  const wire = createWire((message) => {
+  const room = (): Promise<void> => (isFull() ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve());
+  const roomier = (): void => {
+    if (isFull()) return;
+    for (const go of waiting) go();
+    waiting = [];
+  };
+  const write = (message: object): void => {
+    if (gone.signal.aborted) return;
     const size = charsIn(message);
     queued += size;
-    written = writer.write(message as AnyMessage).then(() => void (queued -= size), leave);
-  });
+    written = writer.write(message as AnyMessage).then(() => {
+      queued -= size;
+      roomier();
+    }, leave);
+  };
+  /** Whether the client has left `offer` waiting for too long. */
+  let isStuck = false;
+  const wire = createWire(write);
   const send = (message: object): Promise<void> => {
-    if (!gone.signal.aborted) wire.fromAgent(message);
+    wire.fromAgent(message);
     return room();
   };
 
-  async function answer(id: unknown, method: string, params: Params): Promise<void> {
-    if (underWay.size >= limits.requests) {
-      const message = `${limits.requests} requests of this client are under way, as many as requests allows. Wait for an answer first.`;
-      return send({
-        id,
-        error: toRpcError(new RehydrateError('limit_exceeded', message, { limit: 'requests', allowed: limits.requests })),
-      });
-    }
-    const abort = new AbortController();
-    underWay.set(id, abort);
-    const call: ClientCall = { signal: abort.signal };
-    try {
-      const result = await handlers.onRequest(method, params, call);
-      await send({ id, result: result ?? {} });
-      call.afterwards?.();
-    } catch (error) {
-      await send({ id, error: toRpcError(error, abort.signal) });
-    } finally {
-      if (underWay.get(id) === abort) underWay.delete(id);
-    }
+  async function answer(id: unknown, method: string, params: Params, { signal }: AbortController): Promise<void> {
+    const call: ClientCall = { signal };
+    const outcome = await handlers.onRequest(method, params, call).then(
+      (result) => ({ result: result ?? {} }),
+      (error: unknown) => ({ error: toRpcError(error, signal) }),
+    );
+    underWay.delete(id);
+    void send({ id, ...outcome });
+    if ('result' in outcome) call.afterwards?.();
+  }
+
+  /** Why a request with this id is not taken; null when it is. */
+  function refusal(id: unknown): RpcError | null {
+    if (underWay.has(id))
+      return { code: RPC.invalidRequest, message: 'A request of this id is not answered yet. Give each request an id of its own.' };
+    if (underWay.size < limits.requests) return null;
+    const message = `${limits.requests} requests of this client are under way, as many as requests allows. Wait for an answer first.`;
+    return toRpcError(new RehydrateError('limit_exceeded', message, { limit: 'requests', allowed: limits.requests }));
   }
 
   function notified(method: string, params: Params): void {
@@ -106,15 +124,19 @@ export function connect(stream: MessageStream, limits: Pick<AcpServerLimits, 're
       });
       return;
     }
-    const passed = wire.fromClient(bounded(message));
+    const given = bounded(message);
+    const refused = typeof given['method'] === 'string' && given['id'] !== undefined ? refusal(given['id']) : null;
+    // Not by way of the wire, to which an answer of this id would be that of the request before.
+    if (refused) return write({ jsonrpc: '2.0', id: given['id'], error: refused });
+    const passed = wire.fromClient(given);
     if (!passed) return;
     const { id, method, params, result, error } = passed as Record<string, unknown>;
     if (typeof method === 'string') {
       const object = objectOf(params) ?? {};
       if (id !== undefined) {
-        const answered = answer(id, method, object).finally(() => answering.delete(answered));
-        answering.add(answered);
-      } else if (method === '$/cancel_request') underWay.get(object['requestId'])?.abort();
+        const abort = new AbortController();
+        underWay.set(id, { abort, answered: answer(id, method, object, abort) });
+      } else if (method === '$/cancel_request') underWay.get(object['requestId'])?.abort.abort();
       else notified(method, object);
       return;
     }
@@ -144,6 +166,20 @@ export function connect(stream: MessageStream, limits: Pick<AcpServerLimits, 're
     },
     /** Queues a notification. Wait for the promise before sending the next of many: it resolves when there is room. */
     notify: (method: string, params: unknown): Promise<void> => send({ method, params }),
+    /**
+     * The same for what is not in the record. A client that makes no room within `unreadMs` is not waited for again, and is left out until
+     * it has made some: others use its sessions, too.
+     */
+    async offer(method: string, params: unknown): Promise<void> {
+      if (isStuck) return;
+      const made = send({ method, params });
+      isStuck =
+        (await within(
+          made.then(() => true),
+          limits.unreadMs,
+        )) === undefined;
+      if (isStuck) void made.then(() => (isStuck = false));
+    },
     /** Null when the client went before it answered, or when `signal` withdrew the request. */
     request(method: string, params: unknown, signal?: AbortSignal): Promise<RpcResponse | null> {
       if (gone.signal.aborted || signal?.aborted) return Promise.resolve(null);
@@ -168,7 +204,8 @@ export function connect(stream: MessageStream, limits: Pick<AcpServerLimits, 're
     closed,
     /** Resolves when nothing is under way and the client took all it was sent, or is gone. */
     async idle(): Promise<void> {
-      while (answering.size > 0 && !gone.signal.aborted) await Promise.race([Promise.all(answering), left.promise]);
+      while (underWay.size > 0 && !gone.signal.aborted)
+        await Promise.race([Promise.all([...underWay.values()].map(({ answered }) => answered)), left.promise]);
       await Promise.race([written, left.promise]);
     },
     close: leave,

@@ -4,8 +4,10 @@ export interface AcpServerLimits {
   readonly describeMs: number;
   /** How many requests of one client may be under way at once. */
   readonly requests: number;
-  /** How many characters of messages may wait for one client to read them, before whatever sends more waits, too. */
+  /** How many characters of messages may wait for one client to read them before the sender of more has to wait. */
   readonly queuedChars: number;
+  /** How long an agent waits to send an extension's notification to a client that does not read, before the client is left out. */
+  readonly unreadMs: number;
   /** How many sessions one client may be attached to at once. */
   readonly attached: number;
   /** How many tool calls, and how many messages, of a session a client is known to have been told, so that one under an id of these is told as another. */
@@ -22,6 +24,7 @@ export const ACP_SERVER_LIMITS: AcpServerLimits = Object.freeze({
   describeMs: 5_000,
   requests: 256,
   queuedChars: 256 * 1024,
+  unreadMs: 10_000,
   attached: 256,
   toldIds: 1_000,
   earlierEvents: 2_048,

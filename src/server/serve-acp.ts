@@ -234,8 +234,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       if (known) return known(params, call);
       const named = sessionFor(params);
       if (named === null) throw new RpcFailure({ code: RPC.methodNotFound, message: `Method not found: ${method}`, data: { method } });
-      return carriedOut({ sessionId: named }, (sessionId) =>
-        host.request(sessionId, method, params, { client: services, signal: call.signal }),
+      return carriedOut({ sessionId: named }, (sessionId, { names }) =>
+        host.request(sessionId, method, byOwnId(params, names), { client: services, signal: call.signal }),
       );
     },
 
@@ -243,7 +243,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       const sessionId = sessionFor(params);
       if (observe || sessionId === null) return;
       if (method === 'session/cancel') void cancel(sessionId);
-      else host.notify(sessionId, method, params);
+      else host.notify(sessionId, method, byOwnId(params, attachments.get(sessionId)?.names));
     },
   });
 
@@ -261,13 +261,16 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       return clientCapabilities;
     },
     async handle({ method, params, sessionId, signal }) {
-      const response = await connection.request(method, { ...params, ...('sessionId' in params ? { sessionId } : {}) }, signal);
+      const attachment = attachments.get(sessionId);
+      // Its question is in the record: the client is told first what was said before it.
+      if (method === 'elicitation/create' && attachment) await told(sessionId, attachment).catch(() => undefined);
+      const response = await connection.request(method, toldTo(sessionId, params), signal);
       if (response === null) throw new RpcFailure({ code: RPC.cancelled, message: 'The client is gone, or the request was withdrawn.' });
       if ('error' in response) throw new RpcFailure(response.error);
       trackTerminal(method, params, sessionId, response.result);
       return response.result;
     },
-    notify: ({ method, params, sessionId }) => void connection.notify(method, 'sessionId' in params ? { ...params, sessionId } : params),
+    notify: ({ method, params, sessionId }) => connection.offer(method, toldTo(sessionId, params)),
     /** An agent that died releases nothing, so it is done in its name; nobody waits for the client's answer. */
     async release(sessionId) {
       const left = [...(terminals.get(sessionId) ?? [])];
@@ -275,6 +278,13 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       for (const terminalId of left) void connection.request('terminal/release', { sessionId, terminalId });
     },
   };
+
+  /** Parameters of the agent's with the session's id, and a tool call's, as this client knows them. */
+  function toldTo(sessionId: string, params: Params): Params {
+    const { names } = attachments.get(sessionId) ?? {};
+    const given = 'sessionId' in params ? { ...params, sessionId } : params;
+    return names && typeof given['toolCallId'] === 'string' ? names.current({ ...given, toolCallId: given['toolCallId'] }) : given;
+  }
 
   function trackTerminal(method: string, params: Params, sessionId: string, result: unknown): void {
     if (method === 'terminal/create') {
@@ -536,6 +546,14 @@ function besides(params: Params, known: readonly string[]): { params?: Params } 
   const others = Object.entries(params).filter(([name]) => name !== '_meta' && !known.includes(name));
   const all = [...others, ...(Object.keys(meta).length > 0 ? [['_meta', meta] as const] : [])];
   return all.length > 0 ? { params: Object.fromEntries(all) } : {};
+}
+
+/** Parameters for the agent: a tool call that the client was told under a name of ours has the agent's own id. */
+function byOwnId(params: Params, names: Names | undefined): Params {
+  const { toolCallId: told } = params;
+  if (!names || typeof told !== 'string') return params;
+  const toolCallId = told.slice(0, Math.max(0, told.lastIndexOf('~')));
+  return names.current({ toolCallId }).toolCallId === told ? { ...params, toolCallId } : params;
 }
 
 const rehydrateMeta = (params: Params): Params => object(object(params['_meta'])['rehydrate']);

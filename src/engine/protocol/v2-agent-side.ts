@@ -59,6 +59,9 @@ const TERMINAL_CHARS = 256 * 1024;
 /** Of so many sessions, and of those with a turn, is known what was told. A client may name as many as it likes. */
 const SESSIONS_KEPT = 1_000;
 
+/** Requests that the user answers. */
+const ASKS_THE_USER: ReadonlySet<string> = new Set(['session/request_permission', 'elicitation/create']);
+
 /** The option that the modes are. */
 const MODE_OPTION = 'mode';
 
@@ -100,6 +103,15 @@ export function createWire(toClient: (message: object) => void, options: BothVer
         break;
       }
     return known;
+  }
+
+  /** A request is asked of the user: its turn, if one runs, goes on when it is answered. */
+  function block(id: Message['id'], sessionId: string): void {
+    const prompt = sessions.get(sessionId)?.prompt;
+    if (!prompt) return;
+    inserted(sessionId, prompt);
+    blocking.set(id, sessionId);
+    tellState(sessionId, 'requires_action');
   }
 
   /** Such a request is answered or withdrawn: its turn goes on when no other holds it up. */
@@ -199,18 +211,13 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     }
     if (method === undefined) return answer(message);
     if (isUpdate) return update(sessionId, fieldsOf(params['update']), params['_meta']);
+    if (id !== undefined && ASKS_THE_USER.has(method)) block(id, sessionId);
     if (id === undefined || method !== 'session/request_permission') {
       send(message);
       if (method === '$/cancel_request') unblock(params['requestId']);
       return;
     }
     const { toolCall, ...rest } = params;
-    const prompt = told(sessionId).prompt;
-    if (prompt) {
-      inserted(sessionId, prompt);
-      blocking.set(id, sessionId);
-      tellState(sessionId, 'requires_action');
-    }
     const title = stringOf(fieldsOf(toolCall)['title']) || 'A tool call';
     send({ ...message, params: { ...rest, title, subject: { type: 'tool_call', toolCall: toolCallV2(fieldsOf(toolCall)) } } });
   }

@@ -163,6 +163,8 @@ export class Session {
   params: Readonly<Record<string, unknown>> | undefined = undefined;
   /** The client of the latest operation, which is asked what the agent asks. */
   client: ClientServices | null = null;
+  /** What was passed on to it last and may not have been taken yet. */
+  private passing: Promise<void> | null = null;
   private phase: SessionPhase = asleep;
   readonly parts: HostParts;
 
@@ -211,8 +213,8 @@ export class Session {
           ?.permissions.withdraw(requestId)
           .catch((error: unknown) => this.fail(error));
       },
-      onOther: (method, params, agent) => void this.passOn(mine, agent, method, params),
-      room: () => this.liveOf(mine)?.log.writer.room() ?? null,
+      onOther: (method, params, agent) => void (this.passing = this.passOn(mine, agent, method, params)),
+      room: () => this.passed() ?? this.liveOf(mine)?.log.writer.room() ?? null,
     };
   }
 
@@ -446,10 +448,16 @@ export class Session {
     if (!client?.notify) return;
     agent.clients.add(client);
     try {
-      await (client.notify({ method, params: mine.fromAgent(params), sessionId: this.sessionId }) as unknown);
+      await client.notify({ method, params: mine.fromAgent(params), sessionId: this.sessionId });
     } catch {
       // See above.
     }
+  }
+
+  private passed(): Promise<void> | null {
+    const { passing } = this;
+    this.passing = null;
+    return passing;
   }
 
   /** The turn whose end is not in the log yet. */

@@ -6,7 +6,9 @@ import { serveAcp, type ServeAcpOptions } from '../../../src/server/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { pair } from '../../support/pair.ts';
 import { INITIALIZE, rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
-import { PATIENT } from '../engine/helpers.ts';
+import { still } from '../../support/still.ts';
+import { CWD, hostOf, PATIENT } from '../engine/helpers.ts';
+import { ordinary, rawAgents, type Heard } from '../engine/raw-agent.ts';
 
 let stop: () => Promise<void> = async () => undefined;
 afterEach(() => stop());
@@ -160,6 +162,59 @@ describe('more requests than a client may have under way', () => {
     });
     await two.notify('session/cancel', { sessionId });
     expect((await running).result.stopReason).toBe('cancelled');
+  });
+});
+
+describe('requests of one client under one id', () => {
+  it.each([1, 2])('I10: one is answered, and the others are refused and reach nobody, in version %i', async (protocolVersion) => {
+    let reached = 0;
+    const agents = rawAgents((message, agent) => {
+      if (message.method === '_raw/slow') reached += 1;
+      else if (message.method) agent.say(ordinary(message));
+      if (message.method === '_raw/go') agent.say({ jsonrpc: '2.0', id: slow?.id, result: { done: true } });
+      if (message.method === '_raw/slow') slow ??= message;
+    });
+    let slow: Heard | null = null;
+    const { host } = await hostOf(agents);
+    const { client, server } = pair();
+    serveAcp(host, server, { agent: 'raw', limits: { requests: 4 } });
+    const raw = rawClient(client);
+    await raw.request('initialize', protocolVersion === 1 ? INITIALIZE : { protocolVersion, info: { name: 'c', version: '1' } });
+    const { sessionId } = (await raw.request('session/new', { cwd: CWD, mcpServers: [] })).result;
+    const from = raw.seen.length;
+    for (let times = 0; times < 500; times += 1) await raw.send({ id: 'twice', method: '_raw/slow', params: { sessionId } });
+    await raw.request('_raw/go', { sessionId });
+    const answers = () => raw.seen.slice(from).filter(({ id }) => id === 'twice');
+    await expect.poll(answers).toHaveLength(500);
+    expect(reached).toBe(1);
+    expect(
+      answers()
+        .slice(0, -1)
+        .every(({ error }) => error?.code === -32600),
+    ).toBe(true);
+    expect(answers().at(-1).result).toEqual({ done: true });
+    // It is free again.
+    await raw.send({ id: 'twice', method: 'session/list', params: {} });
+    await expect.poll(() => answers().at(-1).result?.sessions).toHaveLength(1);
+  });
+});
+
+describe('a client that asks and reads no answer', () => {
+  it('I10: is not read any further, holds up nobody else, and has each answer once when it reads', async () => {
+    const { host, one, sessionId } = await served();
+    const { client, server } = pair();
+    serveAcp(host, server, { agent: 'demo', limits: { queuedChars: 32 * 1024 } });
+    const writer = client.writable.getWriter();
+    const NUMBER = 1_000;
+    let read = 0;
+    for (let id = 0; id < NUMBER; id += 1)
+      void writer.write({ jsonrpc: '2.0', id, method: 'session/list', params: {} }).then(() => (read += 1));
+    // Answers have more than 100 characters.
+    expect(await still(() => read)).toBeLessThan(NUMBER / 2);
+    expect((await prompt(one, sessionId, 'say one')).result.stopReason).toBe('end_turn');
+    const ids: unknown[] = [];
+    for await (const message of client.readable as unknown as AsyncIterable<{ id: unknown }>) if (ids.push(message.id) === NUMBER) break;
+    expect(ids.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: NUMBER }, (_, id) => id));
   });
 });
 

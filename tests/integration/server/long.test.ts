@@ -6,7 +6,9 @@ import { serveAcp } from '../../../src/server/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { pair } from '../../support/pair.ts';
 import { INITIALIZE, rawClient, text } from '../../unit/agents/raw-client.ts';
-import { PATIENT } from '../engine/helpers.ts';
+import { CWD, hostOf, PATIENT } from '../engine/helpers.ts';
+import { ordinary, rawAgents, words } from '../engine/raw-agent.ts';
+import { still } from '../../support/still.ts';
 
 /** A session whose log has so many messages, each in chunks, as if it had gone on for weeks. */
 async function longSession(database: SqlDatabase, messages: number): Promise<string> {
@@ -112,5 +114,59 @@ describe('a client that does not read', () => {
     expect(words).toBe(one.said());
     await host.sleep();
     await database.close();
+  });
+});
+
+describe('an extension’s notifications, which are not in the record', () => {
+  const NUMBER = 500;
+  const TEN_KB = 'x'.repeat(10_000);
+
+  /** A client that has prompted an agent which says much of its own and then a word, and reads nothing. */
+  async function silent(unreadMs: number) {
+    const agents = rawAgents((message, agent) => {
+      if (message.method === 'session/prompt') {
+        for (let n = 1; n <= NUMBER; n += 1) agent.say({ jsonrpc: '2.0', method: '_raw/said', params: { sessionId: 'raw-1', n, TEN_KB } });
+        agent.say(words('done'));
+      }
+      agent.say(ordinary(message));
+    });
+    const { host } = await hostOf(agents);
+    const { sessionId } = await host.create({ agent: 'raw', cwd: CWD });
+    const { client, server } = pair();
+    serveAcp(host, server, { agent: 'raw', limits: { unreadMs } });
+    const writer = client.writable.getWriter();
+    await writer.write({ jsonrpc: '2.0', id: 1, method: 'session/prompt', params: { sessionId, prompt: text('go') } });
+    const numbers: number[] = [];
+    const reader = client.readable.getReader();
+    /** Reads on to the answer of the prompt. */
+    const readOn = async () => {
+      for (;;) {
+        const { value } = (await reader.read()) as { value: { id?: number; params?: { n?: number } } };
+        if (value.params?.n !== undefined) numbers.push(value.params.n);
+        if (value.id !== undefined) return value;
+      }
+    };
+    return { host, sessionId, agents, writer, readOn, numbers };
+  }
+
+  it('I10: are read from the agent only as fast as the client takes them, and it has all of them', async () => {
+    const { agents, readOn, numbers } = await silent(600_000);
+    await still(() => agents.last?.read);
+    // What is read is what may wait for the client: of 5 MB a part.
+    expect(agents.last?.read).toBeLessThan(60);
+    expect(await readOn()).toMatchObject({ id: 1, result: { stopReason: 'end_turn' } });
+    expect(numbers).toEqual(Array.from({ length: NUMBER }, (_, n) => n + 1));
+  });
+
+  it('I10: hold up a session for no longer than unreadMs; its client has all that is in the record, and what follows when it reads again', async () => {
+    const { host, sessionId, writer, readOn, numbers } = await silent(50);
+    // The turn of the client that does not read is over for everybody else.
+    await expect.poll(async () => (await host.history(sessionId)).at(-1)?.kind).toBe('turn_ended');
+    expect(await readOn()).toMatchObject({ id: 1, result: { stopReason: 'end_turn' } });
+    expect(numbers.length).toBeLessThan(60);
+    numbers.length = 0;
+    await writer.write({ jsonrpc: '2.0', id: 2, method: 'session/prompt', params: { sessionId, prompt: text('go on') } });
+    expect(await readOn()).toMatchObject({ id: 2, result: { stopReason: 'end_turn' } });
+    expect(numbers).toEqual(Array.from({ length: NUMBER }, (_, n) => n + 1));
   });
 });

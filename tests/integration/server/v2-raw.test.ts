@@ -98,6 +98,43 @@ describe.each(VERSIONS)('an agent of v2 behind a client of %s', (version) => {
     expect(answers).toEqual([{ action: 'accept', content: { branch: 'main' } }]);
     const kinds = (await host.history(sessionId)).map(({ kind }) => kind);
     expect(kinds).toEqual(expect.arrayContaining(['elicitation_requested', 'elicitation_resolved']));
+    // It holds up the turn, as a permission does.
+    const states = client.updates('state_update').map((each) => each.state);
+    if (version === 'v2') expect(states).toEqual(['running', 'requires_action', 'running', 'idle']);
+  });
+
+  it('a tool call that is told under an id of its own is asked about by that one, and cancelled by the agent’s', async () => {
+    let prompt: Heard;
+    const agents = agentOfV2((agent, message) => {
+      const call = (status: string) =>
+        agent.say(update({ sessionUpdate: 'tool_call_update', toolCallId: 'c1', title: 'Work', kind: 'other', status }));
+      if (message.method === undefined) {
+        call('completed');
+        return agent.say(state(prompt, 'idle'));
+      }
+      // It counts anew in each turn.
+      prompt = message;
+      call('in_progress');
+      const question = { sessionId: 'raw-1', toolCallId: 'c1', mode: 'form', message: 'Go on?', requestedSchema: { type: 'object' } };
+      agent.say({ jsonrpc: '2.0', id: `q${String(prompt.id)}`, method: 'elicitation/create', params: question });
+    });
+    const { connect, begun } = await served(agents);
+    const client = await connect(version);
+    const sessionId = await begun(client);
+    const asked: string[] = [];
+    client.answers.set('elicitation/create', async ({ toolCallId }) => {
+      asked.push(toolCallId);
+      expect(client.updates().findLast((each) => each.toolCallId !== undefined).toolCallId).toBe(toolCallId);
+      await client.request('tool_call/cancel', { sessionId, toolCallId });
+      await client.request('terminal/cancel', { sessionId, terminalId: 't1' });
+      return { action: 'accept' };
+    });
+    await turnOf(client, sessionId);
+    await turnOf(client, sessionId);
+    await expect.poll(() => asked).toEqual(['c1', expect.stringMatching(/^c1~/)]);
+    const cancelled = (method: string) => heardOf(agents, method).map(({ params }) => params);
+    await expect.poll(() => cancelled('terminal/cancel')).toEqual(Array(2).fill({ sessionId: 'raw-1', terminalId: 't1' }));
+    expect(cancelled('tool_call/cancel')).toEqual(Array(2).fill({ sessionId: 'raw-1', toolCallId: 'c1' }));
   });
 
   it('what an agent asks that is nobody’s to ask is refused by the client, and the turn goes on', async () => {

@@ -10,6 +10,8 @@ export interface RawClient {
   readonly seen: Json[];
   request(method: string, params: unknown): Promise<Json>;
   notify(method: string, params: unknown): Promise<void>;
+  /** Puts a message on the wire, with an id of the test's own. */
+  send(message: object): Promise<void>;
   /** Answers to the agent's requests; without an answer the agent gets −32601. */
   readonly answers: Map<string, (params: Json) => unknown>;
   updates(kind?: string): Json[];
@@ -65,6 +67,7 @@ export function rawClient(stream: MessageStream): RawClient {
       await writer.write({ jsonrpc: '2.0', id: mine, method, params } as AnyMessage);
       return response;
     },
+    send: (message) => writer.write({ jsonrpc: '2.0', ...message } as AnyMessage),
     notify: (method, params) => writer.write({ jsonrpc: '2.0', method, params } as AnyMessage),
   };
 }

@@ -69,8 +69,6 @@ function launchersOf(agents: OpenHostOptions['agents']): HostOptions['agents'] {
   return Object.fromEntries(
     Object.entries(agents).map(([name, agent]) => {
       if (isLauncher(agent)) return [name, agent];
-      if (typeof agent?.command !== 'string' || agent.command === '')
-        throw invalid(`The agent "${name}" needs a command, and args as a list of their own: { command: 'node', args: ['agent.js'] }.`);
       checkAgents({ [name]: agent });
       commands[name] = agent;
       return [name, stdio];

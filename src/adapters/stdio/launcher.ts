@@ -4,8 +4,8 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { type RunningProcess, startProcess } from './agent-process.ts';
 import { STDIO_LIMITS, type StdioLimits } from './limits.ts';
 import { corker, findInLine, messageLine, readLines, utf8Reader } from './lines.ts';
-import { checkOptions } from '../../engine/check-options.ts';
-import { RehydrateError } from '../../engine/errors.ts';
+import { checkOptions, isObject, shown } from '../../engine/check-options.ts';
+import { invalid, RehydrateError } from '../../engine/errors.ts';
 import { exceeds } from '../../engine/exceeds.ts';
 import type { AgentLauncher, AgentProcess, AgentSpec, MessageStream } from '../../engine/ports.ts';
 import { withLimits } from '../../engine/with-limits.ts';
@@ -66,10 +66,21 @@ export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
   };
 }
 
-/** Refuses what no agent is run by. */
+/** Refuses what no agent can be run by: a text for `args` would be taken letter by letter. */
 export function checkAgents(agents: StdioLauncherOptions['agents']): void {
   // Those that a function finds are checked when it has.
-  for (const [name, agent] of Object.entries(agents ?? {})) checkOptions(`The agent "${name}"`, agent, ['command', 'args', 'env', 'cwd']);
+  for (const [name, agent] of Object.entries(agents ?? {})) {
+    checkOptions(`The agent "${name}"`, agent, ['command', 'args', 'env', 'cwd']);
+    const { command, args = [], env = {}, cwd = '.' } = agent ?? {};
+    const isText = (value: unknown): boolean => typeof value === 'string' && !value.includes('\0');
+    if (!isText(command) || command === '' || !Array.isArray(args) || !args.every(isText))
+      throw invalid(`The agent "${name}" needs a command, and args as a list of their own: { command: 'node', args: ['agent.js'] }.`);
+    if (!isText(cwd)) throw invalid(`The agent "${name}": cwd must be the path of a directory; it is ${shown(cwd)}.`);
+    if (!isObject(env)) throw invalid(`The agent "${name}": env must be an object of names and values; it is ${shown(env)}.`);
+    for (const [variable, value] of Object.entries(env))
+      if (!/^[^=\0]+$/.test(variable) || !isText(value))
+        throw invalid(`The agent "${name}": env.${variable} must be a text without NUL, and its name without "=".`);
+  }
 }
 
 async function resolve(agents: StdioLauncherOptions['agents'], spec: AgentSpec): Promise<StdioAgent> {

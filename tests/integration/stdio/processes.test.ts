@@ -202,7 +202,7 @@ describe('starts', () => {
         code: 'agent_start_failed',
         message: expect.stringContaining(words) as string,
       });
-    await expect(launch('true', ['a\0b'])).rejects.toMatchObject({ code: 'agent_start_failed' });
+    await expect(launch('true', ['a\0b'])).rejects.toMatchObject({ code: 'invalid_argument' });
     await expect(launch('true', ['x'.repeat(3_000_000)])).rejects.toMatchObject({ code: 'agent_start_failed' });
   });
 

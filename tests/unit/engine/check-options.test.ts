@@ -97,3 +97,22 @@ it('a value that is refused is named as its caller knows it', async () => {
   await expect(host.open('', { agent: 'mine', cwd: '/' })).rejects.toThrow(/^sessionId must be a well-formed string .* it is ""\.$/);
   await host.sleep();
 });
+
+it.each<[string, object]>([
+  ['args as a list of their own', { command: 'node', args: 'acp' }],
+  ['args as a list of their own', { command: 'node', args: [5] }],
+  ['needs a command', { command: '' }],
+  ['env must be an object', { command: 'node', env: 'PATH' }],
+  ['env.A=B must be a text without NUL, and its name without "="', { command: 'node', env: { 'A=B': 'x' } }],
+  ['env.A must be a text', { command: 'node', env: { A: 5 } }],
+  ['cwd must be the path of a directory', { command: 'node', cwd: 5 }],
+])('what no agent can be run by is refused at each door: %s, %j', async (words, agent) => {
+  const mine = agent as typeof run;
+  for (const call of [
+    async () => openHost(':memory:', { agents: { mine } }),
+    async () => stdioLauncher({ agents: { mine } }),
+    async () => stdioLauncher({ agents: () => mine }).launch({ agent: 'mine', cwd: '/', sessionId: 's' }, { signal }),
+    async () => startBridge({ agents: { mine } }),
+  ])
+    await expect(call()).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringContaining(words) as string });
+});

@@ -7,7 +7,7 @@ import { RehydrateError, type ErrorCode } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
 import { beginning, WORDS_CHARS } from './bounded.ts';
-import { createPeer, type Peer, type PeerHandlers, type RpcError, type RpcResponse, type Unread } from './json-rpc.ts';
+import { createPeer, type Peer, type PeerHandlers, type PeerLimits, type RpcError, type RpcResponse } from './json-rpc.ts';
 
 /** A call that got no result. */
 export type Failure =
@@ -61,14 +61,14 @@ export async function openConnection(
   spec: AgentSpec,
   signal: AbortSignal,
   handlers: ConnectionHandlers,
-  unread?: Unread,
+  limits?: PeerLimits,
 ): Promise<Connection> {
   const started = performance.now();
   const process = await launcher.launch(spec, { signal });
-  return connect(process, handlers, performance.now() - started, unread);
+  return connect(process, handlers, performance.now() - started, limits);
 }
 
-function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: number, unread: Unread | undefined): Connection {
+function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: number, limits: PeerLimits | undefined): Connection {
   let agentMs = launchMs;
   let exit: AgentExit | null = null;
   /** What was wrong with the agent's output, when that is why it was ended. */
@@ -82,7 +82,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
         if (noise.length < NOISE_KEPT) noise.push(`[the agent ${beginning(what, WORDS_CHARS)}]`);
       },
     },
-    unread,
+    limits,
   );
 
   let ended = false;
@@ -181,7 +181,8 @@ function withoutTokens(exit: AgentExit): AgentExit {
 
 /** The last lines of an agent's diagnostics as a clause for an error message, or nothing. */
 export function quoteDiagnostics(diagnostics: string): string {
-  const lines = diagnostics.trimEnd().split('\n').slice(-10).join('\n').trim();
+  const last = diagnostics.trimEnd().split('\n').slice(-10);
+  const lines = last.map(cutWords).join('\n').trim();
   return lines ? ` It last wrote:\n${lines}` : '';
 }
 
@@ -200,10 +201,20 @@ export function limitFault(connection: Connection): RehydrateError | null {
 }
 
 /** The error of a call whose failure ends the operation. Waits for how an agent that ended went. */
-export async function failureError(failure: Failure, agent: string, connection: Connection): Promise<RehydrateError> {
+export async function failureError(
+  failure: Failure,
+  agent: string,
+  connection: Connection,
+  about: Readonly<Record<string, unknown>> = {},
+): Promise<RehydrateError> {
   const { method } = failure;
   const error = (code: ErrorCode, words: string, data: object): RehydrateError =>
-    new RehydrateError(code, `Agent "${agent}" ${words}${quoteDiagnostics(connection.diagnostics())}`, { agent, method, ...data });
+    new RehydrateError(code, `Agent "${agent}" ${words}${quoteDiagnostics(connection.diagnostics())}`, {
+      agent,
+      method,
+      ...about,
+      ...data,
+    });
   switch (failure.kind) {
     case 'hung':
       return error(

@@ -5,10 +5,11 @@
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
+import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS, type Limits } from '../limits.ts';
 import type { MessageStream } from '../ports.ts';
 import { inStrings, redactTokens } from '../transcript/token-shapes.ts';
-import { beginning, bounded, errorData, NOTE_CHARS } from './bounded.ts';
+import { beginning, bounded, errorData, NOTE_CHARS, WORDS_CHARS } from './bounded.ts';
 
 export interface RpcError {
   readonly code: number;
@@ -36,15 +37,16 @@ export interface PeerHandlers {
   onNoise(what: string): void;
 }
 
-/** How much of what we answer an agent may leave unread, and how many of its requests may be in work. */
-export type Unread = Pick<Limits, 'agentRequests' | 'unreadAnswers' | 'unreadBytes'>;
+/** How large a message to the agent may be, how much of what we answer it may leave unread, and how many of its requests may be in work. */
+export type PeerLimits = Pick<Limits, 'messageBytes' | 'agentRequests' | 'unreadAnswers' | 'unreadBytes'>;
 
 export interface Peer {
   /**
    * Sends a request. `settle` runs synchronously when the response is read, before any later message is
-   * handled; with null when the stream ended first.
+   * handled; with null when the stream ended first, and at once with an error when it cannot be sent.
    */
   request(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
+  /** One that cannot be sent is told as noise. */
   notify(method: string, params: unknown): void;
   /** When the agent last sent a message, of `performance.now`. */
   readonly heardAt: number;
@@ -54,7 +56,7 @@ export interface Peer {
   close(): void;
 }
 
-export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits?: Unread): Peer {
+export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits?: PeerLimits): Peer {
   const reader = stream.readable.getReader();
   const writer = stream.writable.getWriter();
   const pending = new Map<number, (response: RpcResponse | null) => void>();
@@ -65,14 +67,21 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
 
   /** What broke the connection from our side. */
   let broken: Error | null = null;
-  /** A failed write is no news of its own: the reading side ends too, and says how. One that we refused ends it. */
-  const send = (message: AnyMessage): Promise<void> =>
+  /** A failed write is no news of its own: the reading side ends too, and says how. One that the transport refuses ends it. */
+  const write = (message: AnyMessage): Promise<void> =>
     writer.write(message).catch((error: unknown) => {
       handlers.onNoise(`could not be sent to: ${words(error)}`);
       if (!RehydrateError.is(error) || error.code !== 'limit_exceeded') return;
       broken ??= error;
       close();
     });
+  /** Sends it, or says why that cannot be. */
+  const send = (message: AnyMessage): string | null => {
+    const written = asText(message, limits?.messageBytes);
+    if ('problem' in written) return written.problem;
+    void write(message);
+    return null;
+  };
   const close = () => {
     closing = true;
     onRead?.();
@@ -86,12 +95,20 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   let unreadBytes = 0;
   let onRead: (() => void) | null = null;
 
-  const respond = (id: RpcId, response: RpcResponse): void => {
-    const message = { jsonrpc: '2.0', id, ...response } as AnyMessage;
-    const bytes = limits ? (JSON.stringify(message)?.length ?? 0) : 0;
+  const respond = (asked: Pick<IncomingRequest, 'id' | 'method'>, response: RpcResponse, instead = false): void => {
+    const message = { jsonrpc: '2.0', id: asked.id, ...response } as AnyMessage;
+    const written = asText(message, limits?.messageBytes);
+    if ('problem' in written) {
+      const why = `the answer to ${beginning(asked.method, NOTE_CHARS)} ${written.problem}`;
+      // Its id alone may be more than a message holds.
+      if (instead) return handlers.onNoise(`gets no answer: ${why}`);
+      const said = 'error' in response ? `${beginning(response.error.message, WORDS_CHARS)}; ` : '';
+      return respond(asked, { error: { code: RPC_INTERNAL, message: said + why } }, true);
+    }
+    const bytes = written.text.length;
     unread += 1;
     unreadBytes += bytes;
-    void send(message).then(() => {
+    void write(message).then(() => {
       unread -= 1;
       unreadBytes -= bytes;
       onRead?.();
@@ -108,17 +125,18 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     if (typeof method === 'string') {
       const object = isObject(params) ? params : {};
       if (id === undefined) return handlers.onNotification(method, object);
+      const request: IncomingRequest = { id: id as RpcId, method, params: object };
       if (limits && working >= limits.agentRequests)
-        return respond(id as RpcId, {
-          error: { code: -32603, message: `limit_exceeded: agentRequests allows ${limits.agentRequests} requests in work at once` },
+        return respond(request, {
+          error: { code: RPC_INTERNAL, message: `limit_exceeded: agentRequests allows ${limits.agentRequests} requests in work at once` },
         });
       working += 1;
       void handlers
-        .onRequest({ id: id as RpcId, method, params: object })
-        .catch((reason: unknown): RpcResponse => ({ error: { code: -32603, message: `Internal error: ${words(reason)}` } }))
+        .onRequest(request)
+        .catch((reason: unknown): RpcResponse => ({ error: { code: RPC_INTERNAL, message: `Internal error: ${words(reason)}` } }))
         .then((response) => {
           working -= 1;
-          respond(id as RpcId, response);
+          respond(request, response);
         });
       return;
     }
@@ -161,10 +179,14 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
       if (ended) return settle(null);
       const id = nextId++;
       pending.set(id, settle);
-      void send({ jsonrpc: '2.0', id, method, params } as AnyMessage);
+      const problem = send({ jsonrpc: '2.0', id, method, params } as AnyMessage);
+      if (problem === null) return;
+      pending.delete(id);
+      settle({ error: { code: RPC_INTERNAL, message: `${method} was not sent: it ${problem}` } });
     },
     notify(method, params) {
-      if (!ended) void send({ jsonrpc: '2.0', method, params } as AnyMessage);
+      const problem = ended ? null : send({ jsonrpc: '2.0', method, params } as AnyMessage);
+      if (problem !== null) handlers.onNoise(`was not sent ${method}: it ${problem}`);
     },
     get heardAt() {
       return heardAt;
@@ -172,6 +194,18 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     closed,
     close,
   };
+}
+
+const RPC_INTERNAL = -32603;
+
+/** A message as JSON; or why it cannot be sent. It is found out here, since a transport whose write fails takes no other. */
+function asText(message: AnyMessage, messageBytes = Infinity): { readonly text: string } | { readonly problem: string } {
+  try {
+    const text = JSON.stringify(message);
+    return exceeds(messageBytes, text) ? { problem: `is larger than messageBytes (${messageBytes} bytes; limit_exceeded)` } : { text };
+  } catch (error) {
+    return { problem: `cannot be written as JSON: ${words(error)}` };
+  }
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -196,6 +230,24 @@ export function toRpcError(value: unknown): RpcError {
   ) as RpcError;
 }
 
+/** What a client threw, of whatever shape, as the error that the agent is answered. */
+export function thrownError(thrown: unknown): RpcError {
+  try {
+    const { code, message, data } = Object(thrown) as Readonly<Record<string, unknown>>;
+    return {
+      code: Number.isSafeInteger(code) ? (code as number) : RPC_INTERNAL,
+      message: typeof message === 'string' ? message : String(thrown),
+      ...(data === undefined ? {} : { data }),
+    };
+  } catch (error) {
+    return { code: RPC_INTERNAL, message: `what the client threw cannot be read: ${words(error)}` };
+  }
+}
+
 function words(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return error instanceof Error ? error.message : String(error);
+  } catch {
+    return 'an error without words';
+  }
 }

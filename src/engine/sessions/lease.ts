@@ -150,13 +150,17 @@ async function leftBehind(store: Store, { info: { sessionId }, lease }: StoredSe
   return { events, turns };
 }
 
-/** The end of a turn whose host or agent died: nobody knows what became of it (I5). */
-export function interruptedBy(cause: Readonly<Record<string, unknown>>, turnId: string): TurnEnded & { state: 'interrupted' } {
+/** The end of a turn whose host or agent died: nobody knows what became of it (I5). `lastWords`: the agent's, as a clause. */
+export function interruptedBy(
+  cause: Readonly<Record<string, unknown>>,
+  turnId: string,
+  lastWords = '',
+): TurnEnded & { state: 'interrupted' } {
   return {
     state: 'interrupted',
     error: {
       code: 'turn_outcome_unknown',
-      message: `The outcome of turn ${turnId} is unknown: ${String(cause['words'])}. It was not sent again. Prompt again with a new idempotency key, or none, if it should be.`,
+      message: `The outcome of turn ${turnId} is unknown: ${String(cause['words'])}. It was not sent again. Prompt again with a new idempotency key, or none, if it should be.${lastWords}`,
       data: { turnId, cause },
     },
   };

@@ -2,7 +2,7 @@
 import { inBackground } from '../background-timer.ts';
 import { invalid, RehydrateError, sessionExists, sessionNotFound } from '../errors.ts';
 import { RPC, type Setting } from '../protocol/agent-protocol.ts';
-import { describeError } from '../protocol/connection.ts';
+import { describeError, failureError } from '../protocol/connection.ts';
 import type { RpcResponse } from '../protocol/json-rpc.ts';
 import { finishDeletes, removeDeleted } from '../records/delete.ts';
 import { sha256Hex } from '../sha256.ts';
@@ -342,8 +342,7 @@ export function createManager(parts: HostParts) {
     const response = await unlessAborted(answered, signal);
     if (response === null) {
       await live.over;
-      const words = `Agent "${agent.name}" ${agent.connection.exitDescription} before it answered ${method}.`;
-      throw new RehydrateError('agent_exited', words, { sessionId, method });
+      throw redactError(context.redact, await failureError({ kind: 'ended', method }, agent.name, agent.connection, { sessionId }));
     }
     if ('result' in response) return agentSession.fromAgent(response.result);
     const { error } = response;

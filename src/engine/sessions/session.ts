@@ -5,11 +5,11 @@
  */
 import { inBackground } from '../background-timer.ts';
 import { RehydrateError } from '../errors.ts';
-import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import type { AgentExit, ClientServices } from '../ports.ts';
 import { RPC, type AgentUpdate } from '../protocol/agent-protocol.ts';
-import type { IncomingRequest, RpcResponse } from '../protocol/json-rpc.ts';
+import { quoteDiagnostics } from '../protocol/connection.ts';
+import { thrownError, type IncomingRequest, type RpcResponse } from '../protocol/json-rpc.ts';
 import { beginning, NOTE_CHARS } from '../protocol/bounded.ts';
 import { isUnreadable } from '../protocol/reported-state.ts';
 import { classOf, messageIdOf, readToolCall, roleOf } from '../protocol/updates.ts';
@@ -421,24 +421,9 @@ export class Session {
         additionalDirectories: context.additionalDirectories,
         signal: unwanted ? AbortSignal.any([agent.untilGone, unwanted]) : agent.untilGone,
       });
-      const { messageBytes } = config.limits;
-      if (exceeds(messageBytes - ENVELOPE_BYTES, JSON.stringify(result) ?? ''))
-        return {
-          error: {
-            code: RPC.internal,
-            message: `limit_exceeded: the answer to ${method} is larger than messageBytes (${messageBytes}). Ask for less.`,
-          },
-        };
-      return { result: mine.toAgent(result) };
+      return { result: mine.toAgent(result ?? null) };
     } catch (error) {
-      const { code, message, data } = error as { code?: unknown; message?: string; data?: unknown };
-      return {
-        error: {
-          code: typeof code === 'number' ? code : RPC.internal,
-          message: message ?? String(error),
-          ...(data === undefined ? {} : { data }),
-        },
-      };
+      return { error: thrownError(error) };
     }
   }
 
@@ -599,7 +584,8 @@ export class Session {
     const running = runs(turn);
     const at = config.clock();
     const stored = brief(redact(exit));
-    const end = running && redact(interruptedBy({ kind: cause.kind, words: cause.words, exit: stored }, running.turnId));
+    const lastWords = ENDED_BY_ITSELF.has(cause.kind) ? quoteDiagnostics(agent.connection.diagnostics()) : '';
+    const end = running && redact(interruptedBy({ kind: cause.kind, words: cause.words, exit: stored }, running.turnId, lastWords));
     const events: NewEvent[] = [
       ...heard,
       ...(running ? this.asEvents(running.filter.end(), running.turnId) : []),
@@ -667,8 +653,8 @@ function turnContinuedBy(last: { readonly turnId: string; readonly said: LastSai
   return continues ? turnId : null;
 }
 
-/** What stands around an answer in its message. */
-const ENVELOPE_BYTES = 1_024;
+/** The ends that are the agent's doing: its last words say why. */
+const ENDED_BY_ITSELF: ReadonlySet<EndCause['kind']> = new Set(['agent_gone', 'cancel_timeout']);
 
 /** An exit as stored: the last of stderr, not all of it. */
 function brief(exit: AgentExit): AgentExit {

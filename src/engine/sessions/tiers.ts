@@ -317,7 +317,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
     if (code === 'auth_required') return authRequired(agent, last?.error);
     const { exit } = connection;
     const fault = limitFault(connection);
-    const raw = last?.error ? ` It said: ${describeError(last.error)}.` : '';
+    const raw = last?.error ? ` It said: ${describeError(last.error)}.` : exit ? ` It ${connection.exitDescription}.` : '';
     const why = fault
       ? `${reason}: ${fault.message}`
       : `${reason}.${raw}${adviceFor(code, adopted)}${quoteDiagnostics(connection.diagnostics())}`;

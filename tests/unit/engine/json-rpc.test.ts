@@ -1,0 +1,56 @@
+/** The peer on a stream that can be written to no more after one write failed, as those of processes and sockets are. */
+import { expect, it } from 'vitest';
+import { createPeer, type RpcResponse } from '../../../src/engine/protocol/json-rpc.ts';
+
+function peerOn(messageBytes = 1_000) {
+  const sent: unknown[] = [];
+  const noise: string[] = [];
+  const fromAgent = new TransformStream<never, never>();
+  const writer = fromAgent.writable.getWriter();
+  const writable = new WritableStream({ write: (message) => void sent.push(JSON.parse(JSON.stringify(message))) });
+  const peer = createPeer(
+    { readable: fromAgent.readable, writable },
+    {
+      onRequest: async ({ params }) => ({ result: params['give'] === 'size' ? 10n : null }),
+      onNotification: () => undefined,
+      room: () => null,
+      onNoise: (what) => void noise.push(what),
+    },
+    { messageBytes, agentRequests: 10, unreadAnswers: 10, unreadBytes: 10_000 },
+  );
+  return {
+    ...{ peer, sent, noise },
+    say: (message: object) => void writer.write({ jsonrpc: '2.0', ...message } as never),
+    ask: (method: string, params: unknown = {}) => new Promise<RpcResponse | null>((resolve) => peer.request(method, params, resolve)),
+  };
+}
+
+it.each([
+  ['a BigInt', { size: 10n }, 'cannot be written as JSON'],
+  ['more than messageBytes', { text: 'é'.repeat(500) }, 'larger than messageBytes (1000 bytes; limit_exceeded)'],
+])('whoever writes %s hears of it, and all else goes on', async (_, params, why) => {
+  const { peer, sent, noise, say, ask } = peerOn();
+  expect(await ask('_a', params)).toEqual({ error: { code: -32603, message: expect.stringContaining(`_a was not sent: it `) as string } });
+  expect(await ask('_a', params)).toMatchObject({ error: { message: expect.stringContaining(why) as string } });
+  peer.notify('_b', params);
+  expect(noise).toEqual([expect.stringContaining('was not sent _b')]);
+  say({ id: 7, method: '_c', params: { give: 'size' } });
+  const answered = ask('_d');
+  await expect.poll(() => sent.length).toBe(2);
+  expect(sent).toEqual(
+    expect.arrayContaining([
+      { jsonrpc: '2.0', id: 7, error: { code: -32603, message: expect.stringContaining('the answer to _c cannot be written') as string } },
+      { jsonrpc: '2.0', id: 2, method: '_d', params: {} },
+    ]),
+  );
+  say({ id: 2, result: 'here' });
+  expect(await answered).toEqual({ result: 'here' });
+});
+
+it('a request whose id alone is more than a message holds gets no answer, and all else goes on', async () => {
+  const { noise, sent, say, ask } = peerOn();
+  say({ id: 'x'.repeat(990), method: '_c' });
+  await expect.poll(() => noise).toEqual([expect.stringContaining('gets no answer')]);
+  void ask('_d');
+  await expect.poll(() => sent.length).toBe(1);
+});

@@ -49,6 +49,16 @@ export default tseslint.config(
     },
   },
   {
+    // What may run in a page that is served on plain http, which has no secure context.
+    files: ['src/engine/**/*.ts', 'src/server/**/*.ts', 'src/testing/**/*.ts', 'playground/**/*.{ts,tsx}'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'crypto', property: 'randomUUID', message: 'A page on plain http has none; use randomId of src/engine/random-id.ts.' },
+      ],
+    },
+  },
+  {
     files: ['scripts/**', '*.config.*', 'tests/**', 'src/cli/**', 'src/bridge/**', 'src/testing/**', 'src/adapters/**'],
     languageOptions: {
       globals: Object.fromEntries(

@@ -1,6 +1,7 @@
 /** The conversation: what a person says, answers, stops and breaks, and what the tabs of the site ask of each other in that. */
 import { computed, signal } from '@preact/signals';
 import type { CreateOptions, Host, ResumePolicy, ResumeReport } from '../../src/engine/index.ts';
+import { randomId } from '../../src/engine/random-id.ts';
 import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 import type { TabMessage } from '../platform/index.ts';
 import type { TurnResult } from '../scenarios/types.ts';
@@ -69,7 +70,7 @@ export function createTurns(page: Page) {
   async function ensureSession(awake: Host, to: Addressee, mine: Starting): Promise<string> {
     stillAt(to);
     if (session.id.value !== null) return session.id.value;
-    const sessionId = `${to.scenario}-${crypto.randomUUID().slice(0, 6)}`;
+    const sessionId = `${to.scenario}-${randomId().slice(0, 6)}`;
     session.creating.value = sessionId;
     mine.creating = create(awake, { agent: to.agent, cwd: to.cwd, sessionId, signal: mine.stop.signal }, to);
     await mine.creating.finally(() => (session.creating.value = mine.creating = null));

@@ -38,6 +38,11 @@ export interface Limits {
   readonly subscriberEvents: number;
   /** How many bytes of committed events a slow subscriber may have waiting before it is fed from the database again. */
   readonly subscriberBytes: number;
+  /**
+   * How long a function that the host was given may take: `secrets`, `directoryExists`, `sameDirectory`, `ownerAlive`, `preamble.files`,
+   * and `release` of client services.
+   */
+  readonly callbackMs: number;
   /** How often a subscriber looks for what another host of the database wrote. 0: never. */
   readonly followMs: number;
   /** How long a session's writes wait for a database that others keep locked, from its first refusal on; the agent is held back meanwhile. */
@@ -86,6 +91,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   queuedBytes: 8 * 1024 * 1024,
   subscriberEvents: 1_000,
   subscriberBytes: 8 * 1024 * 1024,
+  callbackMs: 30_000,
   followMs: 1_000,
   busyMs: 60_000,
   leaseMs: 10_000,

@@ -6,9 +6,9 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, Readonly<Record<'means' | 'c
   invalid_argument: {
     means: 'An argument has a wrong type, value or combination.',
     causes:
-      'An empty prompt, a relative working directory, an unknown policy or mode, a number where none can be; a mode or option that the live agent refuses.',
+      'An empty prompt, a relative working directory, an unknown policy or mode, a number where none can be; a mode or option that the live agent refuses; a function of the host’s options that throws, or gives what it must not.',
     remedy: 'The message says what is wrong. No prompt was sent.',
-    data: 'what was wrong, where it has a name: `sessionId`, `limit`, `line`; for an event cursor `after`, `firstSeq` and `latestSeq`',
+    data: 'what was wrong, where it has a name: `sessionId`, `limit`, `line`; for an event cursor `after`, `firstSeq` and `latestSeq`; of a function that was given, `option`',
   },
   session_not_found: {
     means: 'There is no such session in this database.',
@@ -107,7 +107,7 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, Readonly<Record<'means' | 'c
   },
   secret_missing: {
     means: 'A value that is not stored could not be had again.',
-    causes: 'An environment variable or header the session was created with is not there now.',
+    causes: 'An environment variable or header the session was created with is not there now, or the `secrets` option failed.',
     remedy:
       'Set a variable; give a header again with its MCP server; or give either through the `secrets` option. No agent was started. See [secrets](/guides/secrets/#mcp-servers).',
     data: '`sessionId`, `missing`: the names',
@@ -120,7 +120,7 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, Readonly<Record<'means' | 'c
   },
   limit_exceeded: {
     means: 'Something is larger or more than a limit allows.',
-    causes: 'A huge prompt or message; one live session too many.',
+    causes: 'A huge prompt or message; one live session too many; a function of the host’s options that does not answer.',
     remedy: 'The message names the limit and what it allows. See [limits](/reference/limits/).',
     data: '`limit`, its name; `allowed` or `value`; `actual`, where it was counted',
   },
@@ -145,10 +145,11 @@ export const ERROR_HELP: Readonly<Record<ErrorCode, Readonly<Record<'means' | 'c
   },
   storage_unavailable: {
     means: 'The database cannot be read or written now.',
-    causes: 'It stays locked, may only be read, was closed, or its disk fails; `data.kind` says which.',
+    causes:
+      'It stays locked, may only be read, was closed, or its disk fails; `data.kind` says which. Or the file of a preamble cannot be written.',
     remedy:
       'Close what holds it, or give this user the right to write. If `data.turnId` is there, the prompt had been sent and its outcome is unknown; otherwise it was not sent.',
-    data: '`kind`; `turnId`, if the prompt was sent',
+    data: '`kind`, or `option`; `turnId`, if the prompt was sent',
   },
   host_closed: {
     means: 'The host was put to sleep; it can still be read from, and nothing else can be done with it.',

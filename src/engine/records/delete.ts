@@ -3,14 +3,14 @@
  * a long one. What a killed delete left is removed by the next host that opens the database, or the next session of the same
  * id (I12).
  */
-import type { PreambleFiles, SqlDatabase } from '../ports.ts';
+import type { SqlDatabase } from '../ports.ts';
 import type { Store } from '../storage/store.ts';
 import { forgetInSearch } from './search.ts';
 
 export interface DeleteParts {
   readonly db: SqlDatabase;
   readonly store: Store;
-  readonly preambleFiles: PreambleFiles | undefined;
+  readonly preambleFiles: { remove(sessionId: string, signal?: AbortSignal): Promise<unknown> } | undefined;
 }
 
 export interface FinishOptions {
@@ -42,7 +42,7 @@ const MOST_ROWS = 4_096;
 
 /** Several may do it at once: what is deleted is never anything else again. */
 export async function removeDeleted(sessionId: string, parts: DeleteParts, signal?: AbortSignal): Promise<void> {
-  await parts.preambleFiles?.remove(sessionId);
+  await parts.preambleFiles?.remove(sessionId, signal);
   await forgetInSearch(parts.db, sessionId);
   const { db } = parts;
   let rows = FIRST_ROWS;

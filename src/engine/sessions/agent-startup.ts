@@ -48,14 +48,17 @@ export class Agent {
   msBefore = 0;
   private introduced: AgentProtocol | null = null;
 
-  private constructor(name: string, listener: AgentListener) {
+  private readonly release: Config['release'];
+
+  private constructor(name: string, listener: AgentListener, release: Config['release']) {
     this.name = name;
+    this.release = release;
     this.listener = listener;
   }
 
   /** Launches it; it has not introduced itself yet. */
   static async launch({ config, name, cwd, env, sessionId, signal, listener }: AgentStart): Promise<Agent> {
-    const agent = new Agent(name, listener);
+    const agent = new Agent(name, listener, config.release);
     agent.connection = await openConnection(
       config.launcher,
       { agent: name, ...(cwd === undefined ? {} : { cwd }), env, sessionId },
@@ -99,7 +102,7 @@ export class Agent {
   async releaseClients(sessionId: string): Promise<void> {
     const clients = [...this.clients];
     this.clients.clear();
-    await Promise.allSettled(clients.map(async (client) => client.release(sessionId)));
+    await Promise.allSettled(clients.map((client) => this.release(client, sessionId)));
   }
 
   private hearNotification(method: string, params: IncomingRequest['params']): void {

@@ -37,13 +37,12 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 const isWellFormed = (value: unknown): boolean => isText(value) && value.isWellFormed();
 
 const id: Check = checks((value) => typeof value === 'string', 'a string');
-const newId = checks(
-  (value) => isWellFormed(value) && (value as string).length <= 256 && !(value as string).includes('\0'),
-  'a well-formed string of 1 to 256 characters',
-);
+export const isNewId = (value: unknown): value is string =>
+  isWellFormed(value) && (value as string).length <= 256 && !(value as string).includes('\0');
+const newId = checks(isNewId, 'a well-formed string of 1 to 256 characters');
 const text = checks(isText, 'a string that is not empty');
 const key = checks(isWellFormed, 'a well-formed string that is not empty');
-export const isAbsolute = (path: unknown): boolean =>
+export const isAbsolute = (path: unknown): path is string =>
   typeof path === 'string' && /^(\/|[A-Za-z]:[\\/]|\\\\)/.test(path) && !path.includes('\0');
 const directory = checks(isAbsolute, 'an absolute path');
 const directories = checks((value) => Array.isArray(value) && value.every(isAbsolute), 'a list of absolute paths');

@@ -6,6 +6,7 @@ import { randomId } from '../random-id.ts';
 import type { PermissionRequested, PreambleMode, ProtocolChoice, ResumePolicy } from '../types.ts';
 import { withLimits } from '../with-limits.ts';
 import { options } from './arguments.ts';
+import { wrapCallbacks, type Callbacks } from './callbacks.ts';
 
 /** Decides a permission request: an option's id, null to refuse by cancelling, undefined to ask a person. */
 export type PermissionRule = (
@@ -71,16 +72,13 @@ export interface HostOptions {
   readonly sameDirectory?: (a: string, b: string) => boolean | Promise<boolean>;
 }
 
-/** The options with everything filled in. */
+/** The options with everything filled in, and the user's functions as the host calls them. */
 export interface Config
-  extends
-    Omit<Required<HostOptions>, 'agents' | 'client' | 'redact' | 'directoryExists' | 'preamble' | 'limits' | 'permission'>,
-    Pick<HostOptions, 'redact' | 'directoryExists'> {
+  extends Required<Pick<HostOptions, 'database' | 'knownSecrets' | 'policy' | 'clock' | 'whenFull' | 'protocol'>>, Callbacks {
   readonly launcher: AgentLauncher;
-  readonly preamble: PreambleOptions;
+  readonly preamble: Pick<PreambleOptions, 'mode' | 'budget'>;
   readonly limits: Limits;
   readonly permission: PermissionRule;
-  readonly clientFor: (agent: string) => ClientServices | undefined;
   readonly owner: LeaseOwner;
 }
 
@@ -94,39 +92,45 @@ export const HOST_OPTIONS = [...NEEDED, ...OPTIONAL];
 export function configure(asGiven: HostOptions): Config {
   const given = options('createHost', asGiven, NEEDED, OPTIONAL, DEFAULT_LIMITS) as HostOptions;
   const { owners } = given.database;
-  const { newId = randomId } = given;
   const preamble: PreambleOptions = typeof given.preamble === 'string' ? { mode: given.preamble } : (given.preamble ?? {});
   options('preamble', preamble, [], ['mode', 'budget', 'files'], DEFAULT_LIMITS);
   for (const known of given.knownSecrets ?? []) options('Each of knownSecrets', known, ['name', 'value'], [], DEFAULT_LIMITS);
   if (preamble.mode === 'file' && !preamble.files)
     throw invalid('The preamble mode "file" needs preamble.files, a place to write it; on Node use preambleFiles() of acp-rehydrate/node.');
+  const { database, knownSecrets = [], policy = 'auto', whenFull = 'refuse', protocol = 'v1' } = given;
+  const limits = withLimits(DEFAULT_LIMITS, given.limits);
+  const { secrets, sameDirectory, directoryExists, redact, client } = given;
+  const { newId = randomId, ownerAlive = owners?.alive ?? (() => 'unknown' as const) } = given;
+  const { files } = preamble;
+  const callbacks = wrapCallbacks({ newId, ownerAlive, secrets, sameDirectory, directoryExists, redact, client, files }, limits.callbackMs);
   return {
-    secrets: () => undefined,
-    knownSecrets: [],
-    policy: 'auto',
-    whenFull: 'refuse',
-    protocol: 'v1',
-    sameDirectory: (a, b) => a === b,
-    ownerAlive: owners?.alive ?? (() => 'unknown'),
-    ...given,
-    newId,
+    ...{ database, knownSecrets, policy, whenFull, protocol, limits },
+    ...callbacks,
     preamble,
-    limits: withLimits(DEFAULT_LIMITS, given.limits),
     clock: wholeClock(given.clock ?? Date.now),
     launcher: isLauncher(given.agents) ? given.agents : byName(given.agents),
     permission: permissionRule(given.permission ?? 'ask'),
-    clientFor: eachOnce(given.client),
-    owner: { ...(owners?.self ?? { kind: 'host' }), hostId: newId() },
+    owner: { ...(owners?.self ?? { kind: 'host' }), hostId: callbacks.newId() },
   };
 }
 
-/** Whole milliseconds, as they are stored. What is no time counts as none having passed: a turn must not fail for it. */
+/** Whole milliseconds, as they are stored. What is no time, and an error, count as none having passed: a turn must not fail for it. */
 function wholeClock(clock: () => number): () => number {
-  let last = Math.floor(clock());
+  const read = () => Math.floor(clock());
+  let last: number;
+  try {
+    last = read();
+  } catch (error) {
+    throw invalid(`clock must return milliseconds since 1970; it threw ${String(error)}.`);
+  }
   if (!Number.isSafeInteger(last)) throw invalid(`clock must return milliseconds since 1970; it returned ${String(last)}.`);
   return () => {
-    const now = Math.floor(clock());
-    if (Number.isSafeInteger(now)) last = now;
+    try {
+      const now = read();
+      if (Number.isSafeInteger(now)) last = now;
+    } catch {
+      // See above.
+    }
     return last;
   };
 }
@@ -137,16 +141,6 @@ function permissionRule(permission: 'ask' | 'allow' | 'reject' | PermissionRule)
     if (permission === 'ask') return undefined;
     const optionOf = (kind: string) => options.find((option) => option.kind === `${permission}_${kind}`)?.optionId;
     return optionOf('once') ?? optionOf('always') ?? null;
-  };
-}
-
-/** One set of services for each agent, however often it is asked for: they hold terminals. */
-function eachOnce(client: HostOptions['client']): Config['clientFor'] {
-  if (typeof client !== 'function') return () => client;
-  const made = new Map<string, ClientServices | undefined>();
-  return (agent) => {
-    if (!made.has(agent)) made.set(agent, client(agent));
-    return made.get(agent);
   };
 }
 

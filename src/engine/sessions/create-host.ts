@@ -40,7 +40,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   await migrate(database);
 
   const store = createStore(database);
-  const deletes: DeleteParts = { db: database, store, preambleFiles: config.preamble.files };
+  const deletes: DeleteParts = { db: database, store, preambleFiles: config.preambleFiles };
   const subscriptions = createSubscriptions({ store, limits, progress: (sessionId) => progressOf(parts, sessionId) });
   const parts: HostParts = {
     config,
@@ -69,8 +69,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
     const { title, metadata, cwd, mcpServers, additionalDirectories } = changes;
     const { sessionId } = info;
     // By another path to the same directory it stays: to agents a session belongs to the path under which it was made.
-    const moves = cwd !== undefined && cwd !== info.cwd && !(await config.sameDirectory(cwd, info.cwd));
-    if (moves && (await config.directoryExists?.(info.cwd)))
+    const moves = cwd !== undefined && cwd !== info.cwd && !(await config.sameDirectory(cwd, info.cwd, { sessionId }));
+    if (moves && (await config.directoryExists(info.cwd, { sessionId })))
       throw invalid(
         `Session "${sessionId}" works in ${info.cwd}, which is still there; it moves to another directory only when that is gone. To go on in ${cwd}, fork it with that cwd.`,
         { sessionId, cwd: info.cwd },
@@ -134,7 +134,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       for (const { sessionId: agentSessionId, ...told } of page.sessions) {
         const [where, title, updatedAt] = [words(told.cwd) ?? cwd ?? null, words(told.title), words(told.updatedAt)];
         // Some agents do not look at the directory they are asked for.
-        if (cwd === undefined || where === null || where === cwd || (await config.sameDirectory(where, cwd)))
+        if (cwd === undefined || where === null || where === cwd || (await config.sameDirectory(where, cwd, { signal: options.signal })))
           sessions.push({ agentSessionId, sessionId: known.get(agentSessionId) ?? null, cwd: where, title, updatedAt });
       }
       return { sessions, ...(typeof page.nextCursor === 'string' ? { nextCursor: page.nextCursor } : {}) };
@@ -203,8 +203,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     async *export(sessionId) {
       const { info } = await storedSession(sessionId);
       const { thorough } = createThoroughRedactor(await manager.knownSecrets(info));
-      const { redact = (text: string) => text } = config;
-      yield* exportLines(database, sessionId, (text) => redact(thorough(text)));
+      yield* exportLines(database, sessionId, (text) => config.redact(thorough(text), sessionId));
     },
 
     // ------------------------------------------------------------ the record, changed and copied
@@ -221,7 +220,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
         }
       }
       const { agent, cwd } = found.info;
-      if (agent !== options.agent || (cwd !== options.cwd && !(await config.sameDirectory(cwd, options.cwd))))
+      if (
+        agent !== options.agent ||
+        (cwd !== options.cwd && !(await config.sameDirectory(cwd, options.cwd, { sessionId, signal: options.signal })))
+      )
         throw invalid(
           `Session "${sessionId}" has the agent "${agent}" in ${cwd}, not "${options.agent}" in ${options.cwd}. Open it as it is, or use another id.`,
           { sessionId, agent, cwd },

@@ -21,6 +21,7 @@ import {
   type NewEvent,
 } from '../storage/statements.ts';
 import type { SessionProgress, Store } from '../storage/store.ts';
+import type { Occasion } from './callbacks.ts';
 import type { Config } from './config.ts';
 import type { HostParts } from './parts.ts';
 
@@ -40,10 +41,10 @@ export function judgeLease(lease: StoredLease, self: string, alive: boolean | 'u
 }
 
 /** Asks about the owner and judges. */
-async function leaseVerdict({ self, config }: LeaseParts, lease: StoredLease): Promise<LeaseVerdict> {
+async function leaseVerdict({ self, config }: LeaseParts, lease: StoredLease, occasion: Occasion): Promise<LeaseVerdict> {
   const { ownerAlive, clock } = config;
   const owner = lease.owner === self ? null : toOwner(lease.owner);
-  return judgeLease(lease, self, owner === null ? 'unknown' : await ownerAlive(owner), clock());
+  return judgeLease(lease, self, owner === null ? 'unknown' : await ownerAlive(owner, occasion), clock());
 }
 
 // ---------------------------------------------------------------- taking
@@ -57,8 +58,8 @@ export interface TakenLease {
  * Takes the session and ends what its last owner left running as `interrupted` (I5, I12).
  * Errors: `session_not_found`, `session_busy` naming the owner.
  */
-export function takeLease(parts: LeaseParts, sessionId: string): Promise<TakenLease> {
-  return changeOwner(parts, sessionId, parts.self);
+export function takeLease(parts: LeaseParts, sessionId: string, signal?: AbortSignal): Promise<TakenLease> {
+  return changeOwner(parts, sessionId, parts.self, signal);
 }
 
 /** The same, and nobody has the session afterwards: what a dead owner left running is ended, in one batch. */
@@ -66,13 +67,13 @@ export async function endLeftBehind(parts: LeaseParts, sessionId: string): Promi
   await changeOwner(parts, sessionId, null);
 }
 
-async function changeOwner(parts: LeaseParts, sessionId: string, to: string | null): Promise<TakenLease> {
+async function changeOwner(parts: LeaseParts, sessionId: string, to: string | null, signal?: AbortSignal): Promise<TakenLease> {
   const { config, store, self } = parts;
   const { database, clock, limits } = config;
   for (let attempt = 0; ; attempt++) {
     const stored = await store.session(sessionId);
     if (!stored) throw sessionNotFound(sessionId);
-    if ((await leaseVerdict(parts, stored.lease)) === 'held') throw busy(sessionId, await shortened(config, stored));
+    if ((await leaseVerdict(parts, stored.lease, { sessionId, signal })) === 'held') throw busy(sessionId, await shortened(config, stored));
     const at = clock();
     const generation = stored.lease.generation + 1;
     const left = await leftBehind(store, stored, at, stored.lease.owner === self);
@@ -237,7 +238,7 @@ export async function letGo(parts: LeaseParts, fence: Fence): Promise<void> {
  * then. Where it cannot be written now everything stands as it is, and the next look tries again.
  */
 export async function cleanUp(parts: LeaseParts, sessionId: string, lease: StoredLease): Promise<LeaseVerdict | 'cleaned'> {
-  const verdict = await leaseVerdict(parts, lease);
+  const verdict = await leaseVerdict(parts, lease, { sessionId });
   if (verdict !== 'abandoned') return verdict;
   try {
     await endLeftBehind(parts, sessionId);

@@ -460,7 +460,9 @@ export function createManager(parts: HostParts) {
     async endAll(cause: EndCause): Promise<void> {
       ended = true;
       clearInterval(idleCheck);
-      await Promise.all([parts.agents.end(), ...[...entries.keys()].map((sessionId) => end(sessionId, cause))]);
+      const ends = [parts.agents.end(), ...[...entries.keys()].map((sessionId) => end(sessionId, cause))];
+      config.giveUp(hostClosed());
+      await Promise.all(ends);
       await cleanup.end();
     },
     /** Lets a lease go that may be held although nothing lives, as soon as that can be written. */

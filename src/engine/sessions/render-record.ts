@@ -24,7 +24,7 @@ export function renderRecord(
     maxBudget: config.limits.transcriptMaxBytes,
     toolExcerptBytes: config.limits.toolExcerptBytes,
     secrets,
-    ...(config.redact ? { redact: config.redact } : {}),
+    redact: (text) => config.redact(text, sessionId),
   });
 }
 
@@ -32,7 +32,9 @@ interface PreambleRequest {
   readonly mode?: PreambleMode | undefined;
   readonly budget?: number | undefined;
   /** A preview writes no file; it shows where one would be named. */
-  readonly preview: boolean;
+  readonly preview?: true;
+  /** Nobody waits for the preamble any more. */
+  readonly signal?: AbortSignal;
 }
 
 export async function renderPreamble(
@@ -41,11 +43,16 @@ export async function renderPreamble(
   config: Config,
   secrets: readonly Secret[],
   embeddedContext: boolean,
-  request: PreambleRequest = { preview: false },
+  request: PreambleRequest,
 ): Promise<MadePreamble> {
   const record = await renderRecord(store, sessionId, config, secrets, request.budget);
   const { mode, instead } = choosePreambleMode(request.mode ?? config.preamble.mode, embeddedContext);
-  const path = mode === 'file' ? (request.preview ? PREVIEW_PATH : await config.preamble.files?.write(sessionId, record.text)) : undefined;
+  const path =
+    mode === 'file'
+      ? request.preview
+        ? PREVIEW_PATH
+        : await config.preambleFiles?.write(sessionId, record.text, request.signal)
+      : undefined;
   const blocks = buildPreamble(record.text, mode, path);
   return { mode, instead, blocks, text: JSON.stringify(blocks), bytes: record.bytes, events: record.events, truncated: record.truncated };
 }

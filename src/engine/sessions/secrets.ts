@@ -73,6 +73,9 @@ function placeOf(server: McpServer): McpPlace {
 
 // ---------------------------------------------------------------- back again
 
+/** Asks the port, until the signal aborts. */
+type AskSecret = (ref: SecretRef, signal?: AbortSignal) => ReturnType<Secrets>;
+
 interface Named {
   readonly sessionId: string;
   readonly envNames: readonly string[];
@@ -90,13 +93,14 @@ interface Missing {
  * for the very server they were given with: when the record has it otherwise by now, the port is asked for the place it has there.
  */
 async function resolveAll(
-  secrets: Secrets,
+  secrets: AskSecret,
   session: Named,
   held?: SecretValues | null,
+  signal?: AbortSignal,
 ): Promise<{ values: SecretValues; missing: Missing[] }> {
   const missing: Missing[] = [];
   const resolve = async (ref: SecretRef): Promise<string> => {
-    const value = await secrets(ref);
+    const value = await secrets(ref, signal);
     if (value === undefined) missing.push(ref);
     return value ?? '';
   };
@@ -124,8 +128,13 @@ async function resolveAll(
 }
 
 /** Every value of a session. Error: `secret_missing`, naming all that are not there, before any agent starts. */
-export async function resolveSecrets(secrets: Secrets, session: Named, held?: SecretValues | null): Promise<SecretValues> {
-  const { values, missing } = await resolveAll(secrets, session, held);
+export async function resolveSecrets(
+  secrets: AskSecret,
+  session: Named,
+  held?: SecretValues | null,
+  signal?: AbortSignal,
+): Promise<SecretValues> {
+  const { values, missing } = await resolveAll(secrets, session, held, signal);
   if (missing.length === 0) return values;
   const { sessionId } = session;
   const names = missing.map(({ name, server }) => (server === undefined ? name : `${name} (of MCP server ${server})`));
@@ -155,6 +164,6 @@ function adviceFor(missing: readonly Missing[]): string {
 }
 
 /** The values that can be had, for redacting what is only read. */
-export async function resolveKnown(secrets: Secrets, session: Named, held?: SecretValues | null): Promise<SecretValues['known']> {
+export async function resolveKnown(secrets: AskSecret, session: Named, held?: SecretValues | null): Promise<SecretValues['known']> {
   return (await resolveAll(secrets, session, held)).values.known.filter(({ value }) => value !== '');
 }

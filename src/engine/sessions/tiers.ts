@@ -71,7 +71,8 @@ export function findAgent<T>(search: TierSearch, signal: AbortSignal, commit: (f
     ...{ config, name, cwd, env, sessionId, signal, client, redact },
     listener: session.listener(agentSession),
     // One that is started in a directory that is gone says so; one that runs elsewhere does not notice.
-    takeIdle: async () => ((await config.directoryExists?.(cwd)) === false ? null : agents.takeIdle(name, env, client, signal)),
+    takeIdle: async () =>
+      (await config.directoryExists(cwd, { sessionId, signal })) === false ? null : agents.takeIdle(name, env, client, signal),
   };
   return withAgent(start, (agent) => throughTheTiers(search, agent), commit);
 }
@@ -263,7 +264,8 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
 
   function preambleOf(of: Store): Promise<MadePreamble> {
     const secrets = [...context.secrets.known, ...config.knownSecrets];
-    return renderPreamble(of, sessionId, config, secrets, facts.embeddedContext);
+    // Who gives up ends the agent.
+    return renderPreamble(of, sessionId, config, secrets, facts.embeddedContext, { signal: agent.untilGone });
   }
 
   /** Some agents do not keep what they were given in front of a prompt: then it is gone from the replay, and given again. */

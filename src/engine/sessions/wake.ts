@@ -29,9 +29,9 @@ export function wake(session: Session, { policy, abort, signal }: WakeOptions): 
     const stored = await store.session(sessionId);
     if (!stored) throw sessionNotFound(sessionId);
     const { info } = stored;
-    const secrets = await resolveSecrets(config.secrets, info, session.secrets);
+    const secrets = await resolveSecrets(config.secrets, info, session.secrets, signal);
     const context = contextOf(config, sessionId, info, secrets);
-    const { fence, latestSeq } = await takeLease(parts, sessionId);
+    const { fence, latestSeq } = await takeLease(parts, sessionId, signal);
     const log = openLog(session, { fence, latestSeq, redact: context.redact });
     // Modes and options are as the agent says now; the others stay until it says otherwise.
     const reported = { ...NOTHING_REPORTED, commands: info.commands, title: info.title, usage: info.usage };

@@ -1,0 +1,196 @@
+/**
+ * The functions that a host's user gives it, wrapped once, where the options are taken. What one throws, and what it gives of a wrong type,
+ * becomes a `RehydrateError` that names it. One that is waited for is given up when its caller gives up, when the host goes to sleep, and
+ * after `callbackMs`.
+ */
+import { isObject } from '../check-options.ts';
+import { RehydrateError, type ErrorCode } from '../errors.ts';
+import type { ClientServices, LeaseOwner, OwnerAlive, PreambleFiles, SecretRef, Secrets } from '../ports.ts';
+import { isAbsolute, isNewId } from './arguments.ts';
+
+// ---------------------------------------------------------------- one function
+
+/** What is known of an option that is a function. */
+interface Callback<T> {
+  /** As the user knows it. */
+  readonly option: string;
+  readonly code?: ErrorCode;
+  /** Whether it gave what it must, and in words what that is. */
+  readonly holds: (value: unknown) => value is T;
+  readonly gives: string;
+}
+
+/** What it is called for. */
+export interface Occasion {
+  readonly sessionId?: string | undefined;
+  /** Its caller gives up, for this reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Further particulars for the error. */
+  readonly data?: Readonly<Record<string, unknown>> | undefined;
+}
+
+function failed<T>(
+  { option, code = 'invalid_argument' }: Callback<T>,
+  { sessionId, data }: Occasion,
+  what: string,
+  advice: string,
+  cause?: unknown,
+) {
+  const whose = sessionId === undefined ? '' : ` for session "${sessionId}"`;
+  const session = sessionId === undefined ? {} : { sessionId };
+  return new RehydrateError(code, `The host's option ${option} ${what}${whose}. ${advice}`, { option, ...session, ...data }, { cause });
+}
+
+/** What it threw. An error of this library says for itself what to do. */
+function threw<T>(callback: Callback<T>, occasion: Occasion, error: unknown): RehydrateError {
+  if (RehydrateError.is(error)) return error;
+  const words = error instanceof Error ? error.message : String(error);
+  return failed(callback, occasion, `threw (${words})`, 'Mend what it needs, and try again.', error);
+}
+
+function checked<T>(callback: Callback<T>, occasion: Occasion, value: unknown): T {
+  if (callback.holds(value)) return value;
+  // The value itself may be secret.
+  const kind = value === undefined || value === null ? String(value) : Array.isArray(value) ? 'a list' : `a value of type ${typeof value}`;
+  throw failed(callback, occasion, `gave ${kind}`, `It must give ${callback.gives}.`);
+}
+
+/** One that answers at once. */
+function callNow<T>(callback: Callback<T>, call: () => unknown, occasion: Occasion = {}): T {
+  let value: unknown;
+  try {
+    value = call();
+  } catch (error) {
+    throw threw(callback, occasion, error);
+  }
+  return checked(callback, occasion, value);
+}
+
+/** One that may take its time. `waiting` gets what gives it up, while it is waited for. */
+async function callAndWait<T>(
+  callback: Callback<T>,
+  call: () => unknown,
+  occasion: Occasion,
+  callbackMs: number,
+  waiting?: Set<(reason: unknown) => void>,
+): Promise<T> {
+  const { signal } = occasion;
+  signal?.throwIfAborted();
+  const { promise: end, reject: giveUp } = Promise.withResolvers<never>();
+  const onAbort = () => giveUp(signal?.reason);
+  const late = () => {
+    const advice = `A host waits callbackMs (${callbackMs} ms) for it: mend what it waits for, or raise the limit.`;
+    const occasionNow = { ...occasion, data: { ...occasion.data, limit: 'callbackMs', allowed: callbackMs } };
+    giveUp(failed({ ...callback, code: 'limit_exceeded' }, occasionNow, 'did not answer', advice));
+  };
+  const timer = setTimeout(late, callbackMs);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  waiting?.add(giveUp);
+  try {
+    const answer = (async () => call())().catch((error: unknown) => Promise.reject(threw(callback, occasion, error)));
+    return checked(callback, occasion, await Promise.race([answer, end]));
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+    waiting?.delete(giveUp);
+  }
+}
+
+// ---------------------------------------------------------------- all of them
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
+const isAnything = (_: unknown): _ is unknown => true;
+
+const SECRETS: Callback<string | undefined> = {
+  option: 'secrets',
+  code: 'secret_missing',
+  holds: (value) => value === undefined || isText(value),
+  gives: 'a string, or undefined where it does not know the value',
+};
+const YES_OR_NO = { holds: isBoolean, gives: 'true or false' };
+const OWNER_ALIVE: Callback<boolean | 'unknown'> = {
+  option: 'ownerAlive',
+  holds: (value) => isBoolean(value) || value === 'unknown',
+  gives: 'true, false or "unknown"',
+};
+const REDACT: Callback<string> = { option: 'redact', holds: isText, gives: 'the text without its secrets, as a string' };
+const NEW_ID: Callback<string> = { option: 'newId', holds: isNewId, gives: 'a well-formed string of 1 to 256 characters' };
+const CLIENT: Callback<ClientServices | undefined> = {
+  option: 'client',
+  holds: (value): value is ClientServices | undefined => value === undefined || (isObject(value) && typeof value['handle'] === 'function'),
+  gives: 'client services, with the method handle, or undefined',
+};
+const WRITE: Callback<string> = {
+  option: 'preamble.files.write',
+  code: 'storage_unavailable',
+  holds: isAbsolute,
+  gives: 'the absolute path of the file that it wrote',
+};
+const REMOVE: Callback<unknown> = { option: 'preamble.files.remove', code: 'storage_unavailable', holds: isAnything, gives: 'anything' };
+const RELEASE: Callback<unknown> = { option: 'client.release', holds: isAnything, gives: 'anything' };
+
+/** As they are among the host's options. */
+interface Given {
+  readonly newId: () => string;
+  readonly ownerAlive: OwnerAlive;
+  readonly secrets: Secrets | undefined;
+  readonly sameDirectory: ((a: string, b: string) => unknown) | undefined;
+  readonly directoryExists: ((path: string) => unknown) | undefined;
+  readonly redact: ((text: string) => string) | undefined;
+  readonly client: ClientServices | ((agent: string) => ClientServices | undefined) | undefined;
+  readonly files: PreambleFiles | undefined;
+}
+
+/** The user's functions, as the host calls them. */
+export type Callbacks = ReturnType<typeof wrapCallbacks>;
+
+export function wrapCallbacks(given: Given, callbackMs: number) {
+  const { newId, ownerAlive, secrets, sameDirectory, directoryExists, redact, client, files } = given;
+  const waiting = new Set<(reason: unknown) => void>();
+  const ask = <T>(callback: Callback<T>, call: () => unknown, occasion: Occasion = {}) =>
+    callAndWait(callback, call, occasion, callbackMs, waiting);
+  /** One set of services for each agent, however often it is asked for: they hold terminals. */
+  const services = new Map<string, ClientServices | undefined>();
+
+  return {
+    newId: () => callNow(NEW_ID, newId),
+    secrets: async (ref: SecretRef, signal?: AbortSignal) => {
+      const data = { missing: [ref.name] };
+      return secrets && ask(SECRETS, () => secrets(ref), { sessionId: ref.sessionId, signal, data });
+    },
+    ownerAlive: (owner: LeaseOwner, occasion?: Occasion) => ask(OWNER_ALIVE, () => ownerAlive(owner), occasion),
+    sameDirectory: async (a: string, b: string, occasion?: Occasion) =>
+      sameDirectory ? ask({ option: 'sameDirectory', ...YES_OR_NO }, () => sameDirectory(a, b), occasion) : a === b,
+    /** Null where nobody can tell. */
+    directoryExists: async (path: string, occasion?: Occasion) =>
+      directoryExists ? ask({ option: 'directoryExists', ...YES_OR_NO }, () => directoryExists(path), occasion) : null,
+    redact: (text: string, sessionId: string) => (redact ? callNow(REDACT, () => redact(text), { sessionId }) : text),
+    clientFor(agent: string): ClientServices | undefined {
+      if (typeof client !== 'function') return client;
+      if (!services.has(agent))
+        services.set(
+          agent,
+          callNow(CLIENT, () => client(agent), { data: { agent } }),
+        );
+      return services.get(agent);
+    },
+    /** What is let go has to be, so this is waited for when the host goes to sleep, too. */
+    release: (services: ClientServices, sessionId: string) =>
+      callAndWait(RELEASE, () => services.release(sessionId), { sessionId }, callbackMs),
+    preambleFiles: files && calledFiles(files, ask),
+    /** The host goes to sleep: what is being waited for is given up. */
+    giveUp(reason: unknown): void {
+      for (const giveUp of waiting) giveUp(reason);
+    },
+  };
+}
+
+export type CalledFiles = ReturnType<typeof calledFiles>;
+
+function calledFiles(files: PreambleFiles, ask: <T>(callback: Callback<T>, call: () => unknown, occasion: Occasion) => Promise<T>) {
+  return {
+    write: (sessionId: string, text: string, signal?: AbortSignal) => ask(WRITE, () => files.write(sessionId, text), { sessionId, signal }),
+    remove: (sessionId: string, signal?: AbortSignal) => ask(REMOVE, () => files.remove(sessionId), { sessionId, signal }),
+  };
+}

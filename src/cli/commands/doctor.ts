@@ -22,7 +22,7 @@ export const doctor: Command = async ({ call, output, signals }) => {
       signal: interrupts.signal,
     });
     output.text(has(call, 'json') ? `${jsonText(report, 2)}\n` : renderDoctor(report, process.stdout.columns));
-    return doctorExit(report, one(call, 'expect'));
+    return doctorExit(report, one(call, 'expect'), !has(call, 'no-prompt'));
   } catch (error) {
     if (!interrupts.signal.aborted) throw error;
     const signal = endedBy(interrupts.ending, 'SIGINT')!;
@@ -35,12 +35,13 @@ const TIERS = ['resume', 'load', 'transcript'];
 
 /**
  * 1 when the agent could not be run, breaks the protocol, or comes back by a worse tier than expected, in any version that was examined;
- * else 0, also with failed checks.
+ * else 0, also with failed checks. Where it was `prompted`, a tier whose memory could not be tried is none that was expected.
  */
-export function doctorExit(report: Omit<DoctorReport, 'agent'>, expected: string | undefined): number {
-  const good = [report, ...(report.v2 ? [report.v2] : [])].every(({ verdict: { tier, breaksProtocol }, checks }) => {
+export function doctorExit(report: Omit<DoctorReport, 'agent'>, expected: string | undefined, prompted: boolean): number {
+  const good = [report, ...(report.v2 ? [report.v2] : [])].every(({ verdict: { tier, untried, breaksProtocol }, checks }) => {
     if (breaksProtocol || checks[0]?.outcome !== 'pass') return false;
-    return expected === undefined || (tier !== null && TIERS.indexOf(tier) <= TIERS.indexOf(expected));
+    if (expected === undefined) return true;
+    return tier !== null && TIERS.indexOf(tier) <= TIERS.indexOf(expected) && !(prompted && untried !== undefined);
   });
   return good ? EXIT.ok : EXIT.error;
 }

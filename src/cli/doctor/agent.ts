@@ -12,19 +12,21 @@ import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protoc
 import { fieldsOf, isConversation } from '../../engine/protocol/updates.ts';
 import { introduce, type Unusable } from '../../engine/protocol/versions.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
-import type { AgentLauncher } from '../../engine/ports.ts';
+import { type AgentExit, type AgentLauncher, describeExit } from '../../engine/ports.ts';
 import { classifyResumeFailure } from '../../engine/resume/classify.ts';
 import { isForeign } from '../../engine/sessions/agent-session.ts';
 import { askList } from '../../engine/sessions/tiers.ts';
-import type { ContentBlock, ProtocolChoice } from '../../engine/types.ts';
-import { count, quote, seconds } from '../format.ts';
+import { redactTokens } from '../../engine/transcript/token-shapes.ts';
+import type { ContentBlock, ProtocolChoice, StopReason } from '../../engine/types.ts';
+import { count, oneLine, quote, seconds } from '../format.ts';
+import { type Conduct, noteNoise } from './conduct.ts';
 import { type Message, messagesIn } from './messages.ts';
-import type { How, UnknownSessionAnswer } from './report.ts';
+import { breach, fail, type Finding, type How, type UnknownSessionAnswer } from './report.ts';
 
 export interface Setting {
   /** Its program's, by which errors name it. */
   readonly name: string;
-  readonly launcher: AgentLauncher;
+  readonly launch: (note: (line: string) => void) => AgentLauncher;
   readonly cwd: string;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -32,6 +34,8 @@ export interface Setting {
   readonly protocol: ProtocolChoice;
   /** The ids of the sessions that were made, in order; every process adds to it. */
   readonly made: string[];
+  /** What they did unasked, likewise. */
+  readonly conduct: Conduct;
 }
 
 /** What came of a request, and in words what the agent did instead of a good answer: “answered session/load with error …”. */
@@ -47,10 +51,14 @@ export function errorWords({ code, message, data }: RpcError): string {
   return `error ${String(code).replace('-', '−')} ${quote(message)}${more}`;
 }
 
-export function wantsAuth(answer: Answer): boolean {
-  if (answer.kind !== 'refused') return false;
-  return classifyResumeFailure(answer.error, { method: 'session/new', agentSessionId: '' }).outcome === 'auth_required';
-}
+export const wantsAuth = (answer: Answer): boolean => readRefusal(answer, 'session/new') === 'auth_required';
+
+/** What a client reads in an error, which the answer need not be. */
+export const readRefusal = (answer: Answer, method: 'session/new' | 'session/prompt', agentSessionId = '') =>
+  answer.kind === 'refused' ? classifyResumeFailure(answer.error, { method, agentSessionId }).outcome : null;
+
+/** Of a request that did not come to good. An error is an answer: the agent may have a reason that has nothing to do with the protocol. */
+export const unmet = ({ kind, ms }: Answer, words: string): Finding => (kind === 'refused' ? fail : breach)(words, ms);
 
 /** What came while a session was listened to. */
 export interface Heard {
@@ -80,7 +88,25 @@ export const instead = ({
   readonly answer: Answer;
   readonly reply: string;
   readonly foreign: string;
-}): string => `${answer.kind === 'answered' ? `it said ${quote(reply)}` : 'it did not answer the prompt'}.${foreign}`;
+}): string => {
+  const said = reply === '' ? 'answered without a word' : `said ${quote(reply)}`;
+  return `it ${answer.kind === 'answered' ? said : answer.failure}.${foreign}`;
+};
+
+/** How a turn ended, by the agent's word. */
+export type TurnEnd = Extract<TurnAnswer, { kind: 'stopped' | 'garbled' }>;
+
+const STOP_REASONS: readonly string[] = ['end_turn', 'max_tokens', 'max_turn_requests', 'refusal', 'cancelled'] satisfies StopReason[];
+
+/** What is wrong with the end of a turn, as a sentence about the agent goes on; null when nothing is. */
+export function endFault(end: TurnEnd, version: number): string | null {
+  if (end.kind === 'garbled')
+    return `answered session/prompt without a ${version === 2 ? 'messageId' : 'stopReason'}: ${oneLine(JSON.stringify(end.said), 60)}`;
+  const { stopReason } = end;
+  // Version 2 leaves those to agents that begin so.
+  if (STOP_REASONS.includes(stopReason) || (version === 2 && stopReason.startsWith('_'))) return null;
+  return `ended its turn with the stop reason ${quote(stopReason)}, which ACP does not have`;
+}
 
 /** How many updates of one process are kept; a doctor's conversation has a few dozen. */
 const KEPT_UPDATES = 10_000;
@@ -103,33 +129,58 @@ export type RunningAgent = Awaited<ReturnType<typeof startAgent>>;
 export type Introduction = Awaited<ReturnType<RunningAgent['introduce']>>;
 
 /** One process of the agent. Rejects with `RehydrateError` when it cannot be started. */
-export async function startAgent({ name, launcher, cwd, timeoutMs, signal, protocol: choice, made }: Setting) {
+export async function startAgent(setting: Setting) {
+  const { name, launch, cwd, timeoutMs, signal, auth, protocol: choice, made, conduct } = setting;
   const updates: AgentUpdate[] = [];
   const place = { cwd, mcpServers: [], additionalDirectories: [] };
   let protocol!: AgentProtocol;
   let lastUpdate = performance.now();
   /** How many updates there were when it answered last. */
   let heard = 0;
-  const link = await openConnection(launcher, { agent: name, cwd, sessionId: 'doctor' }, signal, {
-    onRequest: answerAgent,
-    onNotification(method, params) {
-      const said = protocol?.readNotification(method, params);
-      if (said?.kind !== 'update') return;
-      lastUpdate = performance.now();
-      if (updates.length < KEPT_UPDATES) updates.push(said);
-      said.after?.();
+  /** What was asked last, how it came out, and how much is being asked. */
+  let asked = 'its start';
+  let last: Outcome | null = null;
+  let asking = 0;
+  /** Whether it is ended, or has nothing more to do. */
+  let ending = false;
+  let listFailure = '';
+  const link = await openConnection(
+    launch((line) => {
+      if (!ending) noteNoise(conduct, line, asked);
+    }),
+    { agent: name, cwd, sessionId: 'doctor' },
+    signal,
+    {
+      onRequest: answerAgent,
+      onNotification(method, params) {
+        const said = protocol?.readNotification(method, params);
+        if (said?.kind !== 'update') return;
+        lastUpdate = performance.now();
+        if (updates.length < KEPT_UPDATES) updates.push(said);
+        said.after?.();
+      },
+      room: () => null,
     },
-    room: () => null,
+  );
+  void link.gone.then((exit) => {
+    if (protocol && asking === 0 && !ending) conduct.ends.push(`${endWords(exit)} after ${asked}`);
   });
 
-  async function timed<T>(call: (patience: Patience) => Promise<Outcome<T>>): Promise<Answer<T>> {
-    const began = performance.now();
-    const outcome = await call({ ms: timeoutMs });
-    const ms = performance.now() - began;
-    return { ...outcome, ms, updates: heard, failure: await failureWords(outcome, ms) };
+  /** What an agent does before this is over it does when it was asked. */
+  async function busy<T>(work: () => Promise<T>): Promise<T> {
+    asking += 1;
+    return work().finally(() => (asking -= 1));
   }
 
-  async function failureWords(outcome: Outcome, ms: number): Promise<string> {
+  const timed = <T>(call: (patience: Patience) => Promise<Outcome<T>>): Promise<Answer<T>> =>
+    busy(async () => {
+      const [began, wasGone] = [performance.now(), link.ended];
+      const outcome = await call({ ms: timeoutMs });
+      const ms = performance.now() - began;
+      return { ...outcome, ms, updates: heard, failure: await failureWords(outcome, ms, wasGone) };
+    });
+
+  async function failureWords(outcome: Outcome, ms: number, wasGone: boolean): Promise<string> {
     switch (outcome.kind) {
       case 'answered':
         return '';
@@ -138,8 +189,7 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
       case 'hung':
         return `did not answer ${outcome.method} within ${seconds(ms)}`;
       case 'ended':
-        await link.gone;
-        return `${link.exitDescription}${lastWords(link.diagnostics())} before it answered ${outcome.method}`;
+        return `${endWords(await link.gone)} before it ${wasGone ? 'was asked' : 'answered'} ${outcome.method}`;
     }
   }
 
@@ -166,21 +216,29 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
     /** Its facts, and the version that it named; or in words what was wrong instead; whether it keeps to ACP, in a version that is not examined; whether it said nothing at all. */
     async introduce() {
       // As the engine's, and it is known what had come before an answer: what follows it is read after this.
-      const call: Connection['call'] = (method, params, patience) =>
-        link.call(method, params, patience).then((outcome) => {
-          heard = updates.length;
+      const call: Connection['call'] = (method, params, patience) => {
+        asked = method;
+        return link.call(method, params, patience).then((outcome) => {
+          [heard, last] = [updates.length, outcome];
           if (method === 'initialize' && outcome.kind === 'answered') claimed = fieldsOf(outcome.value)['protocolVersion'];
           return outcome;
         });
+      };
+      const start: Connection['start'] = (method, params, settle) => {
+        asked = method;
+        link.start(method, params, settle);
+      };
       const found: Unusable[] = [];
       let claimed: unknown;
       const { kind, failure, ms } = await timed(async (patience): Promise<Outcome> => {
-        const introduced = await introduce({ ...link, call }, choice, CLIENT, patience);
+        const introduced = await introduce({ ...link, call, start }, choice, CLIENT, patience);
         if (!('kind' in introduced)) protocol = introduced;
         else if (introduced.kind === 'unusable') found.push(introduced);
         else return introduced;
         return { kind: 'answered', value: null };
       });
+      // What came of it, the next answer shows.
+      if (auth !== undefined && protocol) await agent.ask((speak, patience) => speak.authenticate(auth, patience));
       const [{ why, otherVersion } = { why: failure, otherVersion: false }] = found;
       return { facts: protocol?.facts ?? null, claimed, failure: why, otherVersion, ms, mute: kind === 'hung' || kind === 'ended' };
     },
@@ -200,17 +258,17 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
       return { ...answer, sessionId };
     },
 
-    /** One turn of words, perhaps with something in front; its value is the stop reason. What was said is added to `said` when it was answered. */
+    /** One turn of words, perhaps with something in front. What was said is added to `said` when it was answered. */
     async prompt(sessionId: string, text: string, said: Message[], inFront: readonly ContentBlock[] = []) {
       const before = updates.length;
       const method = 'session/prompt';
-      const answer = await timed(async ({ ms }): Promise<Outcome<string | null>> => {
+      const answer = await timed(async ({ ms }): Promise<Outcome<TurnEnd>> => {
         const over = new Promise<TurnAnswer | null>((resolve) => protocol.prompt(sessionId, [...inFront, { type: 'text', text }], resolve));
         const turn = await within(over, ms);
         if (turn === undefined) return { kind: 'hung', method, afterMs: ms };
         if (turn === null) return { kind: 'ended', method };
         if (turn.kind === 'refused') return { kind: 'refused', method, error: turn.error };
-        return { kind: 'answered', value: turn.kind === 'stopped' ? turn.stopReason : null };
+        return { kind: 'answered', value: turn };
       });
       // Agents go on after the answer, and a host that is about to end one waits for that.
       if (answer.kind === 'answered') await agent.quiet();
@@ -228,7 +286,18 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
       return { ...rest, reply: reply.map(({ text }) => text).join(' ') };
     },
 
-    listed: (sessionId: string) => askList({ protocol }, sessionId, cwd, { limits: { ...DEFAULT_LIMITS, listMs: timeoutMs } }),
+    listed: (sessionId: string) =>
+      busy(async () => {
+        const [began, wasGone] = [performance.now(), link.ended];
+        const shown = await askList({ protocol }, sessionId, cwd, { limits: { ...DEFAULT_LIMITS, listMs: timeoutMs } });
+        const words = last ? await failureWords(last, performance.now() - began, wasGone) : '';
+        listFailure = words || 'gave no list that could be read to its end';
+        return shown;
+      }),
+    /** Why its list, asked last, could not tell. */
+    get listFailure(): string {
+      return listFailure;
+    },
 
     /** Asks the agent to take a session up, and reads what it answers as a client does: by the list where the error alone does not tell. */
     async takeUp(how: How, sessionId: string): Promise<{ answer: Answer; outcome: UnknownSessionAnswer; evidence: string }> {
@@ -253,37 +322,48 @@ export async function startAgent({ name, launcher, cwd, timeoutMs, signal, proto
       }
     },
 
-    get died(): boolean {
-      return link.exit !== null;
+    /** What it was asked last. */
+    get asked(): string {
+      return asked;
     },
-    diagnostics: link.diagnostics,
-    end: () => link.end('kill'),
+    /** How it ended, where it has. */
+    get end(): string | null {
+      return link.exit && endWords(link.exit);
+    },
+    /** To be called before it is ended: what it does from then on it does for that. */
+    letGo(): void {
+      if (ending) return;
+      ending = true;
+      // Messages that the connection could not use; what it says of its own part is none of the agent's.
+      for (const line of link.diagnostics().split('\n')) if (/^\[the agent (?:sent|answered) /.test(line)) noteNoise(conduct, line, asked);
+    },
+    kill(): Promise<AgentExit> {
+      agent.letGo();
+      return link.end('kill');
+    },
   };
   return agent;
 }
 
-/** The last line an agent wrote for people, which mostly says why it went. */
-function lastWords(diagnostics: string): string {
-  const line = diagnostics
+/** How it ended, with the last line that it wrote for people, which mostly says why it went. */
+export function endWords(exit: AgentExit): string {
+  const line = redactTokens(exit.stderr ?? '')
     .trim()
     .split('\n')
     .findLast((one) => /[A-Za-z]{3}/.test(one) && !/^\s*at |^Node\.js v/.test(one));
-  return line === undefined ? '' : ` (it wrote ${quote(line)})`;
+  return `${describeExit(exit)}${line === undefined ? '' : ` (it wrote ${quote(line)})`}`;
 }
 
 /** Starts the agent for some of the checks; its process tree is gone afterwards, whatever happened. */
 export async function withAgent<T>(setting: Setting, work: (agent: RunningAgent, introduction: Introduction) => Promise<T>): Promise<T> {
-  const { signal, auth } = setting;
+  const { signal } = setting;
   const agent = await startAgent(setting);
-  const onAbort = (): void => void agent.end();
+  const onAbort = (): void => void agent.kill();
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const introduction = await agent.introduce();
-    // What came of it, the next answer shows.
-    if (auth !== undefined && introduction.facts) await agent.ask((speak, patience) => speak.authenticate(auth, patience));
-    return await work(agent, introduction);
+    return await work(agent, await agent.introduce());
   } finally {
     signal.removeEventListener('abort', onAbort);
-    await agent.end();
+    await agent.kill();
   }
 }

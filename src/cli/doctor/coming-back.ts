@@ -4,11 +4,11 @@ import { within } from '../../engine/protocol/connection.ts';
 import { isConversation } from '../../engine/protocol/updates.ts';
 import { SILENCES_AT_FIRST } from '../../engine/sessions/replay.ts';
 import { count, quote } from '../format.ts';
-import { foreignWords, instead, type RunningAgent, withAgent } from './agent.ts';
+import { foreignWords, instead, readRefusal, type RunningAgent, unmet, withAgent } from './agent.ts';
 import { can, type Examination, judgeOffers, type Step, type Told } from './examination.ts';
 import { inFirstProcess, reached } from './first-process.ts';
 import { compare, type Message, messagesIn } from './messages.ts';
-import { breach, type ComingBack, fail, type Found, type How, lost, methodOf, pass, record, skip } from './report.ts';
+import { breach, type ComingBack, fail, type Finding, type Found, type How, lost, methodOf, pass, record, skip } from './report.ts';
 
 const checkOf = (how: How) => `kill-and-${how}` as const;
 
@@ -116,13 +116,13 @@ async function takeUp(agent: RunningAgent, how: How, told: Told): Promise<Hearin
     const [found, proven] = how === 'load' ? judgeReplay(told, agent, answer.updates) : [judgeSilence(told, agent), true];
     // Without a replay a client goes by the list.
     const unlisted = how === 'resume' && told.said.length > 0 && agent.facts.canList && (await agent.listed(told.sessionId)) === 'absent';
-    const memory = await judgeMemory(agent, told, how, answer.ms);
-    const read = unlisted ? 'unknown_session' : proven ? 'ok' : 'unproven';
+    const { memory, outcome, forgotten, untried } = await judgeMemory(agent, told, how, answer.ms);
+    const read = unlisted ? 'unknown_session' : proven ? outcome : 'unproven';
     const why = unlisted ? 'its own list does not show the session' : 'it replayed nothing of what was said';
     const disbelieved = fail(`${memory.detail} But ${why}, so a client does not believe it.`, memory.ms);
     return {
       found: { ...found, [check]: read === 'ok' || memory.outcome === 'fail' ? memory : disbelieved },
-      came: { outcome: read, forgotten: read === 'ok' && memory.outcome === 'fail', unlisted },
+      came: { outcome: read, forgotten: read === 'ok' && forgotten, unlisted, ...(untried !== undefined && { untried }) },
     };
   }
   const came = { outcome, forgotten: false, unlisted: false };
@@ -150,9 +150,10 @@ function judgeSilence({ sessionId, said }: Told, agent: RunningAgent): Found {
 function judgeReplay({ sessionId, said }: Told, agent: RunningAgent, before: number): readonly [Found, proven: boolean] {
   const heard = agent.heard(sessionId);
   if (said.length === 0) return [{ 'replay-complete': skip(NO_MESSAGES), 'replay-before-response': skip(NO_MESSAGES) }, true];
-  const { expected, matched, missing, outOfOrder, beside, extra } = compare(said, messagesIn(heard.updates));
+  const { expected, matched, missing, outOfOrder, beside, longer, extra } = compare(said, messagesIn(heard.updates));
   const more = [
     ...(beside.length > 0 ? [` ${count(beside.length, 'message')} beside a reply did not come (${quote(beside[0]?.text ?? '')}).`] : []),
+    ...(longer[0] ? [` ${count(longer.length, 'message')} came with more than was said (${quote(longer[0])}).`] : []),
     ...(extra > 0 ? [` ${count(extra, 'further message')} came too (repeats, or what it added).`] : []),
     foreignWords(heard),
   ].join('');
@@ -171,8 +172,12 @@ function judgeReplay({ sessionId, said }: Told, agent: RunningAgent, before: num
   return [{ 'replay-complete': complete, 'replay-before-response': inTime }, missing === null || matched > 0];
 }
 
-/** Asks for the codeword, where the agent could say it before it was killed. Fails when it has forgotten. */
-async function judgeMemory(agent: RunningAgent, { sessionId, said, codeword, untried }: Told, how: How, ms: number) {
+/** Of a session that was taken up with success. */
+type Remembered = Pick<ComingBack, 'outcome' | 'forgotten' | 'untried'> & { readonly memory: Finding };
+
+/** Asks for the codeword, where the agent could say it before it was killed. */
+async function judgeMemory(agent: RunningAgent, told: Told, how: How, ms: number): Promise<Remembered> {
+  const { sessionId, said, codeword, untried } = told;
   const { protocolVersion, canList } = agent.facts;
   const method = methodOf(how, protocolVersion);
   if (codeword === null) {
@@ -183,19 +188,25 @@ async function judgeMemory(agent: RunningAgent, { sessionId, said, codeword, unt
       unknown: 'and it has no list to check that with',
     }[shown];
     const detail = `After kill -9 it answered ${method} with success, ${list}. Whether it remembers was not tried: ${untried}.`;
-    return shown === 'absent' && said.length > 0 ? fail(detail, ms) : pass(detail, ms);
+    const memory = shown === 'absent' && said.length > 0 ? fail(detail, ms) : pass(detail, ms);
+    return { memory, outcome: 'ok', forgotten: false, untried };
   }
   // What is said to one that has forgotten becomes no part of the session: by its other method that may come back as it was.
   const since: Message[] = [];
   const asked = await agent.askFor(sessionId, 'codeword', since);
   if (asked.reply.includes(codeword)) {
     said.push(...since);
-    return pass(`After kill -9 it came back with ${method} and remembered what it had been told.`, ms);
+    const memory = pass(`After kill -9 it came back with ${method} and remembered what it had been told.`, ms);
+    return { memory, outcome: 'ok', forgotten: false };
   }
-  return breach(
-    `After kill -9 it answered ${method} with success and had forgotten everything: asked for the codeword, ${instead(asked)}`,
-    ms,
-  );
+  const answered = `After kill -9 it answered ${method} with success`;
+  const then = `asked for the codeword, ${instead(asked)}`;
+  if (asked.answer.kind === 'answered' && asked.reply !== '')
+    return { memory: breach(`${answered} and had forgotten everything: ${then}`, ms), outcome: 'ok', forgotten: true };
+  // A client goes on as after a refusal to take it up.
+  const isUnknown = readRefusal(asked.answer, 'session/prompt', sessionId) === 'unknown_session';
+  const memory = unmet(asked.answer, `${answered}, and then, ${then}`);
+  return { memory, outcome: isUnknown ? 'unknown_session' : 'ok', forgotten: false, untried: then.replace(/\.$/, '') };
 }
 
 /** Whether the preambles that reached the model are still there, asked by the word that nobody said since. */
@@ -212,6 +223,11 @@ export async function lookForPreambles(x: Examination, agent: RunningAgent): Pro
     }
     await agent.quiet();
     const asked = await agent.askFor(sessionId, 'second word', []);
+    if (asked.answer.kind !== 'answered') {
+      const unseen = `${reached(way)}. Whether it is kept was not seen: after kill -9 and ${method}, asked for another word in it, ${instead(asked)}`;
+      found[check] = unmet(asked.answer, unseen);
+      continue;
+    }
     found[check] = asked.reply.includes(secondWord)
       ? pass(`${reached(way)}, and is still there after kill -9 and ${method}.`, answer.ms)
       : fail(

@@ -10,6 +10,7 @@ import { RehydrateError } from '../../engine/errors.ts';
 import type { ProtocolChoice } from '../../engine/types.ts';
 import { withAgent } from './agent.ts';
 import { comeBack, lookForPreambles, native } from './coming-back.ts';
+import { judgeConduct } from './conduct.ts';
 import { advertises, type DoctorOptions, newExamination, type Examination, session, type Step, take } from './examination.ts';
 import { lookAtExit } from './exit.ts';
 import { FIRST_STEPS, inFirstProcess, judgeIntroduction } from './first-process.ts';
@@ -84,6 +85,7 @@ async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice 
       return introduction.mute;
     });
     if (x.facts !== null) for (const step of STEPS) if (step.process !== 'first') await take(step, x);
+    record(x.found, judgeConduct(x.conduct));
     if (x.facts?.canDelete === true) await deleteMade(x);
     x.signal.throwIfAborted();
     const { facts, told } = x;

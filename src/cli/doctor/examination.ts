@@ -1,11 +1,12 @@
 /** An examination in one version of ACP: what it is held with, what it found out so far, and how one step of it is taken. */
 import path from 'node:path';
-import { stdioLauncher } from '../../adapters/stdio/index.ts';
 import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
 import type { ProtocolChoice } from '../../engine/types.ts';
 import { whereTyped } from '../parse.ts';
 import { type RunningAgent, type Setting, withAgent } from './agent.ts';
+import { newConduct } from './conduct.ts';
 import type { Message } from './messages.ts';
+import { launcherOf } from './process.ts';
 import {
   type CheckId,
   type ComingBack,
@@ -57,7 +58,7 @@ export interface Told {
   readonly said: Message[];
   /** A word that the agent could say back while it was still alive; else its memory cannot be judged. */
   readonly codeword: string | null;
-  /** Why there is no such word. */
+  /** Why there is no such word, to stand behind “was not tried:”. */
   readonly untried: string;
 }
 
@@ -66,10 +67,24 @@ export function newExamination(protocol: ProtocolChoice, options: DoctorOptions,
   const { env = {}, timeoutMs = 60_000, auth, signal = new AbortController().signal } = options;
   // Files are meant as seen from here, and not from the scratch directory.
   const [command = '', ...args] = whereTyped([options.command, ...options.args]);
-  const launcher = stdioLauncher({ agents: () => ({ command, args, env }) });
+  const program = { command, args, env };
+  const setting: Setting = {
+    ...{
+      name: path.basename(command),
+      launch: launcherOf(program),
+      cwd,
+      timeoutMs,
+      signal,
+      auth,
+      protocol,
+      made: [],
+      conduct: newConduct(),
+    },
+  };
   return {
-    ...({ name: path.basename(command), launcher, cwd, timeoutMs, signal, auth, protocol, made: [] } satisfies Setting as Setting),
-    options: { ...options, command, args },
+    ...setting,
+    program,
+    options,
     found: {} as Found,
     /** Of its first process; null until that introduced itself, in this version. */
     facts: null as AgentFacts | null,
@@ -113,7 +128,8 @@ export interface Step {
 export async function take(step: Step, x: Examination, first?: RunningAgent): Promise<void> {
   const { checks, process: where, needs, run } = step;
   x.signal.throwIfAborted();
-  const why = needs.map((obstacle) => obstacle(x)).find(Boolean) || (first?.died && 'It died before this could be tried.');
+  const end = first?.end;
+  const why = needs.map((obstacle) => obstacle(x)).find(Boolean) || (end && `It ${end} before this could be tried.`);
   if (why) return record(x.found, Object.fromEntries(checks.map((id) => [id, skip(why)])));
   const inOwnProcess = (): Promise<Finding | Found> =>
     withAgent(x, async (agent, { facts, failure, ms }) => {

@@ -1,76 +1,79 @@
 /** The end: whether the agent goes when its input closes, and what it leaves behind. */
 import { readFileSync } from 'node:fs';
-import { type RunningProcess, startProcess } from '../../adapters/stdio/agent-process.ts';
-import { messageStream } from '../../adapters/stdio/launcher.ts';
+import { exitOf, type RunningProcess } from '../../adapters/stdio/agent-process.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
 import type { ProcessEntry } from '../../adapters/stdio/process-table.ts';
 import { within } from '../../engine/protocol/connection.ts';
-import { count, quote, seconds } from '../format.ts';
-import { type Setting, startAgent } from './agent.ts';
+import { count, seconds } from '../format.ts';
+import { endWords, type RunningAgent, startAgent } from './agent.ts';
 import type { Examination } from './examination.ts';
-import { breach, fail, type Found, pass, skip } from './report.ts';
+import { launcherOf } from './process.ts';
+import { fail, type Found, pass, skip } from './report.ts';
 
 /** How long what an agent started may take to follow it. */
 const FOLLOW_MS = 3_000;
 
 /** Whether it ends by itself when its input closes, and what it leaves behind. Ended as by a host, but that nothing is cleared away before it was seen. */
 export async function lookAtExit(x: Examination): Promise<Found> {
-  const { name, cwd, signal } = x;
-  const { command, args, env, graceMs = STDIO_LIMITS.askMs } = x.options;
   let running: RunningProcess | undefined;
-  const noise: string[] = [];
-  const launcher: Setting['launcher'] = {
-    async launch() {
-      const spec = { name, command, args, cwd, env: { ...process.env, ...env } };
-      const { stdin, stdout, exited } = (running = await startProcess(spec, { signal, limits: STDIO_LIMITS, keepOrphans: true }));
-      const note = (line: Uint8Array) => void noise.push(Buffer.from(line).toString('utf8'));
-      return {
-        stream: messageStream(name, { stdin, stdout, note }, STDIO_LIMITS),
-        exited,
-        end: () => exited,
-        diagnostics: () => noise.join('\n'),
-      };
-    },
-  };
+  const launch = launcherOf(x.program, { keepOrphans: true, running: (started) => (running = started) });
   try {
-    const agent = await startAgent({ ...x, launcher });
-    // A session is where agents start helpers.
-    if ((await agent.introduce()).facts) await agent.newSession();
-    const [printed, ...more] = agent
-      .diagnostics()
-      .split('\n')
-      .filter((line) => line.trim() !== '');
-    const detail = `Not all it writes on stdout is ACP; ${count(1 + more.length, 'time')} something else came: ${quote(printed ?? '')}.`;
-    return { ...(printed === undefined ? {} : { initialize: breach(detail) }), ...(await judgeExit(running!, graceMs)) };
+    // Its end is looked at here.
+    const agent = await startAgent({ ...x, launch, conduct: { ...x.conduct, ends: [] } });
+    const work = await setToWork(x, agent);
+    agent.letGo();
+    return await judgeExit(x, running!, agent.asked, work);
   } finally {
     await running?.end('kill');
   }
 }
 
-async function judgeExit({ left, pid, stdin, tree }: RunningProcess, graceMs: number): Promise<Found> {
+/** What it did before its input is closed. */
+interface Work {
+  /** What could not be had, as a sentence with a space in front. */
+  readonly untried: string;
+  /** How it ended instead of an answer, where it did. */
+  readonly crash?: string | false;
+}
+
+/** A session, and a turn in it where one was answered before: that is where agents start helpers. */
+async function setToWork({ told }: Examination, agent: RunningAgent): Promise<Work> {
+  const { facts, failure } = await agent.introduce();
+  if (!facts) return { untried: ' It had not been initialized.', crash: failure };
+  const made = await agent.newSession();
+  if (made.sessionId === null) return { untried: ' It had no session.', crash: made.kind === 'ended' && made.failure };
+  if (told === null || told.said.length === 0) return { untried: ' It had not been prompted.' };
+  const { answer } = await agent.prompt(made.sessionId, 'Answer with OK only, without using any tool.', []);
+  if (answer.kind === 'answered') return { untried: '' };
+  return { untried: ` Before, it ${answer.failure}.`, crash: answer.kind === 'ended' && answer.failure };
+}
+
+async function judgeExit(x: Examination, running: RunningProcess, asked: string, { untried, crash }: Work): Promise<Found> {
+  const { left, pid, stdin, tree } = running;
+  const { graceMs = STDIO_LIMITS.askMs } = x.options;
   // The end of its output comes before the news of its exit.
-  if ((await within(left, 100)) !== undefined) {
-    const died = skip('It died before its input was closed.');
-    return { 'clean-exit': died, 'no-orphans': died };
-  }
+  const early = await within(left, 100);
+  if (early !== undefined && !crash) x.conduct.ends.push(`${endWords(exitOf(early, running.diagnostics()))} after ${asked}`);
   const isWindows = process.platform === 'win32';
   // Remembered while the tree is whole: a child that leaves its group later cannot hide.
   const before = isWindows ? 1 : (await tree.survivors()).length;
   const began = performance.now();
   stdin.end();
-  const clean = await ending();
-  if (isWindows) return { 'clean-exit': clean, 'no-orphans': skip('Not examined on Windows.') };
+  // Where it made no session before either, that is told there.
+  const crashed: Found = crash ? { 'clean-exit': (x.told ? fail : skip)(`It ${crash}.`) } : {};
+  const clean: Found = early === undefined ? { 'clean-exit': await ending() } : crashed;
+  if (isWindows) return { ...clean, 'no-orphans': skip('Not examined on Windows.') };
   let orphans = await tree.survivors();
   for (const deadline = performance.now() + FOLLOW_MS; orphans.length > 0 && performance.now() < deadline; orphans = await tree.survivors())
     await new Promise((resolve) => setTimeout(resolve, 50));
-  const none = pass(`Nothing was left of its ${count(before, 'process')}.`);
+  const none = pass(`Nothing was left of ${early === undefined ? `its ${count(before, 'process')}` : 'it'}.${untried}`);
   const some = fail(`It left ${count(orphans.length, 'process')} behind: ${orphans.map(nameOf).join(', ')}.`);
-  return { 'clean-exit': clean, 'no-orphans': orphans.length === 0 ? none : some };
+  return { ...clean, 'no-orphans': orphans.length === 0 ? none : some };
 
   async function ending() {
     const exit = await within(left, graceMs);
     const ms = performance.now() - began;
-    if (exit?.code === 0) return pass('It exited with code 0 when its input closed.', ms);
+    if (exit?.code === 0) return pass(`It exited with code 0 when its input closed.${untried}`, ms);
     if (exit) {
       const end = exit.signal ? `died of ${exit.signal}` : `exited with code ${exit.code}`;
       return fail(`When its input closed it ${end}, which a client must take for a crash.`, ms);

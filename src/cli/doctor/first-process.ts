@@ -1,10 +1,22 @@
 /** The first process: it makes the sessions, is told something in each, and is killed. */
 import type { ContentBlock, SessionEvent } from '../../engine/types.ts';
+import type { NewAgentSession } from '../../engine/protocol/agent-protocol.ts';
 import { fieldsOf } from '../../engine/protocol/updates.ts';
 import { buildPreamble } from '../../engine/transcript/preamble.ts';
 import { renderTranscript } from '../../engine/transcript/render.ts';
 import { count, oneLine } from '../format.ts';
-import { errorWords, instead, type Introduction, offers, type RunningAgent, wantsAuth } from './agent.ts';
+import {
+  type Answer,
+  endFault,
+  errorWords,
+  instead,
+  type Introduction,
+  offers,
+  readRefusal,
+  type RunningAgent,
+  unmet,
+  wantsAuth,
+} from './agent.ts';
 import {
   advertises,
   codeword,
@@ -53,7 +65,7 @@ export function judgeIntroduction({ facts, claimed, failure, otherVersion, ms }:
 
 async function makeSession(x: Examination, agent: RunningAgent): Promise<Finding> {
   const answer = await agent.newSession();
-  const { sessionId, failure, ms } = answer;
+  const { sessionId, ms } = answer;
   if (sessionId !== null) {
     x.told = { sessionId, said: [], codeword: null, untried: 'no prompt was sent' };
     return pass(`Made the session ${sessionId}.`, ms);
@@ -64,14 +76,22 @@ async function makeSession(x: Examination, agent: RunningAgent): Promise<Finding
     const names = agent.facts.authMethods.map(({ id }) => oneLine(id, 60)).filter((id) => id !== '');
     return skip(`It wants you to sign in first (methods: ${names.join(', ') || 'none named'}). ${how}, and run doctor again.`);
   }
-  // An error is an answer: the agent may have a reason that has nothing to do with the protocol.
-  return answer.kind === 'refused'
-    ? fail(`It ${failure}.`, ms)
-    : breach(`It ${answer.kind === 'answered' ? idFault(fieldsOf(answer.value.raw)['sessionId']) : failure}.`, ms);
+  return unmet(answer, `It ${newFault(answer)}.`);
 }
 
-const idFault = (id: unknown): string =>
-  `answered session/new ${id === undefined ? 'without a sessionId' : `with a sessionId that is not a string with something in it: ${oneLine(JSON.stringify(id), 60)}`}`;
+/** What the agent did instead of making a session. */
+export function newFault(answer: Answer<NewAgentSession>): string {
+  if (answer.kind !== 'answered') return answer.failure;
+  const id = fieldsOf(answer.value.raw)['sessionId'];
+  const what = id === undefined ? 'without a sessionId' : 'with a sessionId that is not a string with something in it: ';
+  return `answered session/new ${what}${id === undefined ? '' : oneLine(JSON.stringify(id), 60)}`;
+}
+
+/** One session in a process may be all that an agent has, if it says so. */
+function noFurther(answer: Answer<NewAgentSession>): Finding {
+  const words = `It made no further session in one process to try it in: it ${newFault(answer)}.`;
+  return answer.kind === 'refused' ? skip(words) : breach(words, answer.ms);
+}
 
 /** A word that no agent has heard before. */
 const word = (bird: string): string => `${bird}-${1000 + Math.floor(Math.random() * 9000)}`;
@@ -79,27 +99,44 @@ const word = (bird: string): string => `${bird}-${1000 + Math.floor(Math.random(
 /** Tells it a word and asks for it back while it is alive: an agent that cannot say it now is no witness later. */
 async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): Promise<Finding> {
   const { sessionId, said } = x.told!;
+  const { protocolVersion } = agent.facts;
   const codeword = word('heron');
   const telling = `Remember that the codeword is ${codeword}. Answer with OK only, without using any tool.`;
   const { answer, reply, foreign } = await agent.prompt(sessionId, telling, said);
-  if (answer.kind === 'answered' && answer.value !== null) {
-    const asked = await agent.askFor(sessionId, 'codeword', said);
-    const known = asked.reply.includes(codeword) ? codeword : null;
-    x.told = { sessionId, said, codeword: known, untried: 'it could not say the codeword back even before it was killed' };
-    const detail = `Answered with ${count(reply.length, 'message')} and the stop reason ${oneLine(answer.value, 60)}.${foreign}`;
-    return reply.length === 0 && foreign !== '' ? fail(detail, answer.ms) : pass(detail, answer.ms);
-  }
-  x.told = { sessionId, said, codeword: null, untried: 'the prompt that was sent was not answered' };
-  if (wantsAuth(answer)) return skip('It wants you to sign in before it answers a prompt.');
-  if (answer.kind === 'refused')
+  const { ms } = answer;
+  const untried = (why: string) => void (x.told = { sessionId, said, codeword: null, untried: why });
+  if (answer.kind !== 'answered') {
+    untried(`told the codeword, it ${answer.failure}`);
+    if (wantsAuth(answer)) return skip('It wants you to sign in before it answers a prompt.');
+    const read = readRefusal(answer, 'session/prompt', sessionId);
+    if (answer.kind !== 'refused' || read === 'unknown_session' || read === 'unsupported') return breach(`It ${answer.failure}.`, ms);
     return skip(`It could not answer a prompt here, perhaps for want of a model: ${errorWords(answer.error)}.`);
-  return breach(`It ${answer.failure || 'answered session/prompt without a stopReason'}.`, answer.ms);
+  }
+  const fault = endFault(answer.value, protocolVersion);
+  if (answer.value.kind === 'garbled') {
+    untried(`told the codeword, it ${fault}`);
+    return breach(`It ${fault}.`, ms);
+  }
+
+  const asked = await agent.askFor(sessionId, 'codeword', said);
+  if (asked.reply.includes(codeword)) x.told = { sessionId, said, codeword, untried: '' };
+  else untried(`asked for the codeword before it was killed, ${instead(asked).replace(/\.$/, '')}`);
+  const faults = [fault, asked.answer.kind === 'answered' ? endFault(asked.answer.value, protocolVersion) : null];
+  const [first] = faults.filter((one) => one !== null);
+  if (first !== undefined) return breach(`It ${first}.`, ms);
+  if (asked.answer.kind !== 'answered')
+    return unmet(asked.answer, `It answered the first prompt of the session. Asked for the codeword in the next, ${instead(asked)}`);
+  const detail = `Answered with ${count(reply.length, 'message')} and the stop reason ${oneLine(answer.value.stopReason, 60)}`;
+  if (reply.length === 0) return fail(`${detail}, although it was asked for an answer.${foreign}`, ms);
+  const forgot = asked.reply.includes(codeword) ? '' : ` Asked for the codeword it had just been told, ${instead(asked)}`;
+  return pass(`${detail}.${foreign}${forgot}`, ms);
 }
 
 /** After the first was prompted, and never prompted itself. */
-async function makeAnother(x: Examination, agent: RunningAgent): Promise<Found> {
-  x.neverPrompted = (await agent.newSession()).sessionId;
-  return {};
+async function makeAnother(x: Examination, agent: RunningAgent): Promise<Finding | Found> {
+  const answer = await agent.newSession();
+  x.neverPrompted = answer.sessionId;
+  return answer.sessionId === null ? noFurther(answer) : {};
 }
 
 async function lookAtList({ told }: Examination, agent: RunningAgent): Promise<Finding> {
@@ -109,7 +146,7 @@ async function lookAtList({ told }: Examination, agent: RunningAgent): Promise<F
   const ms = performance.now() - began;
   const asked = 'session/list, asked with the session’s cwd,';
   if (shown === 'present') return pass(`${asked} shows the session.`, ms);
-  if (shown === 'unknown') return breach(`It ${offers(agent, 'session/list')}, but gave no list that could be read to its end.`, ms);
+  if (shown === 'unknown') return breach(`It ${offers(agent, 'session/list')}, but ${agent.listFailure}.`, ms);
   if (said.length === 0) return pass('It answers; a session that was never prompted is not shown.', ms);
   return fail(`${asked} does not show the session, so a client cannot tell a lost session from an error.`, ms);
 }
@@ -119,10 +156,16 @@ export const reached = (way: PreambleWay) => `A record that is given as ${PREAMB
 /** Begins a session with a preamble, as a host does for an agent that lost its own, and asks for one of the two words in it. */
 function givePreamble(way: PreambleWay): Step['run'] {
   return async ({ given }, agent) => {
-    const { sessionId } = await agent.newSession();
-    if (sessionId === null) return skip('It made no further session in one process to try it in.');
+    const made = await agent.newSession();
+    const { sessionId } = made;
+    if (sessionId === null) return noFurther(made);
     const [firstWord, secondWord] = [word('curlew'), word('plover')];
     const asked = await agent.askFor(sessionId, 'first word', [], await preambleOf(way, firstWord, secondWord));
+    if (asked.answer.kind !== 'answered')
+      return unmet(
+        asked.answer,
+        `Whether a record that is given as ${PREAMBLES[way]} reaches its model was not seen: asked for a word in it, ${instead(asked)}`,
+      );
     if (!asked.reply.includes(firstWord)) {
       const detail = `A record of an earlier conversation, given as ${PREAMBLES[way]}, did not reach its model: asked for a word in it, ${instead(asked)}`;
       return fail(detail, asked.answer.ms);

@@ -49,6 +49,11 @@ export function compare(said: readonly Message[], replayed: readonly Message[]) 
     outOfOrder: missing !== null && replayed.some((message, index) => !used.has(index) && holds(message, missing)),
     /** What the agent had said beside a reply that did come: a warning, say, which is not part of the conversation. */
     beside,
+    /** What came around the words of those that came. */
+    longer: said.flatMap((message, index) => {
+      const [came, wanted] = [plain(replayed[places[index]!]?.text ?? ''), plain(message.text)];
+      return came === '' || came === wanted ? [] : [came.replace(wanted, () => '…')];
+    }),
     /** How many came and were not expected, repeats among them. */
     extra: replayed.length - matched,
   };

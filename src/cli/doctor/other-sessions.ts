@@ -1,6 +1,7 @@
 /** Sessions that the agent never had, that nobody prompted, that are closed; and what sessions are called. */
 import { count, quote } from '../format.ts';
 import { errorWords, offers, type RunningAgent } from './agent.ts';
+import { newFault } from './first-process.ts';
 import type { Examination, Step } from './examination.ts';
 import { breach, fail, type Finding, type How, pass, skip } from './report.ts';
 
@@ -59,10 +60,11 @@ export async function askForNeverPrompted({ neverPrompted }: Examination, agent:
 }
 
 export async function closeOne(_: Examination, agent: RunningAgent): Promise<Finding> {
-  const { sessionId, ms } = await agent.newSession();
-  if (sessionId === null) return fail('It could not make another session to close.', ms);
+  const made = await agent.newSession();
+  const { sessionId, ms } = made;
+  if (sessionId === null) return fail(`It made no further session to close: it ${newFault(made)}.`, ms);
   const answer = await agent.ask((protocol, patience) => protocol.closeSession(sessionId, patience));
-  if (answer.kind === 'answered') return pass('session/close ends a session.', answer.ms);
+  if (answer.kind === 'answered') return pass('It answers session/close with success.', answer.ms);
   return breach(`It ${offers(agent, 'session/close')}, but ${answer.failure}.`, answer.ms);
 }
 

@@ -60,6 +60,8 @@ export interface Examined {
     /** How a client gets a killed session back; null when that could not be found out, or it cannot. */
     readonly tier: Exclude<Tier, 'live' | 'new'> | null;
     readonly summary: string;
+    /** Why it was not tried whether a session that comes back so is remembered; absent where it was. */
+    readonly untried?: string;
     /** Null where the agent does not advertise the method, or it could not be tried. */
     readonly unknownSession: { readonly load: UnknownSessionAnswer | null; readonly resume: UnknownSessionAnswer | null };
     readonly breaksProtocol: boolean;
@@ -94,11 +96,13 @@ export const fail = (detail: string, ms = 0): Finding => ({ outcome: 'fail', det
 export const breach = (detail: string, ms = 0): Finding => ({ ...fail(detail, ms), breaksProtocol: true });
 export const skip = (detail: string): Finding => ({ outcome: 'skip', detail, ms: 0 });
 
-/** Adds what was found later. Nothing takes a failure back, and what could not be tried says nothing against what was. */
+/** Adds what was found later. Nothing takes a failure back, a second one stands beside it, and what could not be tried says nothing against what was. */
 export function record(found: Found, more: Found): void {
   for (const id of CHECK_IDS) {
     const [before, after] = [found[id], more[id]];
-    if (after && (!before || (before.outcome !== 'fail' && after.outcome !== 'skip'))) found[id] = after;
+    if (before?.outcome === 'fail' && after?.outcome === 'fail' && !before.detail.includes(after.detail))
+      found[id] = { ...after, ...before, detail: `${before.detail} ${after.detail}` };
+    else if (after && (!before || (before.outcome !== 'fail' && after.outcome !== 'skip'))) found[id] = after;
   }
 }
 
@@ -167,6 +171,8 @@ export interface ComingBack {
   readonly forgotten: boolean;
   /** True when a client does not believe a success, since the agent's own list does not show the session. */
   readonly unlisted?: boolean;
+  /** Why its memory was not tried after a success. */
+  readonly untried?: string;
   /** Why it could not be asked at all, as a sentence about the agent goes on. */
   readonly notStarted?: string;
 }
@@ -191,7 +197,7 @@ export function verdictOf(outcomes: Outcomes | null, checks: readonly Check[]): 
   return { ...tierOf(outcomes), unknownSession, breaksProtocol: checks.some((check) => check.breaksProtocol === true) };
 }
 
-type TierVerdict = Pick<DoctorReport['verdict'], 'tier' | 'summary'>;
+type TierVerdict = Pick<DoctorReport['verdict'], 'tier' | 'summary' | 'untried'>;
 
 const BEST_FIRST: readonly TierVerdict['tier'][] = ['resume', 'load', 'transcript', null];
 
@@ -207,9 +213,10 @@ function tierOf(outcomes: Outcomes | null): TierVerdict {
   }
   const verdicts = outcomes.processes.map((capabilities) => tierWith(capabilities, outcomes));
   verdicts.sort((one, other) => BEST_FIRST.indexOf(other.tier) - BEST_FIRST.indexOf(one.tier));
-  const { tier, summary } = verdicts[0]!;
-  if (verdicts.every((verdict) => verdict.tier === tier)) return { tier, summary };
-  return { tier, summary: `${summary} So it is after some of its starts: what it advertises changes.` };
+  const verdict = verdicts[0]!;
+  const { tier, summary } = verdict;
+  if (verdicts.every((other) => other.tier === tier)) return verdict;
+  return { ...verdict, summary: `${summary} So it is after some of its starts: what it advertises changes.` };
 }
 
 /** Walks down the tiers with the engine's own decision, fed with what the agent did, for a process that advertises this. */
@@ -250,7 +257,11 @@ function tierWith(advertised: ResumeState['capabilities'], outcomes: Outcomes): 
             summary: `It claims to bring a killed session back with ${method}, but has forgotten it: users lose their conversation without being told.`,
           };
         }
-        return { tier: step.tier === 'load' ? 'load' : 'resume', summary: `A killed session comes back with ${method}.` };
+        const tier = step.tier === 'load' ? 'load' : 'resume';
+        const untried = last?.untried;
+        if (untried === undefined) return { tier, summary: `A killed session comes back with ${method}.` };
+        const summary = `A killed session comes back with ${method}, as it says; whether it remembers was not tried: ${untried}.`;
+        return { tier, summary, untried };
       }
       case 'stop':
         return {

@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runDoctor } from '../../../src/cli/doctor/doctor.ts';
+import { doctorExit } from '../../../src/cli/commands/doctor.ts';
 import type { DoctorOptions } from '../../../src/cli/doctor/examination.ts';
 import { CHECK_IDS, renderDoctor, type CheckId, type DoctorReport } from '../../../src/cli/doctor/report.ts';
 import { UNKNOWN_SHAPES, type AgentVariant } from '../../../src/testing/agents/variants.ts';
@@ -185,6 +186,101 @@ test('I7 an agent that does not end is examined for what it leaves behind all th
     detail: expect.stringMatching(/left 1 process behind: sleep/),
   });
   expect(await commandLines()).not.toContain(`sleep ${nap}`);
+});
+
+test('I7 what an agent starts in a turn is found, too', async () => {
+  const nap = `985.${process.pid}${Math.random().toString().slice(2, 8)}`;
+  const report = await odd('starts-helper', {}, nap);
+  expect(failures(report)).toEqual(['no-orphans']);
+  expect(found(report, 'no-orphans')?.detail).toMatch(/left 2 processes behind: .*sleep/);
+  expect(await commandLines()).not.toContain(`sleep ${nap}`);
+});
+
+describe('a process that ends or goes silent between two prompts is told as that', () => {
+  test.concurrent.each([
+    ['dies-between', /died of SIGSEGV \(it wrote “the model went away”\) before it was asked session\/prompt/],
+    ['leaves-between', /exited with code 0 without being asked before it was asked session\/prompt/],
+    ['answers-once', /did not answer session\/prompt within/],
+  ] as const)('%s', { timeout: 300_000 }, async (kind, words) => {
+    const report = await odd(kind, { timeoutMs: 4_000 });
+    expect(found(report, 'prompt')).toMatchObject({ outcome: 'fail', breaksProtocol: true, detail: expect.stringMatching(words) });
+    expect(failures(report)).toEqual(kind === 'answers-once' ? ['prompt'] : ['prompt', 'clean-exit']);
+    expect(report.verdict).toMatchObject({ tier: 'load', untried: expect.stringMatching(words) });
+    expect(report.verdict.summary).toMatch(words);
+    expect(doctorExit(report, 'load', true)).toBe(1);
+    // What follows in that process was not tried, and why is said as it was.
+    if (kind !== 'answers-once') expect(found(report, 'never-prompted')?.detail).toMatch(/^It (died|exited).* before this could be tried/);
+  });
+
+  test.concurrent('dies-later', async () => {
+    const report = await odd('dies-later');
+    expect(failures(report)).toEqual(['clean-exit']);
+    expect(found(report, 'clean-exit')?.detail).toMatch(/ended by itself, with its input open: it died of SIGSEGV.*after session\/prompt/);
+  });
+});
+
+test.concurrent('an agent that comes back and dies of the question has not forgotten', async () => {
+  const report = await odd('dies-brought-back');
+  const words = /asked for the codeword, it died of SIGSEGV \(it wrote “no memory left”\) before it answered session\/prompt/;
+  expect(found(report, 'kill-and-load')).toMatchObject({ outcome: 'fail', detail: expect.stringMatching(words) });
+  expect(found(report, 'preamble-inline')?.detail).toContain('Whether it is kept was not seen');
+  expect(report.verdict).toMatchObject({ tier: 'load', untried: expect.stringMatching(words) });
+  expect(JSON.stringify(report)).not.toMatch(/forgotten|is gone after/);
+});
+
+test.concurrent.each([
+  ['writes-nan', 'it holds NaN, which JSON does not have'],
+  ['writes-two', 'there are two in one line'],
+  ['writes-behind', 'such as this after session/prompt: “Turn over.”'],
+])('what is no ACP on stdout is found in every phase: %s', async (kind, words) => {
+  const report = await odd(kind);
+  expect(found(report, 'initialize')).toMatchObject({
+    outcome: 'fail',
+    breaksProtocol: true,
+    detail: expect.stringMatching(/Not all it writes on stdout is ACP; \d+ times/),
+  });
+  expect(found(report, 'initialize')?.detail).toContain(words);
+  // Each of its messages was lost, or none.
+  expect(found(report, 'prompt')?.outcome).toBe(kind === 'writes-behind' ? 'pass' : 'fail');
+});
+
+test.concurrent('a prompt that asks for an answer wants one, and a stop reason of ACP’s', async () => {
+  const silent = await odd('says-nothing');
+  expect(found(silent, 'prompt')).toMatchObject({
+    outcome: 'fail',
+    detail: expect.stringContaining('although it was asked for an answer'),
+  });
+  expect(silent.verdict.untried).toContain('it answered without a word');
+  expect(found(await odd('stops-oddly'), 'prompt')).toMatchObject({
+    outcome: 'fail',
+    breaksProtocol: true,
+    detail: expect.stringContaining('the stop reason “error”, which ACP does not have'),
+  });
+  const empty = await odd('empty-answer', { protocol: 'v2' });
+  expect(found(empty, 'prompt')?.detail).toBe('It answered session/prompt without a messageId: {}.');
+});
+
+test.concurrent('that a word was not known even before the kill is said, and no memory is claimed', async () => {
+  const report = await odd('forgets-live');
+  expect(found(report, 'prompt')).toMatchObject({ outcome: 'pass', detail: expect.stringContaining('it said “OK”') });
+  expect(report.verdict.untried).toBe('asked for the codeword before it was killed, it said “OK”');
+  expect([doctorExit(report, 'load', true), doctorExit(report, undefined, true)]).toEqual([1, 0]);
+});
+
+test.concurrent('what a replay adds to a message is said', async () => {
+  const report = await odd('adds-banner');
+  expect(failures(report)).toEqual([]);
+  expect(found(report, 'replay-complete')?.detail).toMatch(/1 message came with more than was said \(“…Session restored at \d+\.”\)/);
+});
+
+test.concurrent('why there is no second session is said as it was', async () => {
+  const refused = await odd('second-refused');
+  expect(found(refused, 'never-prompted')).toMatchObject({ outcome: 'skip', detail: expect.stringContaining('“One session is enough”') });
+  const hung = await odd('second-hangs', { timeoutMs: 4_000 });
+  expect(found(hung, 'never-prompted')).toMatchObject({
+    outcome: 'fail',
+    detail: expect.stringContaining('did not answer session/new within'),
+  });
 });
 
 const odd = (kind: string, options: Partial<DoctorOptions> = {}, ...more: string[]) => {
@@ -387,7 +483,8 @@ describe('each version of ACP that an agent speaks is examined', () => {
 test('that no prompt was sent is said only where none was', async () => {
   const detail = ({ checks }: DoctorReport) => checks.find(({ id }) => id === 'kill-and-resume')?.detail;
   expect(detail(await examine('native', { prompt: false }))).toContain('no prompt was sent');
-  expect(detail(await examine('crash-prompt'))).toContain('the prompt that was sent was not answered');
+  const crashed = detail(await examine('crash-prompt'));
+  expect(crashed).toMatch(/told the codeword, it exited with code 3 \(it wrote “crashed in prompt”\) before it answered session\/prompt/);
 });
 
 test('an agent that cannot be started is an error, and so is being told to stop', async () => {

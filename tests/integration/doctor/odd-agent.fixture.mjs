@@ -13,7 +13,17 @@
  * - `names-a-number`: its sessions' ids are numbers; `claims-2`: answers that it speaks version 2, with the fields of 1
  * - `deletes`: can delete a session
  * - `replays-elsewhere`, `answers-elsewhere`: what it replays, or says in a turn, names another session; `unnamed`: names none
+ * - `dies-between`: dies of SIGSEGV after each answer to a prompt; `leaves-between`: exits with code 0; `dies-later`: so after its third
+ * - `answers-once`: no process answers a second prompt; `dies-brought-back`: one that loaded a session dies of the prompt
+ * - `says-nothing`: answers prompts without a word; `forgets-live`: does not know what it was told a moment ago
+ * - `stops-oddly`: ends turns with the stop reason `error`
+ * - `writes-nan`, `writes-two`, `writes-behind`: what it says in a turn is no JSON, two messages in a line, or followed by a line for people
+ * - `starts-helper`: its first prompt starts a `sleep` that no signal but a kill ends (third argument: how long)
+ * - `adds-banner`: what it replays ends with words of its own
+ * - `second-refused`, `second-hangs`: `session/new` is an error, or not answered, but for a process's first
+ * - `empty-answer`: speaks version 2, and answers prompts with `{}`
  */
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -25,18 +35,29 @@ const starts = existsSync(`${file}.starts`) ? Number(readFileSync(`${file}.start
 writeFileSync(`${file}.starts`, String(starts));
 if (odd === 'fails-second' && starts === 2) process.exit(7);
 let made = 0;
+let prompts = 0;
+let isLoaded = false;
 /** What this process knows beyond its file. */
 const alive = {};
 const beside = {};
 const save = () => writeFileSync(file, JSON.stringify(stored));
 const send = (message) => console.log(JSON.stringify({ jsonrpc: '2.0', ...message }));
+/** A message as the agent writes it in a turn. */
+const written = (message) => {
+  const line = JSON.stringify({ jsonrpc: '2.0', ...message });
+  if (odd === 'writes-nan') return line.replace(/}$/, ',"cost":NaN}');
+  if (odd === 'writes-two') return line + line;
+  return odd === 'writes-behind' ? `${line}\nTurn over.` : line;
+};
 const say = (id, role, text, isReplay = false) => {
   const elsewhere = odd === (isReplay ? 'replays-elsewhere' : 'answers-elsewhere');
   const sessionId = odd === 'unnamed' ? undefined : elsewhere ? 'zzz' : id;
-  send({
+  const message = {
     method: 'session/update',
     params: { sessionId, update: { sessionUpdate: `${role}_message_chunk`, content: { type: 'text', text } } },
-  });
+  };
+  if (isReplay) send(message);
+  else console.log(written(message));
 };
 
 const textOf = (block) => (block.type === 'resource' ? (odd === 'ignores-resource' ? '' : block.resource.text) : block.text);
@@ -46,6 +67,8 @@ function answer(method, params) {
   const { sessionId } = params;
   switch (method) {
     case 'initialize':
+      if (odd === 'empty-answer')
+        return { result: { protocolVersion: 2, capabilities: { session: {} }, info: { name: odd, version: '1' } } };
       return {
         result: {
           protocolVersion: odd === 'claims-2' ? 2 : 1,
@@ -62,6 +85,8 @@ function answer(method, params) {
       };
     case 'session/new': {
       made += 1;
+      if (made > 1 && odd === 'second-refused') return { error: { code: -32603, message: 'One session is enough' } };
+      if (made > 1 && odd === 'second-hangs') return null;
       const id = `odd-${odd === 'same-ids' ? 1 : odd === 'ids-anew' ? made : randomUUID()}`;
       stored[id] = { unit: unit(), said: [] };
       save();
@@ -75,6 +100,8 @@ function answer(method, params) {
       session.unit = unit();
       save();
       for (const { role, text } of session.said) say(sessionId, role, text, true);
+      if (odd === 'adds-banner') say(sessionId, 'agent', `Session restored at ${Date.now()}.`, true);
+      isLoaded = true;
       return { result: {} };
     }
     case 'session/delete':
@@ -94,6 +121,21 @@ function answer(method, params) {
       beside[sessionId] = { said: [] };
       return { result: {} };
     case 'session/prompt': {
+      prompts += 1;
+      if (odd === 'answers-once' && prompts > 1) return null;
+      if (odd === 'dies-brought-back' && isLoaded) {
+        console.error('no memory left');
+        process.kill(process.pid, 'SIGSEGV');
+        return null;
+      }
+      if (odd === 'empty-answer') return { result: {} };
+      if (odd === 'starts-helper' && prompts === 1)
+        spawn('sh', ['-c', `trap '' TERM HUP; sleep ${unitMs}; :`], { stdio: 'ignore', detached: true }).unref();
+      if (odd === 'dies-between' || (odd === 'dies-later' && prompts === 3)) {
+        console.error('the model went away');
+        setTimeout(() => process.kill(process.pid, 'SIGSEGV'), 60);
+      }
+      if (odd === 'leaves-between') setTimeout(() => process.exit(0), 60);
       const session = beside[sessionId] ?? stored[sessionId];
       const blocks = params.prompt;
       alive[sessionId] = `${alive[sessionId] ?? ''} ${blocks.map(textOf).join(' ')}`;
@@ -101,11 +143,12 @@ function answer(method, params) {
         if (kept(block, index === blocks.length - 1)) session.said.push({ role: 'user', text: textOf(block) });
       const known = `${session.said.map(({ text }) => text).join(' ')} ${alive[sessionId]}`;
       const asked = /What is the ([a-z ]+)\?/.exec(blocks.at(-1).text)?.[1];
-      const reply = asked ? (new RegExp(`the ${asked} is (\\w+-\\d+)`).exec(known)?.[1] ?? 'I do not know.') : 'OK';
+      const reply =
+        asked && odd !== 'forgets-live' ? (new RegExp(`the ${asked} is (\\w+-\\d+)`).exec(known)?.[1] ?? 'I do not know.') : 'OK';
       session.said.push({ role: 'agent', text: reply });
       save();
-      say(sessionId, 'agent', reply);
-      return { result: { stopReason: 'end_turn' } };
+      if (odd !== 'says-nothing') say(sessionId, 'agent', reply);
+      return { result: { stopReason: odd === 'stops-oddly' ? 'error' : 'end_turn' } };
     }
     default:
       return { error: { code: -32601, message: `Method not found: ${method}` } };
@@ -114,5 +157,7 @@ function answer(method, params) {
 
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params } = JSON.parse(line);
-  if (id !== undefined) send({ id, ...answer(method, params) });
+  if (id === undefined) return;
+  const answered = answer(method, params);
+  if (answered !== null) send({ id, ...answered });
 });

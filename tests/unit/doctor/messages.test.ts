@@ -39,31 +39,39 @@ describe('a conversation is read out of updates whatever their chunking', () => 
 describe('a replay is held against what was said', () => {
   const said = [user('one'), agent('two'), user('three'), agent('four')];
   test.each([
-    ['whole', said, { matched: 4, missing: null, outOfOrder: false, beside: [], extra: 0 }],
-    ['nothing', [], { matched: 0, missing: said[0], outOfOrder: false, beside: [], extra: 0 }],
-    ['the end only', said.slice(2), { matched: 2, missing: said[0], outOfOrder: false, beside: [], extra: 0 }],
-    ['a gap', [said[0], said[1], said[3]], { matched: 3, missing: said[2], outOfOrder: false, beside: [], extra: 0 }],
+    ['whole', said, { matched: 4, missing: null, outOfOrder: false, beside: [], longer: [], extra: 0 }],
+    ['nothing', [], { matched: 0, missing: said[0], outOfOrder: false, beside: [], longer: [], extra: 0 }],
+    ['the end only', said.slice(2), { matched: 2, missing: said[0], outOfOrder: false, beside: [], longer: [], extra: 0 }],
+    ['a gap', [said[0], said[1], said[3]], { matched: 3, missing: said[2], outOfOrder: false, beside: [], longer: [], extra: 0 }],
     [
       'other whitespace',
       [user(' one\n'), agent('two'), user('three'), agent('four')],
-      { matched: 4, missing: null, outOfOrder: false, beside: [], extra: 0 },
+      { matched: 4, missing: null, outOfOrder: false, beside: [], longer: [], extra: 0 },
     ],
     [
       'the user’s words inside a context of the agent’s',
       [user('<env/> one'), agent('two'), user('three'), agent('four')],
-      { matched: 4, missing: null, outOfOrder: false, beside: [], extra: 0 },
+      { matched: 4, missing: null, outOfOrder: false, beside: [], longer: ['<env/> …'], extra: 0 },
     ],
     [
       'each message twice',
       said.flatMap((message) => [message, message]),
-      { matched: 4, missing: null, outOfOrder: false, beside: [], extra: 4 },
+      { matched: 4, missing: null, outOfOrder: false, beside: [], longer: [], extra: 4 },
     ],
-    ['a turn more', [...said, user('five'), agent('six')], { matched: 4, missing: null, outOfOrder: false, beside: [], extra: 2 }],
-    ['the wrong order', [said[2], said[3], said[0], said[1]], { matched: 2, missing: said[2], outOfOrder: true, beside: [], extra: 2 }],
+    [
+      'a turn more',
+      [...said, user('five'), agent('six')],
+      { matched: 4, missing: null, outOfOrder: false, beside: [], longer: [], extra: 2 },
+    ],
+    [
+      'the wrong order',
+      [said[2], said[3], said[0], said[1]],
+      { matched: 2, missing: said[2], outOfOrder: true, beside: [], longer: [], extra: 2 },
+    ],
     [
       'the wrong roles',
       [agent('one'), user('two'), agent('three'), user('four')],
-      { matched: 0, missing: said[0], outOfOrder: false, beside: [], extra: 4 },
+      { matched: 0, missing: said[0], outOfOrder: false, beside: [], longer: [], extra: 4 },
     ],
   ])('%s', (_what, replayed, expected) => {
     expect(compare(said, replayed as Message[])).toEqual({ expected: 4, ...expected });
@@ -77,6 +85,7 @@ describe('a replay is held against what was said', () => {
       missing: null,
       outOfOrder: false,
       beside: [agent('**Warning**')],
+      longer: [],
       extra: 0,
     });
     const without = [user('one'), user('three'), agent('four')];

@@ -1,7 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { doctorExit } from '../../../src/cli/commands/doctor.ts';
 import { STEPS } from '../../../src/cli/doctor/doctor.ts';
-import { CHECK_IDS, checksOf, fail, pass, record, renderDoctor, skip, type Examined, type Found } from '../../../src/cli/doctor/report.ts';
+import {
+  breach,
+  CHECK_IDS,
+  checksOf,
+  fail,
+  pass,
+  record,
+  renderDoctor,
+  skip,
+  type Examined,
+  type Found,
+} from '../../../src/cli/doctor/report.ts';
 import { wrap } from '../../../src/cli/table.ts';
 
 describe('the exit code', () => {
@@ -19,18 +30,36 @@ describe('the exit code', () => {
   ] as const)('of a verdict %s where %s is expected: %i', (tier, expected, code) => {
     const verdict = { tier, summary: '', unknownSession: { load: null, resume: null }, breaksProtocol: false };
     const of = (changes: Partial<Examined>): Examined => ({ protocolVersion: 1, capabilities: {}, verdict, checks: passed, ...changes });
-    expect(doctorExit(of({}), expected)).toBe(code);
+    expect(doctorExit(of({}), expected, true)).toBe(code);
     const bad = [of({ verdict: { ...verdict, breaksProtocol: true } }), of({ checks: [{ ...passed[0], outcome: 'fail' }] })];
     for (const one of bad) {
-      expect(doctorExit(one, expected)).toBe(1);
-      expect(doctorExit({ ...of({}), v2: { ...one, differs: [] } }, expected)).toBe(1);
+      expect(doctorExit(one, expected, true)).toBe(1);
+      expect(doctorExit({ ...of({}), v2: { ...one, differs: [] } }, expected, true)).toBe(1);
     }
     const best = of({ verdict: { ...verdict, tier: 'resume' } });
-    expect(doctorExit({ ...best, v2: { ...of({}), differs: [] } }, expected)).toBe(code);
+    expect(doctorExit({ ...best, v2: { ...of({}), differs: [] } }, expected, true)).toBe(code);
+  });
+
+  test('a tier whose memory was not tried is not the expected one, unless no prompt was wanted', () => {
+    const verdict = {
+      tier: 'load',
+      summary: '',
+      untried: 'it died',
+      unknownSession: { load: null, resume: null },
+      breaksProtocol: false,
+    } as const;
+    const report: Examined = { protocolVersion: 1, capabilities: {}, verdict, checks: passed };
+    expect([doctorExit(report, 'load', true), doctorExit(report, 'load', false), doctorExit(report, undefined, true)]).toEqual([1, 0, 0]);
   });
 });
 
 describe('the report', () => {
+  test('a second failure of a check stands beside the first, once, and a broken rule stays one', () => {
+    const found: Found = { initialize: fail('It changes.') };
+    for (const _ of [1, 2]) record(found, { initialize: breach('It prints rubbish.') });
+    expect(found.initialize).toMatchObject({ outcome: 'fail', breaksProtocol: true, detail: 'It changes. It prints rubbish.' });
+  });
+
   test('a failure found later takes a pass back, nothing takes a failure back, and a skip nothing at all', () => {
     const found: Found = {};
     for (const [initialize, detail] of [

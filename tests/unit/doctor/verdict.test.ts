@@ -46,6 +46,12 @@ describe('the verdict is what a client of the engine gets', () => {
     ],
     ['was never prompted and comes back', { processes: [all], resume: came(), said: false }, 'resume', /comes back/],
     [
+      'comes back and cannot be asked',
+      { processes: [all], resume: { ...came(), untried: 'it died' } },
+      'resume',
+      /comes back with session\/resume, as it says; whether it remembers was not tried: it died\.$/,
+    ],
+    [
       'could not be started again',
       { processes: [all], resume: { ...failed('crash'), notStarted: 'started again, it died' } },
       null,

@@ -35,7 +35,7 @@ export function cropLayout(layout: Layout, height: number): Layout {
   return { rows: layout.rows.slice(first, first + height), cursor: { ...layout.cursor, row: layout.cursor.row - first } };
 }
 
-/** Breaks behind the last space that fits, or where it must. */
+/** Breaks after the last space that fits, or where it must. */
 function wrap(line: string, width: number): { from: number; to: number }[] {
   const rows: { from: number; to: number }[] = [];
   let from = 0;

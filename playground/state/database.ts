@@ -55,7 +55,7 @@ export function createDatabases(platform: Platform, visits: Visits, users: Datab
   async function openKept(name: string | null): Promise<Opened> {
     for (;;) {
       const found = await openStored(name).catch((error: unknown) => {
-        // What is no fault of the storage, SQLite that did not load say, is told by the page's start.
+        // What is not the storage's fault, such as SQLite that did not load, is told by the page's start.
         if (!(error instanceof SqlError)) throw error;
         return { why: errorWords(error), damaged: error.kind === 'corrupt' };
       });

@@ -197,7 +197,7 @@ export function createHostController({ launch, confine, schedule, shownId, onLos
     },
 
     async sleep(): Promise<void> {
-      // Whoever asked to wake it hears why it did not.
+      // The caller that asked to wake it hears why it did not.
       await waking?.catch(() => undefined);
       const awake = host;
       host = null;

@@ -107,7 +107,7 @@ export function agentLauncherContract(contract: LauncherContract): void {
       same(await peer.request('echo', { n: 1 }), { n: 1 }, 'the first answer');
       same(await peer.request('echo', { n: 2 }), { n: 2 }, 'the second answer');
       same(peer.others, [], 'messages that are none');
-      // Behind a bridge they are the bridge's until the end.
+      // An agent behind a bridge has those of the bridge until the end.
       await process.end('ask');
       for (const part of ['Loading model… 42 %', '[1, 2, 3]', 'a log line in JSON']) {
         ensure(process.diagnostics().includes(part), `The diagnostics lack “${part}”: ${process.diagnostics()}`);

@@ -15,7 +15,7 @@ import {
 import { checkOptions } from '../../engine/check-options.ts';
 import { answerBothVersions } from '../../engine/protocol/v2-agent-side.ts';
 import { randomId } from '../../engine/random-id.ts';
-import { misbehave } from './mischief.ts';
+import { withStreamFaults } from './stream-faults.ts';
 import { replayUpdates } from './replay.ts';
 import { configOptions, type LiveSession, MODELS, MODES, modeState, startSession } from './session.ts';
 import { memoryStore, type SessionStore, type StoredEntry, type StoredSession } from './store.ts';
@@ -51,7 +51,7 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
   const behaviour = behaviourOf(variant);
   const { load, resume, list, embeddedContext, auth, versions } = behaviour;
   const store = behaviour.keeps === 'lost' ? memoryStore() : options.store;
-  const wire = answerBothVersions(misbehave(stream, behaviour, around), versions);
+  const wire = answerBothVersions(withStreamFaults(stream, behaviour, around), versions);
   const live = new Map<string, LiveSession>();
   let clientCapabilities: ClientCapabilities = {};
 

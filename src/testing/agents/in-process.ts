@@ -91,7 +91,7 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
         else controller.enqueue(value);
       },
       cancel() {
-        // Whoever does not listen any more has ended nothing: the process lives until it is ended, and can be.
+        // A host that stops listening has ended nothing: the process lives on until it is ended.
         host = null;
       },
     },

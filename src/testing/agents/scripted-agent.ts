@@ -9,7 +9,7 @@ export interface ScriptedProgram {
 }
 
 /**
- * The program of a scripted agent, run by this process's own Node. Throws a `RangeError` for a name that is none of `AGENT_VARIANTS`.
+ * The program of a scripted agent, run by this process's own Node. Throws a `RangeError` for a name that is not one of `AGENT_VARIANTS`.
  *
  * @param name - One of `AGENT_VARIANTS`.
  * @param options - `store`: a directory for its sessions; without it they live as long as its process.

@@ -33,10 +33,15 @@ export function contextOf(
   return { sessionId, agent, cwd, additionalDirectories, secrets, redact };
 }
 
-/** An update with its `_meta`, as it goes into the log. */
-export interface Said {
+export interface UpdateWithMeta {
   readonly update: SessionUpdate;
   readonly meta?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** An update as it goes into the log: unless it says otherwise between turns, and said by the agent. */
+export interface LoggedUpdate extends UpdateWithMeta {
+  readonly turnId?: string | null;
+  readonly origin?: 'host' | 'agent' | 'import';
 }
 
 /** It is being found out how the agent has the session. Until that is written down, what it says is kept. */
@@ -47,7 +52,7 @@ export interface Opening {
   /** Takes what it says as a replay of what it said before. */
   replay: Replay | null;
   /** Of its state the last word of each kind, which becomes part of what is found if it is news. */
-  readonly state: Map<string, Said>;
+  readonly state: Map<string, UpdateWithMeta>;
   /** Everything else, which follows that into the log. */
   held: AgentUpdate[];
   heldBytes: number;
@@ -125,7 +130,7 @@ export class AgentSession {
     return exchangeIds(value, this.hearing.id, this.context.sessionId);
   }
 
-  redacted({ update, meta }: AgentUpdate): Said {
+  redacted({ update, meta }: AgentUpdate): UpdateWithMeta {
     const { redact } = this.context;
     return { update: redact(update), meta: meta && redact(meta) };
   }
@@ -145,12 +150,12 @@ export class AgentSession {
   }
 
   /** State that says something which was not known `before`, and still holds. */
-  newsSince(before: ReportedState): readonly Said[] {
+  newsSince(before: ReportedState): readonly UpdateWithMeta[] {
     return [...this.opening.state.values()].filter(({ update }) => learn(before, update) !== null && learn(this.reported, update) === null);
   }
 
   /** The same, and what was known and is otherwise by the agent's answers: whoever follows the session has it from the log. */
-  changesSince(before: ReportedState): readonly Said[] {
+  changesSince(before: ReportedState): readonly UpdateWithMeta[] {
     const said = this.newsSince(before);
     const known = said.reduce((state, { update }) => ({ ...state, ...learn(state, update) }), before);
     const { modes, configOptions } = this.reported;
@@ -166,9 +171,12 @@ export class AgentSession {
 /** A title of fewer characters may stand anywhere by chance. */
 const MIN_TITLE_CHARS = 12;
 
+export const inTurn = (turnId: string | null, items: readonly UpdateWithMeta[]): LoggedUpdate[] =>
+  items.map((item) => ({ ...item, turnId }));
+
 /** Updates as events of the log. */
-export function updateEvents(items: readonly Said[], turnId: string | null, origin: 'host' | 'agent' | 'import', at: number): NewEvent[] {
-  return items.map(({ update: payload, meta }): NewEvent => {
+export function updateEvents(items: readonly LoggedUpdate[], at: number): NewEvent[] {
+  return items.map(({ update: payload, meta, turnId = null, origin = 'agent' }): NewEvent => {
     const event = { kind: 'update', turnId, at, origin, payload } as const;
     return meta ? { ...event, meta } : event;
   });

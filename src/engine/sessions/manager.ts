@@ -258,9 +258,11 @@ export function createManager(parts: HostParts) {
           ? [{ sessionUpdate: 'config_option_update', configOptions: [...(configOptions ?? [])] }]
           : [];
       // As it was asked comes first.
-      const said = (asked.kind === 'mode' ? [...mode, ...options] : [...options, ...mode]).map((update) => ({ update }));
+      const said = (asked.kind === 'mode' ? [...mode, ...options] : [...options, ...mode]).map(
+        (update) => ({ update, origin: 'host' }) as const,
+      );
       await log.writer.append({
-        events: updateEvents(said, null, 'host', config.clock()),
+        events: updateEvents(said, config.clock()),
         lastKnown: { ...reportedColumns({ modes, configOptions }), wishes: agentSession.wishes },
       });
     });

@@ -15,25 +15,27 @@ import { isUnreadable } from '../protocol/reported-state.ts';
 import { classOf, messageIdOf, readToolCall, roleOf } from '../protocol/updates.ts';
 import { asksFor } from '../protocol/versions.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
-import { endTurn, type NewEvent } from '../storage/statements.ts';
+import { endTurn, type LastKnown, type NewEvent } from '../storage/statements.ts';
 import { createWriter, type Work, type WriterOptions } from '../storage/writer.ts';
 import { utf8Length } from '../transcript/text.ts';
 import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate } from '../types.ts';
 import {
+  inTurn,
   isForeign,
   updateEvents,
   type AgentSession,
   type LateReplay,
+  type LoggedUpdate,
   type Open,
   type Opening,
-  type Said,
   type SessionContext,
+  type UpdateWithMeta,
 } from './agent-session.ts';
 import type { Agent, AgentListener } from './agent-startup.ts';
 import { failedAfterSending, interruptedBy, releaseStatement } from './lease.ts';
 import type { HostParts } from './parts.ts';
 import { cancelled, createPermissions, type Permissions } from './permissions.ts';
-import type { Heard, Replay } from './replay.ts';
+import type { Replay } from './replay.ts';
 import type { SecretValues } from './secrets.ts';
 import { modeChange, reportedColumns } from './settings.ts';
 import { transition, type TransitionName } from './states.ts';
@@ -322,11 +324,11 @@ export class Session {
     if (passed.length === 0) return;
     if (running) for (const each of passed) remember(running.said, each.update);
     const turnId = running?.turnId ?? turnContinuedBy(turn ?? lastTurn, update);
-    this.record(live, { events: this.asEvents(passed, turnId), said: true });
+    this.record(live, inTurn(turnId, passed));
   }
 
   /** How things are now is stored where it says something new, and waits for no message. */
-  private hearState(live: Live, turn: Turn | null, said: Said): void {
+  private hearState(live: Live, turn: Turn | null, said: UpdateWithMeta): void {
     const { agentSession: mine } = live;
     const { update } = said;
     if (mine.isTitleOfPreamble(update)) return;
@@ -336,10 +338,9 @@ export class Session {
     // A mode that the agent changed in the course of a turn (a plan that was approved) is what the user goes on in.
     const mode = turn && learnt && modeChange(learnt, before);
     if (mode) mine.wishes = { ...mine.wishes, mode };
-    this.record(live, {
-      events: this.asEvents([said], this.runningTurnId),
-      said: true,
-      lastKnown: { ...reportedColumns(learnt ?? {}), ...(mode ? { wishes: mine.wishes } : {}) },
+    this.record(live, inTurn(this.runningTurnId, [said]), {
+      ...reportedColumns(learnt ?? {}),
+      ...(mode ? { wishes: mine.wishes } : {}),
     });
   }
 
@@ -353,31 +354,21 @@ export class Session {
     const settle = () => {
       late.settling = null;
       replay.settle().then(
-        ({ late }) => this.record(live, { events: this.heardEvents(late), said: true }),
+        ({ late }) => this.record(live, late),
         (error: unknown) => this.fail(error),
       );
     };
     late.settling = { began, timer: inBackground(setTimeout(settle, left)) };
   }
 
-  /** What was heard between two turns, as events of the log. */
-  heardEvents(heard: readonly Heard[]): NewEvent[] {
-    return heard.flatMap((item) => this.asEvents([item], item.turnId, item.origin));
-  }
-
   /** Puts what the agent said into the log. After something that could not be written nothing more is: a hole is worse than an end (I11). */
-  private record(live: Live, work: Work): void {
+  private record(live: Live, updates: readonly LoggedUpdate[], lastKnown: LastKnown = {}): void {
     const { phase } = this;
     if (phase.kind === 'ending' && phase.ending.unwritten.length > 0) {
       phase.ending.dropped = true;
       return;
     }
-    live.log.writer.push(work, this.keepUnwritten);
-  }
-
-  /** What was let through, as events of the log. */
-  asEvents(items: readonly Said[], turnId: string | null, origin: 'agent' | 'import' = 'agent'): NewEvent[] {
-    return updateEvents(items, turnId, origin, this.parts.config.clock());
+    live.log.writer.push({ events: updateEvents(updates, this.parts.config.clock()), said: true, lastKnown }, this.keepUnwritten);
   }
 
   // -------------------------------------------------------------- what the agent asks
@@ -574,7 +565,7 @@ export class Session {
     let heard: NewEvent[] = [];
     let failure: { readonly error: unknown } | null = null;
     try {
-      heard = this.heardEvents((await replay?.settle())?.late ?? []);
+      heard = updateEvents((await replay?.settle())?.late ?? [], config.clock());
     } catch (error) {
       failure = { error };
     }
@@ -588,7 +579,7 @@ export class Session {
     const end = running && redact(interruptedBy({ kind: cause.kind, words: cause.words, exit: stored }, running.turnId, lastWords));
     const events: NewEvent[] = [
       ...heard,
-      ...(running ? this.asEvents(running.filter.end(), running.turnId) : []),
+      ...(running ? updateEvents(inTurn(running.turnId, running.filter.end()), at) : []),
       ...permissions.cancelAll(),
       { kind: 'agent_exited', turnId: running?.turnId ?? null, at, origin: 'agent', payload: stored },
       ...(running && end ? [{ kind: 'turn_ended' as const, turnId: running.turnId, at, origin: 'host' as const, payload: end }] : []),

@@ -110,7 +110,7 @@ async function insertSession(
   const since = agentSession.newsSince(written);
   if (since.length > 0)
     log.writer.push(
-      { events: updateEvents(since, null, 'agent', clock()), said: true, lastKnown: reportedColumns(agentSession.reported) },
+      { events: updateEvents(since, clock()), said: true, lastKnown: reportedColumns(agentSession.reported) },
       session.keepUnwritten,
     );
   session.hearOn(agentSession);

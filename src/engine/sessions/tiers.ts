@@ -404,9 +404,9 @@ export function knownOf({ reported }: AgentSession, { facts }: Agent): LastKnown
 export function foundEvents(config: Config, { replay, report }: Found, news: Parameters<typeof updateEvents>[0]): NewEvent[] {
   const at = config.clock();
   return [
-    ...(replay?.heard ?? []).flatMap((item) => updateEvents([item], item.turnId, item.origin, at)),
+    ...updateEvents(replay?.heard ?? [], at),
     { kind: 'resumed', turnId: null, at, origin: 'host', payload: report },
-    ...updateEvents(news, null, 'agent', at),
+    ...updateEvents(news, at),
   ];
 }
 

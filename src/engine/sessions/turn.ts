@@ -9,7 +9,7 @@ import { adoptAgentSession, endTurn, type NewEvent } from '../storage/statements
 import type { Work } from '../storage/writer.ts';
 import { withPreamble } from '../transcript/preamble.ts';
 import type { ContentBlock, PromptResult, ResumePolicy, StopReason, TurnEnded } from '../types.ts';
-import { updateEvents } from './agent-session.ts';
+import { inTurn, updateEvents } from './agent-session.ts';
 import { authRequired } from './agent-startup.ts';
 import { failedAfterSending } from './lease.ts';
 import type { Heard } from './replay.ts';
@@ -69,11 +69,11 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   };
   const at = config.clock();
   const { idempotencyKey } = request;
-  const said = stored.map((content) => ({ update: { sessionUpdate: 'user_message_chunk', content } as const }));
+  const prompt = stored.map((content) => ({ update: { sessionUpdate: 'user_message_chunk', content }, turnId, origin: 'host' }) as const);
   const events: NewEvent[] = [
-    ...session.heardEvents(late?.late ?? []),
+    ...updateEvents(late?.late ?? [], at),
     { kind: 'turn_started', turnId, at, origin: 'host', payload: idempotencyKey === undefined ? {} : { idempotencyKey } },
-    ...updateEvents(said, turnId, 'host', at),
+    ...updateEvents(prompt, at),
   ];
   let firstSeq = 0;
   session.beginTurn(live, turn);
@@ -215,13 +215,14 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     if (answered) live.standing = { kind: 'proven' };
     // The preamble goes in front of the next prompt, and its report says so.
     else if (standing.kind === 'successor' || preambleOf(standing).length > 0) live.report ??= report;
+    const at = config.clock();
     const rest = turn.filter.end();
     for (const { update } of rest) remember(turn.said, update);
     const work: Work = {
       events: [
-        ...session.asEvents(rest, turnId),
+        ...updateEvents(inTurn(turnId, rest), at),
         ...live.permissions.cancelAll(),
-        { kind: 'turn_ended', turnId, at: config.clock(), origin: 'host', payload: end },
+        { kind: 'turn_ended', turnId, at, origin: 'host', payload: end },
       ],
       also: ({ lastSeq }) => [
         endTurn(turnId, end, lastSeq),

@@ -2,7 +2,7 @@
  * The two sides of a replay as lists that can be compared. The unit is a speech: all that one side said until the other spoke. Chunks
  * with one id are one message of it; agents cut finer than that in ways that do not survive a replay.
  */
-import { chunksOf, classOf, messageIdOf, messageText, readToolCall, replacesMessage, roleOf } from '../protocol/updates.ts';
+import { chunksOf, classOf, isConversation, messageIdOf, messageText, readToolCall, replacesMessage, roleOf } from '../protocol/updates.ts';
 import { RECORD_CLOSING, RECORD_OPENING, type NewestFirst } from '../transcript/render.ts';
 import type { SessionEvent, SessionUpdate, TurnState } from '../types.ts';
 
@@ -178,6 +178,8 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
   const states = new Map<string | null, TurnState>();
   /** What stands beside messages, by `nameOf`. */
   const names = new Set<string>();
+  /** What is not part of a conversation, as JSON. */
+  const beside = new Set<string>();
   /** What a replay added to a turn, newest first: it stands where its turn ends. */
   const added = new Map<string | null, UpdateEvent[]>();
   /** `compactedAt`: where the agent shortened its memory. What is older it need not know. */
@@ -223,8 +225,11 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
         open.events.push(one);
         if (!replaced.has(id)) open.chunks.push({ update, text: messageText(update), id });
         if (replacesMessage(update)) replaced.add(id);
-      } else if (is === 'compaction') compactedAt = Math.max(compactedAt, seq);
-      else if (is !== 'state') names.add(nameOf({ update, meta }, turnId));
+      } else if (is !== 'state') {
+        if (is === 'compaction') compactedAt = Math.max(compactedAt, seq);
+        else names.add(nameOf({ update, meta }, turnId));
+        if (!isConversation(update, meta)) beside.add(JSON.stringify(update));
+      }
     }
   };
 
@@ -243,6 +248,7 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
     speeches: speeches as readonly LoggedSpeech[],
     /** The ids of its tool calls are among them. */
     names: names as ReadonlySet<string>,
+    beside: beside as ReadonlySet<string>,
     /** Whether an update says anything that its turn does not hold. */
     isNew: (item: ReplayItem, turnId: string | null): boolean =>
       sideOf(item.update, item.meta) !== null || !names.has(nameOf(item, turnId)),

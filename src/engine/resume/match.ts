@@ -115,6 +115,8 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         /** What should come next, and the tool calls of its turns, for `createLiveFilter`. */
         next: [...(lacks ? [{ side: tail!.side, text: lacks, messageId: null, isCertain: true }] : []), ...owed],
         nextToolCalls: log.names,
+        /** What the log has beside the conversation (notices, kinds of later versions), as far as it was read. */
+        besideInLog: log.beside,
       };
     },
   };

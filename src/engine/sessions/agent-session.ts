@@ -1,14 +1,18 @@
 /**
  * The agent's side of a session: which session of its own that is, what it last reported of it, and what becomes of what it says.
  */
-import { learn, type ReportedState } from '../protocol/reported-state.ts';
+import { RehydrateError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
 import type { AgentUpdate } from '../protocol/agent-protocol.ts';
+import { learn, type ReportedState } from '../protocol/reported-state.ts';
+import { classOf } from '../protocol/updates.ts';
 import type { NewEvent } from '../storage/statements.ts';
 import { createRedactor } from '../transcript/redact.ts';
+import { utf8Length } from '../transcript/text.ts';
 import type { SessionUpdate } from '../types.ts';
 import type { Config } from './config.ts';
 import type { CreateOptions } from './host.ts';
-import type { Replay } from './replay.ts';
+import type { LateReplay, Replay } from './replay.ts';
 import type { SecretValues } from './secrets.ts';
 import type { Wishes } from './settings.ts';
 
@@ -19,6 +23,7 @@ export interface SessionContext {
   readonly cwd: string;
   readonly additionalDirectories: readonly string[];
   readonly secrets: SecretValues;
+  readonly limits: Pick<Limits, 'queuedEvents' | 'queuedBytes'>;
   /** Replaces known secret values: in all that is stored, and in what a caller is told in the agent's words. */
   readonly redact: <T>(value: T) => T;
 }
@@ -30,7 +35,7 @@ export function contextOf(
   secrets: SecretValues,
 ): SessionContext {
   const redact = createRedactor([...secrets.known, ...config.knownSecrets]);
-  return { sessionId, agent, cwd, additionalDirectories, secrets, redact };
+  return { sessionId, agent, cwd, additionalDirectories, secrets, limits: config.limits, redact };
 }
 
 export interface UpdateWithMeta {
@@ -44,35 +49,25 @@ export interface LoggedUpdate extends UpdateWithMeta {
   readonly origin?: 'host' | 'agent' | 'import';
 }
 
-/** It is being found out how the agent has the session. Until that is written down, what it says is kept. */
-export interface Opening {
-  readonly kind: 'opening';
-  /** Null while the agent is about to name it. */
-  id: string | null;
-  /** Takes what it says as a replay of what it said before. */
-  replay: Replay | null;
+/** What the agent says while it is found out how it has the session: it waits until that is written down. */
+interface Opening {
   /** Of its state the last word of each kind, which becomes part of what is found if it is news. */
   readonly state: Map<string, UpdateWithMeta>;
   /** Everything else, which follows that into the log. */
-  held: AgentUpdate[];
+  readonly held: AgentUpdate[];
   heldBytes: number;
 }
 
-export interface Open {
-  readonly kind: 'open';
-  readonly id: string;
-  /** Until the first prompt, where it may still replay. */
-  late: LateReplay | null;
-}
+/** Which session of the agent's own that is, and what becomes of what the agent says. */
+type Intake =
+  /** The agent is about to name one: what it says until then belongs to that. */
+  | { readonly kind: 'unnamed'; readonly opening: Opening }
+  /** It was asked for this one; `replay` takes what it says as a replay of what it said before. */
+  | { readonly kind: 'named'; readonly id: string; readonly replay: Replay | null; readonly opening: Opening }
+  /** How it has this one is on its way into the log, and what it says goes on to the session. Until the first prompt it may still replay. */
+  | { readonly kind: 'open'; readonly id: string; readonly replay: Replay | null; readonly hear: (item: AgentUpdate) => void };
 
-export interface LateReplay {
-  readonly replay: Replay;
-  /** Since when, and for how long still, what came waits to be told from a replay. */
-  settling: { readonly began: number; readonly timer: ReturnType<typeof setTimeout> } | null;
-}
-
-/** It is to be found out, perhaps anew. */
-export const opening = (): Opening => ({ kind: 'opening', id: null, replay: null, state: new Map(), held: [], heldBytes: 0 });
+const unnamed = (): Intake => ({ kind: 'unnamed', opening: { state: new Map(), held: [], heldBytes: 0 } });
 
 /** What names another session than this one. */
 export const isForeign = ({ agentSessionId }: AgentUpdate, id: string): boolean => agentSessionId !== undefined && agentSessionId !== id;
@@ -85,7 +80,7 @@ export class AgentSession {
   wishes: Wishes;
   /** The preamble that it was given. */
   preamble: string | null = null;
-  hearing: Opening | Open = opening();
+  private intake: Intake = unnamed();
 
   constructor(context: SessionContext, reported: ReportedState, wishes: Wishes) {
     this.context = context;
@@ -94,40 +89,95 @@ export class AgentSession {
   }
 
   get id(): string {
-    const { id } = this.hearing;
-    if (id === null) throw new Error(`session ${this.context.sessionId}: its agent session has no name yet`);
-    return id;
+    const { ownId } = this;
+    if (ownId === null) throw new Error(`session ${this.context.sessionId}: its agent session has no name yet`);
+    return ownId;
   }
 
-  get opening(): Opening {
-    if (this.hearing.kind === 'open') throw new Error(`session ${this.context.sessionId}: it is open already`);
-    return this.hearing;
+  /** The same, null where the agent has not named it yet. */
+  get ownId(): string | null {
+    return this.intake.kind === 'unnamed' ? null : this.intake.id;
   }
 
   get replay(): Replay | null {
-    return this.hearing.kind === 'opening' ? this.hearing.replay : (this.hearing.late?.replay ?? null);
+    return this.intake.kind === 'unnamed' ? null : this.intake.replay;
   }
 
-  /** The agent is about to name a session of its own: what it says until then belongs to that. */
-  awaitName(): void {
-    Object.assign(this.opening, { id: null, replay: null });
+  get isOpen(): boolean {
+    return this.intake.kind === 'open';
   }
 
-  /** What comes from here on is no late replay. */
-  endReplay(): void {
-    if (this.hearing.kind === 'opening') return;
-    clearTimeout(this.hearing.late?.settling?.timer);
-    this.hearing.late = null;
+  private get opening(): Opening {
+    if (this.intake.kind === 'open') throw new Error(`session ${this.context.sessionId}: it is open already`);
+    return this.intake.opening;
   }
+
+  // -------------------------------------------------------------- from its first word until it is open
+
+  /** The agent turned out not to have it: it is found out anew. */
+  reopen(): void {
+    this.intake = unnamed();
+  }
+
+  /** The agent is asked for a session of its own. Gives what is called with the name, when the agent has said it. */
+  awaitName(): (id: string, replay?: Replay | null) => void {
+    this.intake = { kind: 'unnamed', opening: this.opening };
+    return (id, replay = null) => {
+      const { opening } = this;
+      this.intake = { kind: 'named', id, replay, opening: { ...opening, held: [], heldBytes: 0 } };
+      for (const item of opening.held) this.take(item);
+    };
+  }
+
+  /** The agent is asked for the session that it has under this name: what it said so far belongs to that. */
+  ask(id: string, replay: Replay): void {
+    this.awaitName()(id, replay);
+  }
+
+  /** Called when what was found was handed to the log, in the same tick: what was said meanwhile follows, and what is said from here on goes to `hear`. */
+  resumeIntake(hear: (item: AgentUpdate) => void, late: LateReplay): void {
+    const { id, replay } = this;
+    const { held } = this.opening;
+    this.intake = { kind: 'open', id, replay, hear };
+    replay?.opened(late);
+    for (const item of held) hear(item);
+  }
+
+  /** What the agent says. Error: `limit_exceeded`. */
+  take(item: AgentUpdate): void {
+    const { intake } = this;
+    if (intake.kind === 'open') return intake.hear(item);
+    if (intake.kind === 'unnamed') return this.hold(item);
+    if (isForeign(item, intake.id)) return;
+    const { update, meta } = this.redacted(item);
+    if (classOf(update, meta) === 'state') {
+      if (this.isTitleOfPreamble(update)) return;
+      this.learn(update);
+      intake.opening.state.set(update.sessionUpdate, { update, meta });
+    } else if (!intake.replay?.take(update, meta)) this.hold(item);
+  }
+
+  /** Keeps it until more is known of the session. */
+  private hold(item: AgentUpdate): void {
+    const { queuedEvents, queuedBytes } = this.context.limits;
+    const { opening } = this;
+    const heldBytes = opening.heldBytes + utf8Length(JSON.stringify([item.update, item.meta]));
+    if (opening.held.length >= queuedEvents) throw tooMuch('queuedEvents', queuedEvents);
+    if (heldBytes > queuedBytes) throw tooMuch('queuedBytes', queuedBytes, ' bytes');
+    opening.held.push(item);
+    opening.heldBytes = heldBytes;
+  }
+
+  // -------------------------------------------------------------- what it reports
 
   /** What a client says about the session, as the agent knows it. */
   toAgent<T>(value: T): T {
-    return exchangeIds(value, this.context.sessionId, this.hearing.id);
+    return exchangeIds(value, this.context.sessionId, this.ownId);
   }
 
   /** The other way round. */
   fromAgent<T>(value: T): T {
-    return exchangeIds(value, this.hearing.id, this.context.sessionId);
+    return exchangeIds(value, this.ownId, this.context.sessionId);
   }
 
   redacted({ update, meta }: AgentUpdate): UpdateWithMeta {
@@ -167,6 +217,12 @@ export class AgentSession {
     return [...said, ...answered.filter((update) => learn(known, update) !== null).map((update) => ({ update }))];
   }
 }
+
+const tooMuch = (limit: string, allowed: number, unit = ''): RehydrateError =>
+  new RehydrateError('limit_exceeded', `The agent sent updates of more than ${limit} (${allowed}${unit}) before the session was open.`, {
+    limit,
+    allowed,
+  });
 
 /** A title of fewer characters may stand anywhere by chance. */
 const MIN_TITLE_CHARS = 12;

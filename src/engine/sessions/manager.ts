@@ -137,7 +137,7 @@ export function createManager(parts: HostParts) {
     const { live, state } = session;
     if (live) {
       // Its prompt goes down the tiers: which session of its own the agent will have is not known yet.
-      if (live.agentSession.hearing.kind === 'opening') throw inProgress(session.sessionId, running?.turn?.turnId);
+      if (!live.agentSession.isOpen) throw inProgress(session.sessionId, running?.turn?.turnId);
       live.usedAt = performance.now();
       return live;
     }
@@ -455,7 +455,7 @@ export function createManager(parts: HostParts) {
     /** Those that live with an agent of this name: the agent, and the session of its own. */
     liveWith(name: string): { readonly sessionId: string; readonly agent: Agent; readonly agentSessionId: string | null }[] {
       return [...entries.values()].flatMap(({ session: { sessionId, live } }) =>
-        live?.agent.name === name ? [{ sessionId, agent: live.agent, agentSessionId: live.agentSession.hearing.id }] : [],
+        live?.agent.name === name ? [{ sessionId, agent: live.agent, agentSessionId: live.agentSession.ownId }] : [],
       );
     },
     /** Ends everything; nothing is opened any more. */

@@ -1,44 +1,73 @@
-/** The replay matcher of a session: what an agent says between its resume and the first prompt is matched against the log (I3). */
+/**
+ * The replay of a session, from its first word to its last: what an agent says between its resume and the first prompt is matched against
+ * the log (I3), first while the session is being opened, then late. It is
+ *
+ *     undecided → replaying → whole → over
+ *
+ * and from whole it goes back to replaying where more of it comes, or all of it again. It is over as soon as a prompt is sent: what the
+ * agent says from there on is new.
+ */
+import { inBackground } from '../background-timer.ts';
+import type { Limits } from '../limits.ts';
 import type { Connection } from '../protocol/connection.ts';
 import { classOf, isConversation, messageText, readToolCall, roleOf } from '../protocol/updates.ts';
-import type { Limits } from '../limits.ts';
-import { whatFollows } from '../resume/decide.ts';
+import { whatFollows, type NativeMethod } from '../resume/decide.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
 import { sideOf, squeeze, type ReplayItem } from '../resume/match-messages.ts';
 import type { Store } from '../storage/store.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
+import type { LoggedUpdate } from './agent-session.ts';
 
 export type { ReplayResult };
-
-/** What is to be stored: of a replay what the log had not, `origin: import`; else all that was said, as the agent's. */
-export interface Heard extends ReplayItem {
-  readonly turnId: string | null;
-  readonly origin: 'agent' | 'import';
-}
 
 export interface ReplayOutcome extends ReplayResult {
   /** False when nothing was replayed after a `session/resume`: what came, if anything, is a notice and the like. */
   readonly isReplay: boolean;
-  readonly heard: readonly Heard[];
+  /** What is to be stored: of a replay what the log does not have, `origin: import`; else all that was said, as the agent's. */
+  readonly news: readonly LoggedUpdate[];
 }
 
-export type Replay = Awaited<ReturnType<typeof openReplay>>;
-
-/** What was made of the first so many updates. */
-interface Matched {
-  readonly received: number;
-  readonly outcome: ReplayOutcome;
+/** Updates that are matched together. */
+interface Part {
+  readonly matcher: ReturnType<typeof createReplayMatcher>;
+  received: number;
+  /** What is not part of a conversation (notices, kinds of later versions) and came among it: a replay may bring it again. */
+  readonly beside: ReplayItem[];
+  /** What was made of the first so many. */
+  matched: { readonly received: number; readonly outcome: ReplayOutcome } | null;
 }
+
+type State =
+  /** After `session/resume`, where most agents do not replay: the `items` that came may be the agent's own words. */
+  | { readonly kind: 'undecided'; readonly part: Part; readonly items: ReplayItem[] }
+  /** All that comes is the replay. */
+  | { readonly kind: 'replaying'; readonly part: Part }
+  /** It reached the end of the log. The `items` that came since are more of it, the same again, or the agent's own words. */
+  | { readonly kind: 'whole'; readonly replay: Part; readonly outcome: ReplayOutcome; readonly part: Part; readonly items: ReplayItem[] }
+  | { readonly kind: 'over' };
+
+/** What becomes of a replay when the session is open. */
+export interface LateReplay {
+  readonly limits: Pick<Limits, 'replayQuietMs' | 'replayMaxMs'>;
+  store(news: readonly LoggedUpdate[]): void;
+  fail(error: unknown): void;
+}
+
+/** What the replay had not brought yet when the prompt was sent. */
+export type Owed = Pick<ReplayOutcome, 'next' | 'nextToolCalls'>;
 
 /** So many times as long the first message of a replay may take: an agent that brings nothing is left for a new one. */
 export const SILENCES_AT_FIRST = 4;
 
-/** A wait that took so much longer than it was to take says nothing of the agent. */
+/** A wait that took so much longer than it should says nothing of the agent: this process stood still. */
 const STANDSTILL_MS = 40;
 
-/** Nobody says so much beside a conversation; more is a replay without the user's words. */
+/** Nobody says so much beside a conversation: before the session is open, more is a replay without the user's words; later, more must not wait. */
 const MAX_ASIDE = 256;
 
+export type Replay = ReturnType<Awaited<ReturnType<typeof openReplay>>>;
+
+/** Gives a replay for each time that the agent is asked for the session. */
 export async function openReplay(
   store: Store,
   sessionId: string,
@@ -48,9 +77,9 @@ export async function openReplay(
 ) {
   const began = await store.agentSession(sessionId, agentSessionId);
   const fromSeq = began?.beganSeq ?? 0;
-  // Each attempt is matched against the log as it is then, with what was imported before.
-  const newMatcher = () =>
-    createReplayMatcher({
+  // Matched against the log as it is then, with what was imported before.
+  const newPart = (): Part => ({
+    matcher: createReplayMatcher({
       log: store.eventsBackwards(sessionId),
       fromSeq,
       preamble: textsOf(began?.blocks ?? []),
@@ -58,139 +87,181 @@ export async function openReplay(
       isAdopted,
       // A completed turn is a message of the user's and one of the agent's; counting them reads no event.
       countBefore: async (seq) => 2 * (await store.completedTurns(sessionId, fromSeq, seq)),
-    });
-  let matcher = newMatcher();
-  let received = 0;
-  /** What came since a resume, or since a replay that was whole, while it is not known whether it is one. */
-  let undecided: ReplayItem[] | null = null;
-  /** Whether words of the user's are among what came. */
-  let hasUser = false;
-  /** What is no part of a conversation (notices, kinds of later versions) and came among a replay, which may bring it again. */
-  let beside: ReplayItem[] = [];
-  let last: Matched | null = null;
-  /** The replay that was whole. What follows may go on with it. */
-  let former: { readonly matcher: typeof matcher; readonly beside: typeof beside; readonly last: Matched } | null = null;
-  let settling: Promise<unknown> = Promise.resolve();
+    }),
+    received: 0,
+    beside: [],
+    matched: null,
+  });
+  return (method: NativeMethod) => createReplay(newPart, method);
+}
 
-  /** Matches what came so far. */
-  const finish = async (): Promise<ReplayOutcome> => {
+function createReplay(newPart: () => Part, method: NativeMethod) {
+  let state: State = method === 'session/load' ? { kind: 'replaying', part: newPart() } : { kind: 'undecided', part: newPart(), items: [] };
+  let late: LateReplay | null = null;
+
+  /** Takes an update as a part of the replay; false when that is over. */
+  function take(update: SessionUpdate, meta: ReplayItem['meta']): boolean {
+    if (state.kind === 'over') return false;
+    const { part } = state;
+    if (!part.matcher.take(update, meta)) return false;
+    part.received++;
+    const item = meta ? { update, meta } : { update };
+    if (!isConversation(update, meta)) part.beside.push(item);
+    if (state.kind !== 'replaying') state.items.push(item);
+    if (state.kind === 'undecided' && (isUsers(item) || (!late && state.items.length > MAX_ASIDE))) state = { kind: 'replaying', part };
+    if (late) settleSoon(late);
+    return true;
+  }
+
+  /** Matches what came so far, and decides what it is. */
+  async function match(): Promise<ReplayOutcome> {
     for (;;) {
-      if (last?.received === received) return last.outcome;
-      const before = received;
-      const result = await matcher.end();
-      if (former && undecided) {
-        const words = squeeze(undecided.map(({ update, meta }) => (sideOf(update, meta) ? messageText(update) : '')).join(''));
-        const follows = whatFollows(former.last.outcome, { hasUser, beginsOurs: result.beginsOurs, words });
+      if (state.kind === 'over') throw new Error('a replay that is over is not matched');
+      const { part } = state;
+      const { received } = part;
+      if (part.matched?.received === received) return part.matched.outcome;
+      const result = await part.matcher.end();
+      if (state.kind === 'whole') {
+        const { items, replay, outcome } = state;
+        const words = squeeze(items.map(({ update, meta }) => (sideOf(update, meta) ? messageText(update) : '')).join(''));
+        const follows = whatFollows(outcome, { hasUser: items.some(isUsers), beginsOurs: result.beginsOurs, words });
+        if (follows !== 'own') state = { kind: 'replaying', part: follows === 'again' ? part : replay };
         if (follows === 'more') {
-          for (const { update, meta } of undecided) former.matcher.take(update, meta);
-          beside.unshift(...former.beside);
-          received += former.last.received;
-          [{ matcher, last }, former, undecided] = [former, null, null];
+          for (const { update, meta } of items) replay.matcher.take(update, meta);
+          replay.beside.push(...part.beside);
+          replay.received += part.received;
           continue;
         }
-        if (follows === 'again') [former, undecided] = [null, null];
       }
-      // A replay that was whole may end with what stood beside its last words.
-      const isAgain = ({ update }: ReplayItem): boolean =>
-        classOf(update) === 'tool_call' && result.nextToolCalls.has(readToolCall(update).id);
-      const heard: Heard[] = undecided
-        ? undecided.flatMap((item) => (isAgain(item) ? [] : { ...item, turnId: null, origin: 'agent' }))
-        : [...result.imported.map((item): Heard => ({ ...item, origin: 'import' })), ...(await newBeside(result))];
-      last = { received: before, outcome: { ...result, isReplay: undecided === null, heard } };
-      return last.outcome;
+      const isReplay = state.kind === 'replaying';
+      const news = state.kind === 'replaying' ? newOf(part, result) : ownOf(state.items, result);
+      part.matched = { received, outcome: { ...result, isReplay, news } };
+      return part.matched.outcome;
     }
-  };
+  }
 
-  /** Of what came beside the conversation, what the log does not have. */
-  const newBeside = async ({ imported }: ReplayResult): Promise<Heard[]> => {
-    const taken = new Set(imported.map(({ update }) => update));
-    const left = new Map(beside.flatMap((item) => (taken.has(item.update) ? [] : [[JSON.stringify(item.update), item] as const])));
-    if (left.size > 0)
-      for await (const page of store.eventsBackwards(sessionId)) {
-        for (const { kind, payload } of page) if (kind === 'update') left.delete(JSON.stringify(payload));
-        if (left.size === 0) break;
-      }
-    return [...left.values()].map((item) => ({ ...item, turnId: null, origin: 'agent' }));
-  };
+  // -------------------------------------------------------------- while the session is being opened
 
-  const begin = (method: 'session/resume' | 'session/load'): void => {
-    matcher = newMatcher();
-    [received, last, beside, hasUser, undecided] = [0, null, [], false, method === 'session/resume' ? [] : null];
-  };
+  /** Some agents answer first and replay after: waits until it is quiet, while messages are missing. */
+  async function untilQuiet(connection: Connection, limits: Limits): Promise<ReplayOutcome> {
+    const deadline = performance.now() + limits.replayMaxMs;
+    for (let silences = 0; ;) {
+      const outcome = await match();
+      const { expectsMessages, reachedEnd, verified } = outcome;
+      const left = deadline - performance.now();
+      const isAll = (!expectsMessages || reachedEnd) && verified !== 'replay-empty';
+      if (isAll || left <= 0 || connection.exit !== null) return outcome;
+      const before = receivedOf(state);
+      const wait = Math.min(limits.replayQuietMs, left);
+      const since = performance.now();
+      await connection.wait(wait);
+      // While this process stood still itself nothing could be heard.
+      const stoodStill = performance.now() - since > wait + STANDSTILL_MS;
+      silences = receivedOf(state) === before ? silences + (stoodStill ? 0 : 1) : 0;
+      if (silences >= (receivedOf(state) === 0 ? SILENCES_AT_FIRST : 1)) return match();
+    }
+  }
 
-  /** What was matched is in the log. If it was no replay, or a whole one, it is over, and what follows is judged by itself. */
-  const conclude = (): void => {
-    if (received === 0 || last?.received !== received || (last.outcome.isReplay && !last.outcome.reachedEnd)) return;
-    if (last.outcome.isReplay) former = { matcher, beside, last };
-    begin('session/resume');
-  };
+  // -------------------------------------------------------------- late
 
-  /** Forgets what came: another attempt begins. */
-  const restart = (method: 'session/resume' | 'session/load'): void => {
-    former = null;
-    begin(method);
-  };
+  /** What was given out to be stored: a later look at the same part finds it again. */
+  const given = new WeakSet<SessionUpdate>();
+  let settling: Promise<unknown> = Promise.resolve();
+  /** What came waits until it has been quiet. */
+  let waiting: { readonly since: number; readonly timer: ReturnType<typeof setTimeout> } | undefined;
+
+  /** The session is open, and what was matched is on its way into the log. */
+  function opened(to: LateReplay): void {
+    late = to;
+    if (state.kind === 'over') return;
+    for (const { update } of state.part.matched?.outcome.news ?? []) given.add(update);
+    conclude();
+  }
+
+  /** What was matched is on its way into the log: what follows is judged by itself, if that was not a replay, or a whole one. */
+  function conclude(): void {
+    if (state.kind === 'over' || state.part.received === 0 || isPending(state.part)) return;
+    const { outcome } = state.part.matched!;
+    if (state.kind !== 'replaying') state = { ...state, part: newPart(), items: [] };
+    else if (outcome.reachedEnd) state = { kind: 'whole', replay: state.part, outcome, part: newPart(), items: [] };
+  }
+
+  /** Whether it is a late replay is known when it has been quiet. Then what is new of it is stored, so that it is seen although nobody prompts. */
+  function settleSoon({ limits, fail }: LateReplay): void {
+    const now = performance.now();
+    const since = waiting?.since ?? now;
+    clearTimeout(waiting?.timer);
+    const isFull = 'items' in state && state.items.length >= MAX_ASIDE;
+    const left = isFull ? 0 : Math.max(0, Math.min(limits.replayQuietMs, since + limits.replayMaxMs - now));
+    const onQuiet = () => {
+      waiting = undefined;
+      settle().catch(fail);
+    };
+    waiting = { since, timer: inBackground(setTimeout(onQuiet, left)) };
+  }
+
+  /** Stores what is new since the last time, and gives what is still owed. */
+  function settle(): Promise<Owed | null> {
+    const settled = settling.then(async () => {
+      if (state.kind === 'over') return null;
+      if (state.kind === 'whole' && state.part.received === 0) return state.outcome;
+      const outcome = await match();
+      const news = outcome.news.filter(({ update }) => !given.has(update));
+      for (const { update } of news) given.add(update);
+      if (news.length > 0) late?.store(news);
+      const owed = state.kind === 'whole' ? state.outcome : outcome;
+      conclude();
+      return owed;
+    });
+    settling = settled.catch(() => undefined);
+    return settled;
+  }
+
+  /** A prompt is about to be sent, or the agent is gone: what still came is stored. Gives what was owed then; null when it was over before. */
+  async function end(): Promise<Owed | null> {
+    for (;;) {
+      const owed = await settle();
+      if (state.kind !== 'over' && isPending(state.part)) continue;
+      clearTimeout(waiting?.timer);
+      state = { kind: 'over' };
+      return owed;
+    }
+  }
 
   return {
-    /** Takes an update as a part of the replay; `isOpening` until the agent has answered and that is stored. */
-    take(update: SessionUpdate, meta: ReplayItem['meta'], isOpening: boolean): void {
-      if (!matcher.take(update, meta)) return;
-      received++;
-      const item = meta ? { update, meta } : { update };
-      if (!isConversation(update, meta)) beside.push(item);
-      hasUser ||= roleOf(update, meta) === 'user';
-      undecided?.push(item);
-      if (!former && (hasUser || (isOpening && (undecided?.length ?? 0) > MAX_ASIDE))) undecided = null;
-    },
-    /** Whether anything came since it was last matched. */
-    get pending(): boolean {
-      return received !== (last?.received ?? 0);
-    },
-    /** Whether so much came after the opening that it must not wait any longer. */
-    get isFull(): boolean {
-      return undecided !== null && undecided.length >= MAX_ASIDE;
-    },
-    /** Updates so far. */
-    get received(): number {
-      return received;
-    },
-    restart,
-    finish,
-    conclude,
-    /** Some agents answer first and replay after: waits until it is quiet, while messages are missing. */
-    async untilQuiet(connection: Connection, limits: Limits): Promise<void> {
-      const deadline = performance.now() + limits.replayMaxMs;
-      for (let silences = 0; ;) {
-        const { expectsMessages, reachedEnd, verified } = await finish();
-        const left = deadline - performance.now();
-        const isAll = (!expectsMessages || reachedEnd) && verified !== 'replay-empty';
-        if (isAll || left <= 0 || connection.exit !== null) return;
-        const before = received;
-        const wait = Math.min(limits.replayQuietMs, left);
-        const since = performance.now();
-        await connection.wait(wait);
-        // While this process stood still itself nothing could be heard.
-        const stoodStill = performance.now() - since > wait + STANDSTILL_MS;
-        silences = received === before ? silences + (stoodStill ? 0 : 1) : 0;
-        if (silences >= (received === 0 ? SILENCES_AT_FIRST : 1)) return;
-      }
-    },
-    /** What came since the last time, and what is still owed: asked when it has been quiet, and when the first prompt is about to be sent. */
-    settle(): Promise<{ readonly late: readonly Heard[] } & Pick<ReplayOutcome, 'next' | 'nextToolCalls'>> {
-      const settled = settling.then(async () => {
-        const whole = former?.last.outcome;
-        if (received === 0 && whole) return { late: [], next: whole.next, nextToolCalls: whole.nextToolCalls };
-        // What was heard when the session was opened is in the log already; what comes late is only added after it.
-        const before = new Set((last?.outcome ?? whole)?.heard.map(({ update }) => update));
-        const outcome = await finish();
-        const { next, nextToolCalls } = outcome.isReplay ? outcome : (whole ?? outcome);
-        conclude();
-        return { late: outcome.heard.filter(({ update }) => !before.has(update)), next, nextToolCalls };
-      });
-      settling = settled.catch(() => undefined);
-      return settled;
+    take,
+    match,
+    untilQuiet,
+    opened,
+    end,
+    get received() {
+      return receivedOf(state);
     },
   };
+}
+
+const receivedOf = (state: State): number => (state.kind === 'over' ? 0 : state.part.received);
+
+/** Whether anything came since it was last matched. */
+const isPending = ({ received, matched }: Part): boolean => received !== (matched?.received ?? 0);
+
+const isUsers = ({ update, meta }: ReplayItem): boolean => roleOf(update, meta) === 'user';
+
+/** What a replay brought that the log does not have: what was said elsewhere, and what stood beside the conversation. */
+function newOf({ beside }: Part, { imported, besideInLog }: ReplayResult): LoggedUpdate[] {
+  const taken = new Set(imported.map(({ update }) => update));
+  // The first of those that say the same.
+  const left = new Map(beside.toReversed().map((item) => [JSON.stringify(item.update), item]));
+  const others = beside.filter((item) => {
+    const json = JSON.stringify(item.update);
+    return left.get(json) === item && !besideInLog.has(json) && !taken.has(item.update);
+  });
+  return [...imported.map((item): LoggedUpdate => ({ ...item, origin: 'import' })), ...others];
+}
+
+/** What was said and is no replay. One that was whole may still end with what stood beside its last words. */
+function ownOf(items: readonly ReplayItem[], { nextToolCalls }: ReplayResult): LoggedUpdate[] {
+  return items.filter(({ update }) => classOf(update) !== 'tool_call' || !nextToolCalls.has(readToolCall(update).id));
 }
 
 /** The texts of a preamble's blocks, the embedded record's among them. */

@@ -17,17 +17,13 @@ import { asksFor } from '../protocol/versions.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type LastKnown, type NewEvent } from '../storage/statements.ts';
 import { createWriter, type Work, type WriterOptions } from '../storage/writer.ts';
-import { utf8Length } from '../transcript/text.ts';
 import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate } from '../types.ts';
 import {
   inTurn,
   isForeign,
   updateEvents,
   type AgentSession,
-  type LateReplay,
   type LoggedUpdate,
-  type Open,
-  type Opening,
   type SessionContext,
   type UpdateWithMeta,
 } from './agent-session.ts';
@@ -35,7 +31,6 @@ import type { Agent, AgentListener } from './agent-startup.ts';
 import { failedAfterSending, interruptedBy, releaseStatement } from './lease.ts';
 import type { HostParts } from './parts.ts';
 import { cancelled, createPermissions, type Permissions } from './permissions.ts';
-import type { Replay } from './replay.ts';
 import type { SecretValues } from './secrets.ts';
 import { modeChange, reportedColumns } from './settings.ts';
 import { transition, type TransitionName } from './states.ts';
@@ -75,8 +70,8 @@ export function openLog(session: Session, held: Pick<WriterOptions, 'fence' | 'l
   return { writer, fence, stop: () => clearInterval(timer) };
 }
 
-/** What the agent session that a live session has stands on. */
-export type Standing =
+/** On what a live session has its agent session. */
+export type Basis =
   /** It is the stored one, and has answered a turn or was just made. */
   | { readonly kind: 'proven' }
   | {
@@ -105,7 +100,7 @@ export interface Live {
   readonly log: SessionLog;
   readonly permissions: Permissions;
   readonly agentSession: AgentSession;
-  standing: Standing;
+  basis: Basis;
   /** How it became live, until a prompt was handed it. */
   report: ResumeReport | null;
   /** The last turn that was answered: words that continue it belong to it. */
@@ -208,7 +203,15 @@ export class Session {
   /** The agent's connection speaks to the session from here on. */
   listener(mine: AgentSession): AgentListener {
     return {
-      onUpdate: (update) => this.hear(mine, update),
+      onUpdate: (update) => {
+        const live = this.liveOf(mine);
+        if (live) live.saidAt = live.agent.connection.heardAt;
+        try {
+          if (live || !mine.isOpen) mine.take(update);
+        } catch (error) {
+          this.fail(error);
+        }
+      },
       onRequest: (request, agent) => this.answer(mine, agent, request),
       onWithdrawn: (requestId) => {
         this.liveOf(mine)
@@ -225,8 +228,8 @@ export class Session {
     return 'live' in this.phase && this.phase.live.agentSession === mine ? this.phase.live : null;
   }
 
-  /** The agent has the session. The caller appends what this found in the same tick, so that nothing comes before it, and calls `hearOn` then. */
-  opened(agentSession: AgentSession, agent: Agent, log: SessionLog, standing: Standing, report: ResumeReport): Live {
+  /** The agent has the session; `write` hands to the log what was found. */
+  opened<T>(agentSession: AgentSession, agent: Agent, log: SessionLog, basis: Basis, report: ResumeReport, write: (live: Live) => T): T {
     const { config } = this.parts;
     const { context } = agentSession;
     const now = performance.now();
@@ -236,7 +239,7 @@ export class Session {
       log,
       permissions: createPermissions({ config, context, writer: log.writer }),
       agentSession,
-      standing,
+      basis,
       report,
       lastTurn: null,
       saidAt: now,
@@ -244,81 +247,33 @@ export class Session {
       over: agent.connection.gone.then((exit) => this.agentGone(live, exit)),
     };
     this.become('opened', { kind: 'live', live });
-    return live;
+    return this.resumeIntake(live, () => write(live));
   }
 
-  /** The agent's id of the session is known: what came before belongs to it. */
-  named(mine: AgentSession, id: string, replay: Replay | null = null): void {
-    const { opening } = mine;
-    opening.id = id;
-    opening.replay = replay;
-    this.hearHeld(mine, opening);
-  }
-
-  /** It is written down how the agent has the session: what came while it was found out follows. */
-  hearOn(mine: AgentSession): void {
-    const { opening, id } = mine;
-    const { replay } = opening;
-    mine.hearing = { kind: 'open', id, late: replay && { replay, settling: null } };
-    this.hearHeld(mine, opening);
-  }
-
-  private hearHeld(mine: AgentSession, opening: Opening): void {
-    const { held } = opening;
-    opening.held = [];
-    opening.heldBytes = 0;
-    for (const item of held) this.hear(mine, item);
+  /** What was found goes to the log, and in the same tick, so that nothing comes before it, what the agent said meanwhile follows. */
+  resumeIntake<T>(live: Live, write: () => T): T {
+    const written = write();
+    live.agentSession.resumeIntake((item) => this.hear(live, item), {
+      limits: this.parts.config.limits,
+      store: (news) => this.record(live, news),
+      fail: (error) => this.fail(error),
+    });
+    return written;
   }
 
   // -------------------------------------------------------------- what the agent says
 
-  private hear(mine: AgentSession, item: AgentUpdate): void {
-    const { hearing } = mine;
-    const live = this.liveOf(mine);
-    if (live) live.saidAt = live.agent.connection.heardAt;
-    if (hearing.kind === 'opening') this.hearOpening(mine, hearing, item);
-    else if (live) this.hearOpen(live, hearing, item);
-  }
-
-  /** While it is found out how the agent has the session. */
-  private hearOpening(mine: AgentSession, opening: Opening, item: AgentUpdate): void {
-    const { id, replay } = opening;
-    if (id === null) return this.hold(opening, item);
-    if (isForeign(item, id)) return;
-    const { update, meta } = mine.redacted(item);
-    if (classOf(update, meta) === 'state') {
-      if (mine.isTitleOfPreamble(update)) return;
-      mine.learn(update);
-      opening.state.set(update.sessionUpdate, { update, meta });
-    } else if (replay) replay.take(update, meta, true);
-    else this.hold(opening, item);
-  }
-
-  /** Keeps it until more is known of the session. */
-  private hold(opening: Opening, item: AgentUpdate): void {
-    const { queuedEvents, queuedBytes } = this.parts.config.limits;
-    opening.heldBytes += utf8Length(JSON.stringify([item.update, item.meta]));
-    const isMany = opening.held.length >= queuedEvents;
-    if (!isMany && opening.heldBytes <= queuedBytes) return void opening.held.push(item);
-    const [limit, allowed, unit] = isMany ? ['queuedEvents', queuedEvents, ''] : ['queuedBytes', queuedBytes, ' bytes'];
-    const words = `The agent sent updates of more than ${limit} (${allowed}${unit}) before the session was open.`;
-    this.fail(new RehydrateError('limit_exceeded', words, { limit, allowed }));
-  }
-
-  private hearOpen(live: Live, { id, late }: Open, item: AgentUpdate): void {
+  private hear(live: Live, item: AgentUpdate): void {
     const { agentSession, lastTurn } = live;
     const { turn } = this;
     // One process serves one session; what names another is a sub-session of the agent's own.
-    if (isForeign(item, id)) {
+    if (isForeign(item, agentSession.id)) {
       if (turn) Object.assign(turn.said, { foreign: turn.said.foreign + 1, foreignId: beginning(String(item.agentSessionId), NOTE_CHARS) });
       return;
     }
     const { update, meta } = agentSession.redacted(item);
     if (classOf(update, meta) === 'state') return this.hearState(live, turn, { update, meta });
-    if (late) {
-      late.replay.take(update, meta, false);
-      return this.settleReplaySoon(live, late);
-    }
+    if (agentSession.replay?.take(update, meta)) return;
     const running = runs(turn);
     const passed = running ? running.filter.push(update, meta) : [{ update, meta }];
     if (passed.length === 0) return;
@@ -344,23 +299,6 @@ export class Session {
     });
   }
 
-  /** Whether it is a late replay is known when it has been quiet. Then what is new of it is stored, so that it is seen although nobody prompts. */
-  private settleReplaySoon(live: Live, late: LateReplay): void {
-    const { replayQuietMs, replayMaxMs } = this.parts.config.limits;
-    const { replay, settling } = late;
-    const began = settling?.began ?? performance.now();
-    clearTimeout(settling?.timer);
-    const left = replay.isFull ? 0 : Math.max(0, Math.min(replayQuietMs, began + replayMaxMs - performance.now()));
-    const settle = () => {
-      late.settling = null;
-      replay.settle().then(
-        ({ late }) => this.record(live, late),
-        (error: unknown) => this.fail(error),
-      );
-    };
-    late.settling = { began, timer: inBackground(setTimeout(settle, left)) };
-  }
-
   /** Puts what the agent said into the log. After something that could not be written nothing more is: a hole is worse than an end (I11). */
   private record(live: Live, updates: readonly LoggedUpdate[], lastKnown: LastKnown = {}): void {
     const { phase } = this;
@@ -378,7 +316,7 @@ export class Session {
     const kind = asksFor(method);
     if (kind === null) return this.askClient(mine, agent, request);
     // While it is being opened nobody has prompted, so nobody is there to answer.
-    const permissions = mine.hearing.kind === 'open' && this.liveOf(mine)?.permissions;
+    const permissions = mine.isOpen && this.liveOf(mine)?.permissions;
     if (!permissions) return cancelled(kind);
     try {
       return kind === 'permission'
@@ -558,17 +496,14 @@ export class Session {
     const { context, agent, log, permissions } = live;
     const { redact } = context;
     this.beginEnd({ kind: 'agent_gone', words: `the agent ${agent.connection.exitDescription}` });
-    // What is still on its way into the log is there, or is not, before its end is written.
-    await log.writer.settled();
-    const { replay } = live.agentSession;
-    live.agentSession.endReplay();
-    let heard: NewEvent[] = [];
     let failure: { readonly error: unknown } | null = null;
     try {
-      heard = updateEvents((await replay?.settle())?.late ?? [], config.clock());
+      await live.agentSession.replay?.end();
     } catch (error) {
       failure = { error };
     }
+    // What is still on its way into the log is there, or is not, before its end is written.
+    await log.writer.settled();
     const { phase } = this;
     if (phase.kind !== 'ending') throw new Error(`session ${sessionId}: its agent ended while it was ${phase.kind}`);
     const { cause, turn, unwritten } = phase.ending;
@@ -578,7 +513,6 @@ export class Session {
     const lastWords = ENDED_BY_ITSELF.has(cause.kind) ? quoteDiagnostics(agent.connection.diagnostics()) : '';
     const end = running && redact(interruptedBy({ kind: cause.kind, words: cause.words, exit: stored }, running.turnId, lastWords));
     const events: NewEvent[] = [
-      ...heard,
       ...(running ? updateEvents(inTurn(running.turnId, running.filter.end()), at) : []),
       ...permissions.cancelAll(),
       { kind: 'agent_exited', turnId: running?.turnId ?? null, at, origin: 'agent', payload: stored },

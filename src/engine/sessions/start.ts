@@ -105,14 +105,14 @@ async function insertSession(
   }
   const log = openLog(session, { fence, latestSeq: before + events.length, redact });
   subscriptions.publish(sessionId, events);
-  session.opened(agentSession, agent, log, { kind: 'proven' }, found.report);
-  // What the agent said of its state while the batch was on its way.
-  const since = agentSession.newsSince(written);
-  if (since.length > 0)
-    log.writer.push(
-      { events: updateEvents(since, clock()), said: true, lastKnown: reportedColumns(agentSession.reported) },
-      session.keepUnwritten,
-    );
-  session.hearOn(agentSession);
+  session.opened(agentSession, agent, log, { kind: 'proven' }, found.report, () => {
+    // What the agent said of its state while the batch was on its way.
+    const since = agentSession.newsSince(written);
+    if (since.length > 0)
+      log.writer.push(
+        { events: updateEvents(since, clock()), said: true, lastKnown: reportedColumns(agentSession.reported) },
+        session.keepUnwritten,
+      );
+  });
   return stored;
 }

@@ -44,8 +44,8 @@ interface TakenUp {
   readonly replay: ReplayOutcome | null;
 }
 
-/** On which agent session the session stands now. */
-interface Stands {
+/** Which agent session the session has now, and on what. */
+interface Basis {
   /** Whether it is another than the stored one. */
   readonly isNew: boolean;
   /** The event with which it begins: of one that was just made null, which is the report's. */
@@ -54,7 +54,7 @@ interface Stands {
 }
 
 /** How the agent has the session. */
-export interface Found extends Stands, Pick<TakenUp, 'replay'> {
+export interface Found extends Basis, Pick<TakenUp, 'replay'> {
   /** What else the agent answered to `session/new`. */
   readonly answer: NewAgentSession['rest'] | null;
   readonly report: ResumeReport;
@@ -105,7 +105,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
   const adopted = !hasHistory && (stored?.origin as { readonly kind?: unknown } | null)?.kind === 'adopt';
   const kept = oldId === null ? null : await store.agentSession(sessionId, oldId);
   agentSession.preamble = kept?.preamble ?? null;
-  const replay = oldId === null ? null : await openReplay(store, sessionId, oldId, context.redact, adopted);
+  const replays = oldId === null ? null : await openReplay(store, sessionId, oldId, context.redact, adopted);
   let listed: Listed | undefined;
 
   if (stored && policy !== 'transcript' && facts.canFork && oldId === null && attempts.length === 0) {
@@ -124,7 +124,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
     switch (step.do) {
       case 'session/resume':
       case 'session/load':
-        taken = await native(step.do, oldId!, replay!);
+        taken = await native(step.do, oldId!, replays!(step.do));
         continue;
       case 'ask-list':
         await judgeByList();
@@ -162,8 +162,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
       note(method, outcome, evidence, since, error, weak);
       return null;
     };
-    replay.restart(method);
-    session.named(agentSession, id, replay);
+    agentSession.ask(id, replay);
     const how = method === 'session/load' ? 'load' : 'resume';
     const outcome = await callWithAuth(agent, config, authMethod, () => protocol.takeUp(how, id, params, patience));
     switch (outcome.kind) {
@@ -181,8 +180,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
     }
     const settings = outcome.value;
     if (how === 'load') {
-      await replay.untilQuiet(connection, limits);
-      const came = await replay.finish();
+      const came = await replay.untilQuiet(connection, limits);
       const { verified } = came;
       const evidence = `answered; ${replayWords(came)}`;
       // A success that brought none of the messages that it should have is none.
@@ -196,7 +194,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
     const shown = await list();
     if (shown === 'absent' && (hasHistory || adopted))
       return failed('unknown_session', 'it answered with success, but session/list does not show the session');
-    const came = replay.received > 0 ? await replay.finish() : null;
+    const came = replay.received > 0 ? await replay.match() : null;
     const suppressed = came?.isReplay
       ? `; it replayed ${came.received} messages although session/resume must not, and they were not stored again`
       : '';
@@ -219,9 +217,9 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
   /** A new session of the agent's, which is told the record. */
   async function successor(tier: 'transcript' | 'new'): Promise<Found> {
     const since = connection.agentMs;
-    agentSession.awaitName();
+    const named = agentSession.awaitName();
     const { agentSessionId: id, settings, rest } = await newAgentSession(agent, config, params, authMethod);
-    session.named(agentSession, id);
+    named(id);
     const preamble = tier === 'transcript' ? await preambleOf(store) : null;
     agentSession.preamble = preamble?.text ?? null;
     const evidence = preamble
@@ -237,7 +235,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
     const source = await forkSource(store, sessionId, origin);
     if (source === null) return null;
     const since = connection.agentMs;
-    agentSession.awaitName();
+    const named = agentSession.awaitName();
     const outcome = await callWithAuth(agent, config, authMethod, () => protocol.forkSession(source, params, patience));
     switch (outcome.kind) {
       case 'hung':
@@ -254,9 +252,8 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
       note('session/fork', 'unsupported', 'it answered without naming the new session', since);
       return null;
     }
-    const replay = await openReplay(store, sessionId, id, context.redact);
-    replay.restart('session/resume');
-    session.named(agentSession, id, replay);
+    const replays = await openReplay(store, sessionId, id, context.redact);
+    named(id, replays('session/resume'));
     note('session/fork', 'ok', `the agent forked its own session ${source}, which holds the record up to here`, since);
     // Its replay begins with the record's first event.
     return found('resume', { settings, verified: 'unverified', replay: null }, { isNew: true, beganSeq: 0, preamble: null });
@@ -278,9 +275,9 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
     return preamble;
   }
 
-  async function found(tier: Exclude<Tier, 'live'>, { settings, verified, replay }: TakenUp, stands: Stands): Promise<Found> {
+  async function found(tier: Exclude<Tier, 'live'>, { settings, verified, replay }: TakenUp, basis: Basis): Promise<Found> {
     const agentSessionId = agentSession.id;
-    const { preamble } = stands;
+    const { preamble } = basis;
     agentSession.reported = withAnswer(agentSession.reported, settings);
     const restored = await restoreWishes(agentSession.wishes, {
       reported: () => agentSession.reported,
@@ -311,7 +308,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
       ms: tenths(performance.now() - began),
       agentMs: tenths(connection.agentMs - agent.msBefore),
     };
-    return { ...stands, replay, answer: null, report: context.redact(report) };
+    return { ...basis, replay, answer: null, report: context.redact(report) };
   }
 
   async function stopError(code: RehydrateError['code'], reason: string): Promise<RehydrateError> {
@@ -404,7 +401,7 @@ export function knownOf({ reported }: AgentSession, { facts }: Agent): LastKnown
 export function foundEvents(config: Config, { replay, report }: Found, news: Parameters<typeof updateEvents>[0]): NewEvent[] {
   const at = config.clock();
   return [
-    ...updateEvents(replay?.heard ?? [], at),
+    ...updateEvents(replay?.news ?? [], at),
     { kind: 'resumed', turnId: null, at, origin: 'host', payload: report },
     ...updateEvents(news, at),
   ];

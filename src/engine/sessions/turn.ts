@@ -12,8 +12,8 @@ import type { ContentBlock, PromptResult, ResumePolicy, StopReason, TurnEnded } 
 import { inTurn, updateEvents } from './agent-session.ts';
 import { authRequired } from './agent-startup.ts';
 import { failedAfterSending } from './lease.ts';
-import type { Heard } from './replay.ts';
-import { nothingSaid, remember, type Live, type Session, type Standing, type Turn } from './session.ts';
+import type { Owed } from './replay.ts';
+import { nothingSaid, remember, type Live, type Session, type Basis, type Turn } from './session.ts';
 import { askList, liveReport, type Listed } from './tiers.ts';
 import { takeUpAgain } from './wake.ts';
 
@@ -50,7 +50,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   // ------------------------------------------------------------ into the log
 
   // What came after the opening as a late replay is settled before the prompt goes into the log.
-  const late = await settleReplay(live);
+  const owed = await live.agentSession.replay?.end();
   if (session.state.kind !== 'live') {
     const { kind } = await live.over;
     if (kind === 'agent_gone') return null;
@@ -62,7 +62,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   result.catch(() => undefined);
   const turn: Turn = {
     turnId,
-    filter: filterFor(late),
+    filter: filterFor(owed),
     said: nothingSaid(),
     progress: { kind: 'unsent' },
     ended: settle.reject,
@@ -71,7 +71,6 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   const { idempotencyKey } = request;
   const prompt = stored.map((content) => ({ update: { sessionUpdate: 'user_message_chunk', content }, turnId, origin: 'host' }) as const);
   const events: NewEvent[] = [
-    ...updateEvents(late?.late ?? [], at),
     { kind: 'turn_started', turnId, at, origin: 'host', payload: idempotencyKey === undefined ? {} : { idempotencyKey } },
     ...updateEvents(prompt, at),
   ];
@@ -113,7 +112,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
 
   /** A successor gets the preamble in front of its first prompt that is no slash command. */
   function outgoing() {
-    return withPreamble(preambleOf(live.standing), content, live.agentSession.reported.commands);
+    return withPreamble(preambleOf(live.basis), content, live.agentSession.reported.commands);
   }
 
   function send(): void {
@@ -142,8 +141,8 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     // The agent has not got the session: the prompt goes to what the next tier makes of it.
     try {
       report = await takeUpAgain(session, live, { turn, error: refusal, listed, policy: request.policy, firstSeq });
-      madeSuccessor = live.standing.kind === 'successor';
-      turn.filter = filterFor(await settleReplay(live));
+      madeSuccessor = live.basis.kind === 'successor';
+      turn.filter = filterFor(await live.agentSession.replay?.end());
       if (cancelled) finish({ state: 'cancelled', stopReason: 'cancelled' });
       else send();
     } catch (error) {
@@ -208,13 +207,13 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
 
   function finish(unredacted: TurnEnded, before: () => Promise<void> = () => Promise.resolve()): void {
     const end = redact(unredacted);
-    const { standing } = live;
+    const { basis } = live;
     // A successor that was not told the record yet is not the one to go on with: the preamble goes with the next prompt.
-    const told = preambleOf(standing).length === 0 || preambleGiven;
+    const told = preambleOf(basis).length === 0 || preambleGiven;
     const answered = end.state !== 'failed' && told;
-    if (answered) live.standing = { kind: 'proven' };
+    if (answered) live.basis = { kind: 'proven' };
     // The preamble goes in front of the next prompt, and its report says so.
-    else if (standing.kind === 'successor' || preambleOf(standing).length > 0) live.report ??= report;
+    else if (basis.kind === 'successor' || preambleOf(basis).length > 0) live.report ??= report;
     const at = config.clock();
     const rest = turn.filter.end();
     for (const { update } of rest) remember(turn.said, update);
@@ -226,8 +225,8 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       ],
       also: ({ lastSeq }) => [
         endTurn(turnId, end, lastSeq),
-        ...(answered && standing.kind !== 'proven' && (standing.kind === 'successor' || standing.preamble)
-          ? adoptAgentSession(session.sessionId, live.agentSession.id, standing.beganSeq, standing.preamble?.text ?? null, config.clock())
+        ...(answered && basis.kind !== 'proven' && (basis.kind === 'successor' || basis.preamble)
+          ? adoptAgentSession(session.sessionId, live.agentSession.id, basis.beganSeq, basis.preamble?.text ?? null, config.clock())
           : []),
       ],
     };
@@ -247,11 +246,11 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     });
   }
 
-  function filterFor(owed: Awaited<ReturnType<typeof settleReplay>>) {
+  function filterFor(owed: Owed | null | undefined) {
     return createLiveFilter({
       prompt: content,
       redact,
-      preamble: outgoing().given ? preambleOf(live.standing) : null,
+      preamble: outgoing().given ? preambleOf(live.basis) : null,
       ...(owed ? { next: owed.next, nextToolCalls: owed.nextToolCalls } : {}),
     });
   }
@@ -283,21 +282,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   };
 }
 
-/** Matches what still came of a replay; from then on what the agent says is new. */
-async function settleReplay({ agentSession }: Live) {
-  const { replay } = agentSession;
-  if (!replay) return null;
-  const late: Heard[] = [];
-  for (;;) {
-    const settled = await replay.settle();
-    late.push(...settled.late);
-    if (replay.pending) continue;
-    agentSession.endReplay();
-    return { ...settled, late };
-  }
-}
-
-const preambleOf = (standing: Standing): readonly ContentBlock[] => (standing.kind === 'proven' ? [] : (standing.preamble?.blocks ?? []));
+const preambleOf = (basis: Basis): readonly ContentBlock[] => (basis.kind === 'proven' ? [] : (basis.preamble?.blocks ?? []));
 
 function failed(message: string, data: Readonly<Record<string, unknown>>): TurnEnded {
   return { state: 'failed', error: { code: 'agent_protocol_error', message, data } };

@@ -7,10 +7,10 @@ import type { RpcError } from '../protocol/json-rpc.ts';
 import { NOTHING_REPORTED } from '../protocol/reported-state.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import type { ResumeAttempt, ResumePolicy, ResumeReport } from '../types.ts';
-import { AgentSession, contextOf, opening } from './agent-session.ts';
+import { AgentSession, contextOf } from './agent-session.ts';
 import { letGo, takeLease } from './lease.ts';
 import { resolveSecrets } from './secrets.ts';
-import { openLog, type Live, type Session, type Standing, type Turn } from './session.ts';
+import { openLog, type Live, type Session, type Basis, type Turn } from './session.ts';
 import { reportedColumns, wishesOf } from './settings.ts';
 import { findAgent, foundEvents, knownOf, throughTheTiers, type Found, type Listed } from './tiers.ts';
 
@@ -39,14 +39,13 @@ export function wake(session: Session, { policy, abort, signal }: WakeOptions): 
     try {
       return await findAgent({ session, agentSession, params, stored, policy, began }, signal, async (found, agent) => {
         const news = agentSession.changesSince(info);
-        const live = session.opened(agentSession, agent, log, standingOf(found, 0), found.report);
-        // In the same tick, so that nothing comes in between.
-        const written = log.writer.append({ events: foundEvents(config, found, news), lastKnown: knownOf(agentSession, agent) });
-        agentSession.replay?.conclude();
-        session.hearOn(agentSession);
+        const { live, written } = session.opened(agentSession, agent, log, basisOf(found, 0), found.report, (live) => ({
+          live,
+          written: log.writer.append({ events: foundEvents(config, found, news), lastKnown: knownOf(agentSession, agent) }),
+        }));
         try {
           const { lastSeq } = await written;
-          live.standing = standingOf(found, lastSeq - news.length);
+          live.basis = basisOf(found, lastSeq - news.length);
         } catch (error) {
           await session.end({ kind: 'host_failed', words: 'the report could not be stored', error }, 'kill');
           throw error;
@@ -62,8 +61,8 @@ export function wake(session: Session, { policy, abort, signal }: WakeOptions): 
   });
 }
 
-/** What the session stands on, with the number of the event that reports it. */
-function standingOf({ isNew, report, preamble, beganSeq }: Found, reportSeq: number): Standing {
+/** On what the session has its agent session, with the number of the event that reports it. */
+function basisOf({ isNew, report, preamble, beganSeq }: Found, reportSeq: number): Basis {
   return { kind: isNew ? 'successor' : 'taken_up', attempts: report.attempts, preamble, beganSeq: beganSeq ?? reportSeq };
 }
 
@@ -86,33 +85,32 @@ export async function takeUpAgain(session: Session, live: Live, refusal: Refusal
   const { turn, error, listed, policy, firstSeq } = refusal;
   const { sessionId, params, parts } = session;
   const { config, store } = parts;
-  const { standing, agentSession, agent } = live;
+  const { basis, agentSession, agent } = live;
   const before = agentSession.reported;
   const { evidence } = classifyResumeFailure(error, { method: 'session/prompt', agentSessionId: agentSession.id, listed });
   turn.progress = { kind: 'unsent' };
-  agentSession.hearing = opening();
+  agentSession.reopen();
   const stored = await store.session(sessionId);
   if (!stored) throw sessionNotFound(sessionId);
   const search = {
     ...{ session, agentSession, params, policy, before: firstSeq },
     began: performance.now(),
-    stored: standing.kind === 'successor' ? { ...stored, info: { ...stored.info, agentSessionId: null } } : stored,
+    stored: basis.kind === 'successor' ? { ...stored, info: { ...stored.info, agentSessionId: null } } : stored,
     tried: [
-      ...(standing.kind === 'taken_up' ? standing.attempts.map((attempt) => disproved(attempt, evidence)) : []),
+      ...(basis.kind === 'taken_up' ? basis.attempts.map((attempt) => disproved(attempt, evidence)) : []),
       { method: 'session/prompt', outcome: 'unknown_session', evidence, error, ms: 0 } as const,
     ],
   };
   const found = await throughTheTiers(search, agent);
   const news = agentSession.newsSince(before);
-  live.standing = standingOf(found, firstSeq);
-  const written = live.log.writer.append({
-    events: foundEvents(config, found, news),
-    also: () => [{ sql: 'UPDATE acp_turns SET report = ? WHERE turn_id = ?', params: [JSON.stringify(found.report), turn.turnId] }],
-    lastKnown: reportedColumns(agentSession.reported),
-  });
-  // In the same tick, so that nothing comes in between.
-  session.hearOn(agentSession);
-  await written;
+  live.basis = basisOf(found, firstSeq);
+  await session.resumeIntake(live, () =>
+    live.log.writer.append({
+      events: foundEvents(config, found, news),
+      also: () => [{ sql: 'UPDATE acp_turns SET report = ? WHERE turn_id = ?', params: [JSON.stringify(found.report), turn.turnId] }],
+      lastKnown: reportedColumns(agentSession.reported),
+    }),
+  );
   return found.report;
 }
 

@@ -142,6 +142,13 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
       return speeches.length;
     },
     speeches: (): Speech[] => speeches.map((one) => (one.read ??= read(one.side, one.items))),
+    /** The same in pieces, ahead of it, so that others can run meanwhile. */
+    async readAhead(breathe: () => Promise<void>): Promise<void> {
+      for (const one of speeches) {
+        one.read ??= read(one.side, one.items);
+        await breathe();
+      }
+    },
     /** A whole message comes as its blocks, in the place of what was said under its id. */
     push(item: ReplayItem): void {
       const speech = speeches.at(-1);

@@ -73,6 +73,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
     /** Matches what came so far. May be called again after more was taken. */
     async end() {
       since = performance.now();
+      await replay.readAhead(breathe);
       let seen = await compare(countBefore ? replay.length + READ_AHEAD : Infinity);
       // Before anything is new, all of the log is asked.
       if (!log.isWhole() && (!seen.isCovered || seen.imported.length > 0)) seen = await compare(Infinity);

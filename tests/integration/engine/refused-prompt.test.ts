@@ -11,13 +11,15 @@ interface Behaviour {
   readonly knows: (life: number, nth: number, sessionId: string) => boolean;
   readonly error?: object;
   readonly replay?: boolean;
+  /** After its answer to a load, before its mode is set again, it goes on with a turn that was had elsewhere. */
+  readonly replaysLate?: boolean;
   readonly chat?: boolean;
   /** What the second `session/new` waits for. */
   readonly secondNew?: Promise<void>;
 }
 
 /** Sessions are named raw-1, raw-2, …; each prompt is answered with the words of its last block. */
-function forgetful({ capabilities, knows, error = UNKNOWN, replay = false, chat = false, secondNew }: Behaviour) {
+function forgetful({ capabilities, knows, error = UNKNOWN, replay = false, replaysLate = false, chat = false, secondNew }: Behaviour) {
   let life = 0;
   let made = 0;
   let nth = 0;
@@ -40,6 +42,11 @@ function forgetful({ capabilities, knows, error = UNKNOWN, replay = false, chat 
     if (method === 'session/load' && replay) {
       chunk('user_message_chunk', 'My name is Ada.', sessionId);
       chunk('agent_message_chunk', 'You said: My name is Ada.', sessionId);
+      return reply({ result: replaysLate ? { modes: { currentModeId: 'ask', availableModes: [] } } : {} });
+    }
+    if (method === 'session/set_mode' && replaysLate && life > 1 && nth > 0) {
+      chunk('user_message_chunk', 'And elsewhere?', sessionId);
+      chunk('agent_message_chunk', 'There I said this.', sessionId);
       return reply({ result: {} });
     }
     if (method === 'session/prompt') {
@@ -72,6 +79,23 @@ async function told(agents: ReturnType<typeof forgetful>) {
 }
 
 describe('I4: a prompt that is refused as unknown', () => {
+  it('I3: what its load at the prompt replays after the answer is in the record', async () => {
+    const agents = forgetful({
+      capabilities: { loadSession: true, ...RESUME },
+      replay: true,
+      replaysLate: true,
+      knows: (life, nth) => life === 1 || nth > 1,
+    });
+    const { first, wake } = await told(agents);
+    await first.setMode('s', 'plan');
+    await first.sleep();
+    const host = await wake();
+    expect((await host.prompt('s', 'And now?')).report.tier).toBe('load');
+    const events = await host.history('s');
+    expect(said(events.filter(({ origin }) => origin === 'import'))).toBe('There I said this.');
+    expect(said(events)).toBe('You said: My name is Ada.There I said this.You said: And now?');
+  });
+
   it('after a resume that was answered with success: the record speaks, in the same call', async () => {
     const agents = forgetful({ capabilities: RESUME, knows: (life, _nth, id) => life === 1 || id !== 'raw-1' });
     const { first, wake } = await told(agents);

@@ -1,7 +1,7 @@
 /** I3, I11: notices, tool calls and late words beside the messages of a replay. */
 import { describe, expect, it } from 'vitest';
 import type { SessionEvent, SessionUpdate } from '../../../src/engine/index.ts';
-import { CWD, PATIENT, worldOf } from './helpers.ts';
+import { CWD, hostOf, PATIENT, worldOf } from './helpers.ts';
 import { ordinary, rawAgents, update, words, type RawAgent } from './raw-agent.ts';
 
 const asked = (text: string, messageId?: string): unknown =>
@@ -110,6 +110,46 @@ describe('a notice beside the reply', () => {
       replay: { received: 2, matched: 2, missing: 0, imported: 0 },
     });
   });
+});
+
+it('I10: a new notice in a replay is looked for no further back than the replay reaches', async () => {
+  const agents = scripted({
+    capabilities: { loadSession: true },
+    prompt: (_text, agent) => agent.say(words('Done.')),
+    takeUp: (agent) =>
+      agent.say(update({ sessionUpdate: 'notice', title: 'A new gateway.' }), asked('Question 4000'), words('Answer 4000')),
+  });
+  let read = 0;
+  const { host, db } = await hostOf(agents, {}, (db) => ({
+    ...db,
+    batch: (statements) => db.batch(statements),
+    close: () => db.close(),
+    async query(sql, params) {
+      const rows = await db.query(sql, params);
+      if (sql.includes('payload')) read += rows.length;
+      return rows;
+    },
+  }));
+  await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+  await host.close('s');
+  await db.batch([
+    {
+      sql: `WITH RECURSIVE said (i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM said WHERE i < 16003)
+INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload)
+SELECT 's', i + 100, turn, 1, CASE part WHEN 0 THEN 'turn_started' WHEN 3 THEN 'turn_ended' ELSE 'update' END, 'agent',
+CASE part WHEN 0 THEN '{}' WHEN 3 THEN '{"state":"completed","stopReason":"end_turn"}'
+ELSE json_object('sessionUpdate', CASE part WHEN 1 THEN 'user_message_chunk' ELSE 'agent_message_chunk' END,
+'content', json_object('type', 'text', 'text', CASE part WHEN 1 THEN 'Question ' ELSE 'Answer ' END || n)) END FROM (SELECT i, i % 4 AS part, 't' || (i / 4) AS turn, i / 4 AS n FROM said)`,
+    },
+    {
+      sql: `INSERT INTO acp_turns (turn_id, session_id, content_hash, state, report, first_seq, last_seq)
+SELECT turn_id, 's', 'x', 'completed', '{}', min(seq), max(seq) FROM acp_session_events WHERE session_id = 's' AND turn_id IS NOT NULL GROUP BY turn_id`,
+    },
+  ]);
+  read = 0;
+  expect(await host.resume('s')).toMatchObject({ tier: 'load', replay: { received: 2, matched: 2, imported: 0 } });
+  expect(read).toBeLessThan(2_000);
+  expect(JSON.stringify((await host.history('s', { after: 16_000 })).map(({ payload }) => payload))).toContain('A new gateway.');
 });
 
 describe('a tool call of a turn that was cut off', () => {

@@ -257,6 +257,17 @@ describe('bounded work', () => {
     expect(few.imported.length).toBeLessThan(200);
   });
 
+  it('I10: while a large replay is read, others run', async () => {
+    const text = 'word '.repeat(4_000);
+    const matcher = createReplayMatcher({ log: [] });
+    for (let i = 0; i < 1_000; i++) matcher.take(i % 2 ? agent(`${text}${i}`) : user(`${text}${i}`));
+    let ran = 0;
+    const others = setInterval(() => ran++, 1);
+    await matcher.end();
+    clearInterval(others);
+    expect(ran).toBeGreaterThan(3);
+  });
+
   it.each<[string, (i: number) => string | undefined, (i: number) => string]>([
     ['one id', () => 'a', (i) => `word ${i} `],
     ['no id', () => undefined, (i) => `word ${i} `],

@@ -6,12 +6,12 @@ import type { Limits } from '../limits.ts';
 import type { AgentUpdate } from '../protocol/agent-protocol.ts';
 import { learn, type ReportedState } from '../protocol/reported-state.ts';
 import { classOf } from '../protocol/updates.ts';
-import type { NewEvent } from '../storage/statements.ts';
 import { createRedactor } from '../transcript/redact.ts';
 import { utf8Length } from '../transcript/text.ts';
 import type { SessionUpdate } from '../types.ts';
 import type { Config } from './config.ts';
 import type { CreateOptions } from './host.ts';
+import type { UpdateWithMeta } from './logged-updates.ts';
 import type { LateReplay, Replay } from './replay.ts';
 import type { SecretValues } from './secrets.ts';
 import type { Wishes } from './settings.ts';
@@ -36,17 +36,6 @@ export function contextOf(
 ): SessionContext {
   const redact = createRedactor([...secrets.known, ...config.knownSecrets]);
   return { sessionId, agent, cwd, additionalDirectories, secrets, limits: config.limits, redact };
-}
-
-export interface UpdateWithMeta {
-  readonly update: SessionUpdate;
-  readonly meta?: Readonly<Record<string, unknown>> | undefined;
-}
-
-/** An update as it goes into the log: unless it says otherwise between turns, and said by the agent. */
-export interface LoggedUpdate extends UpdateWithMeta {
-  readonly turnId?: string | null;
-  readonly origin?: 'host' | 'agent' | 'import';
 }
 
 /** What the agent says while it is found out how it has the session: it waits until that is written down. */
@@ -226,17 +215,6 @@ const tooMuch = (limit: string, allowed: number, unit = ''): RehydrateError =>
 
 /** A title of fewer characters may stand anywhere by chance. */
 const MIN_TITLE_CHARS = 12;
-
-export const inTurn = (turnId: string | null, items: readonly UpdateWithMeta[]): LoggedUpdate[] =>
-  items.map((item) => ({ ...item, turnId }));
-
-/** Updates as events of the log. */
-export function updateEvents(items: readonly LoggedUpdate[], at: number): NewEvent[] {
-  return items.map(({ update: payload, meta, turnId = null, origin = 'agent' }): NewEvent => {
-    const event = { kind: 'update', turnId, at, origin, payload } as const;
-    return meta ? { ...event, meta } : event;
-  });
-}
 
 /** Replaces one side's session id by the other's, where it is the value of a `sessionId`. */
 function exchangeIds<T>(value: T, from: string | null, to: string | null, depth = 0): T {

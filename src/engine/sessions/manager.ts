@@ -11,11 +11,11 @@ import { withState, type StoredSession, type StoredTurn } from '../storage/rows.
 import { fenceAndTouch } from '../storage/statements.ts';
 import type { ContentBlock, McpServer, PromptResult, SessionInfo, SessionUpdate, StopReason } from '../types.ts';
 import { unlessAborted } from '../unless-aborted.ts';
-import { updateEvents } from './agent-session.ts';
 import { redactError, type Agent } from './agent-startup.ts';
 import { hostClosed } from './arguments.ts';
 import type { Host, PromptOptions, ResumeOptions } from './host.ts';
 import { busy, cleanUp, createLeaseCleanup, endLeftBehind, letGo, takeLease, writeAsleep, type AsleepWork } from './lease.ts';
+import { updateEvents } from './logged-updates.ts';
 import type { HostParts } from './parts.ts';
 import { resolveKnown, secretValues } from './secrets.ts';
 import { Session, type EndCause, type Live } from './session.ts';

@@ -16,7 +16,7 @@ import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
 import { sideOf, squeeze, type ReplayItem } from '../resume/match-messages.ts';
 import type { Store } from '../storage/store.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
-import type { LoggedUpdate } from './agent-session.ts';
+import type { LoggedUpdate } from './logged-updates.ts';
 
 export type { ReplayResult };
 

@@ -18,17 +18,10 @@ import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type LastKnown, type NewEvent } from '../storage/statements.ts';
 import { createWriter, type Work, type WriterOptions } from '../storage/writer.ts';
 import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate } from '../types.ts';
-import {
-  inTurn,
-  isForeign,
-  updateEvents,
-  type AgentSession,
-  type LoggedUpdate,
-  type SessionContext,
-  type UpdateWithMeta,
-} from './agent-session.ts';
+import { isForeign, type AgentSession, type SessionContext } from './agent-session.ts';
 import type { Agent, AgentListener } from './agent-startup.ts';
 import { failedAfterSending, interruptedBy, releaseStatement } from './lease.ts';
+import { inTurn, updateEvents, type LoggedUpdate, type UpdateWithMeta } from './logged-updates.ts';
 import type { HostParts } from './parts.ts';
 import { cancelled, createPermissions, type Permissions } from './permissions.ts';
 import type { SecretValues } from './secrets.ts';

@@ -9,9 +9,9 @@ import { adoptAgentSession, endTurn, type NewEvent } from '../storage/statements
 import type { Work } from '../storage/writer.ts';
 import { withPreamble } from '../transcript/preamble.ts';
 import type { ContentBlock, PromptResult, ResumePolicy, StopReason, TurnEnded } from '../types.ts';
-import { inTurn, updateEvents } from './agent-session.ts';
 import { authRequired } from './agent-startup.ts';
 import { failedAfterSending } from './lease.ts';
+import { inTurn, updateEvents } from './logged-updates.ts';
 import type { Owed } from './replay.ts';
 import { nothingSaid, remember, type Live, type Session, type Basis, type Turn } from './session.ts';
 import { askList, liveReport, type Listed } from './tiers.ts';

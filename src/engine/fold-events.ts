@@ -181,7 +181,7 @@ function foldUpdate(
   }
 }
 
-/** Further back nothing is looked for: an id that comes again after so many others begins a message anew. */
+/** How many messages are looked through: an id that comes back after so many others begins a new message. */
 const NEAR_MESSAGES = 64;
 
 /** Adds a piece to its message, or replaces it with a whole one; nothing of the conversation may stand between pieces without an id. */

@@ -1,7 +1,7 @@
 /**
- * The ids of tool calls and messages as one client is told them. We join several sessions of an agent's under one id, and an agent may
+ * The ids of tool calls and messages as one client is told them. One session of ours may join several of the agent's, and an agent may
  * begin to count anew in each process; to the client, ids are unique within its session. So one that an earlier turn used is told with
- * its turn's id behind it, in a replay as when it happened. All others stay the agent's.
+ * its turn's id after it, in a replay as when it happened. All others stay the agent's.
  */
 import type { PermissionRequested, SessionEvent, SessionUpdate } from '../engine/index.ts';
 import {

@@ -5,7 +5,7 @@
  *   node tests/bench/transcript.mjs
  */
 import { createReplayMatcher } from '../../src/engine/resume/match.ts';
-import { renderRecord } from '../../src/engine/transcript/render.ts';
+import { renderTranscriptRecord } from '../../src/engine/transcript/render.ts';
 
 const ROUNDS = 15;
 const PAGE = 256;
@@ -64,7 +64,7 @@ function* newestFirst(events) {
   }
 }
 
-const transcript = (events) => () => renderRecord(newestFirst(events), { budget: 64 * 1024, secrets: SECRETS });
+const transcript = (events) => () => renderTranscriptRecord(newestFirst(events), { budget: 64 * 1024, secrets: SECRETS });
 
 /** The last `turns` of a log, as an agent replays them: whole messages. */
 function replayOf(events, turns) {

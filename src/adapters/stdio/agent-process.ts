@@ -245,17 +245,17 @@ export class RunningProcess {
     // Nobody ever listened, so nobody will: the descriptor must not stay.
     if (stdout.readableFlowing === null) return void stdout.destroy();
     let seen = -1;
-    let talks = 0;
+    let looks = 0;
     const watch = setInterval(() => {
-      if (stdout.readableFlowing && (stdout.bytesRead === seen || ++talks > STRANGERS_TALKS)) stdout.destroy();
+      if (stdout.readableFlowing && (stdout.bytesRead === seen || ++looks > DRAIN_LOOKS)) stdout.destroy();
       seen = stdout.readableFlowing ? stdout.bytesRead : -1;
     }, this.#limits.drainMs).unref();
     stdout.once('close', () => clearInterval(watch));
   }
 }
 
-/** How often an output that its reader takes may have more after the tree is gone. What was in the pipe by then is read in one of them. */
-const STRANGERS_TALKS = 4;
+/** How many looks may find more in an output that is being read, after the tree is gone. What was in the pipe by then is read at the first. */
+const DRAIN_LOOKS = 4;
 
 /** Waits for the first of the promises, `ms` at most; leaves no timer behind. */
 async function within(ms: number, ...promises: readonly Promise<unknown>[]): Promise<void> {

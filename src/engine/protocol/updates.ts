@@ -3,7 +3,7 @@
  * tool call says. Log, matching, transcript, command, doctor and playground all read updates through this file.
  *
  * An update is stored as the agent sent it, whatever its type promises. So nothing here throws: a field that is not what
- * its name says is as one that is not there.
+ * its name says counts as missing.
  */
 import { sizeWords, utf8Length } from '../transcript/text.ts';
 import type { SessionEvent, SessionUpdate } from '../types.ts';
@@ -28,7 +28,7 @@ export function stringOf(value: unknown): string {
  * - `state`: how things are now (commands, mode, options, title, usage), not something that happened;
  * - `notice`: the agent's word to the person beside its reply, no part of the conversation and not replayed;
  * - `compaction`: the agent shortened its own memory, and perhaps says to what;
- * - `unknown`: a kind that neither stable ACP v1 nor v2 has, or that is no part of any of these. It is kept like the rest.
+ * - `unknown`: a kind that neither stable ACP v1 nor v2 has, or that is none of these. It is kept like the rest.
  *
  * Version 2 tells messages and tool calls as upserts by id: a whole message replaces what was said under its id, a chunk adds to it. A
  * terminal of the agent's own is told in the same way, and read as a report of the tool call that shows it: agents name both alike.
@@ -133,7 +133,7 @@ export function continuesMessage(message: MessagePiece, piece: MessagePiece, isP
 
 const WHOLE = new Set<unknown>(['user_message', 'agent_message', 'agent_thought']);
 
-/** Whether a message update tells the whole message: what was said under its id before is no more. */
+/** Whether a message update tells the whole message: it replaces what was said under its id before. */
 export function replacesMessage(update: unknown): boolean {
   const { sessionUpdate, content } = fieldsOf(update);
   return WHOLE.has(sessionUpdate) && content !== undefined;
@@ -164,7 +164,7 @@ export function messageText(update: unknown, others: 'name' | 'describe' | 'omit
 
 // ---------------------------------------------------------------- content
 
-/** The kind of a content block: `text`, `image`, `resource`, …; `unknown` for what is none. */
+/** The kind of a content block: `text`, `image`, `resource`, …; `unknown` for anything else. */
 export function contentKind(content: unknown): string {
   return stringOf(fieldsOf(content)['type']) || 'unknown';
 }

@@ -78,7 +78,7 @@ WHERE session_id = ? AND deleted_at IS NOT NULL RETURNING 1`,
   );
 }
 
-/** What ends what a log has, up to an event, only the beginning of: nobody may see a turn as running, or a question as open. */
+/** Ends the turn and the questions that are open at this event of the log, so that nobody sees them as running or unanswered. */
 export async function endsOf(store: Store, sessionId: string, upTo: number, at: number, words: string): Promise<NewEvent[]> {
   const turnId = await store.openTurn(sessionId, upTo);
   const questions = await store.openQuestions(sessionId, upTo);

@@ -40,7 +40,7 @@ const BATCH_MS = 20;
 const FIRST_ROWS = 64;
 const MOST_ROWS = 4_096;
 
-/** Several may do it at once: what is deleted is never anything else again. */
+/** Several hosts may do it at once: a deleted session never becomes anything else again. */
 export async function removeDeleted(sessionId: string, parts: DeleteParts, signal?: AbortSignal): Promise<void> {
   await parts.preambleFiles?.remove(sessionId, signal);
   await forgetInSearch(parts.db, sessionId);
@@ -53,13 +53,13 @@ export async function removeDeleted(sessionId: string, parts: DeleteParts, signa
       left = (await removeSome(db, table, key, sessionId, rows)) === rows;
       const took = performance.now() - began;
       rows = Math.max(1, Math.min(MOST_ROWS, took > 2 * BATCH_MS ? rows >> 1 : took < BATCH_MS / 2 ? rows * 2 : rows));
-      // As long again for those who wait for the same file.
+      // A pause of the same length, for others who wait for the same file.
       if (left) await new Promise((resolve) => setTimeout(resolve, took));
     }
   }
   await db.batch([
     {
-      // One that was never shown (`copy.ts`) has no number that anybody could have.
+      // One that was never shown (`copy.ts`) has no number that anybody could know.
       sql: `INSERT OR REPLACE INTO acp_deleted_sessions (session_id, latest_seq)
 SELECT session_id, latest_seq + 1 FROM acp_sessions WHERE session_id = ? AND deleted_at IS NOT NULL AND latest_seq > 0`,
       params: [sessionId],

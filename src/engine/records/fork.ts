@@ -1,4 +1,4 @@
-/** A fork: another session that begins with this one's record. The agent has nothing of it; its first prompt goes with the record. */
+/** A fork: another session that begins with this one's record. The agent knows nothing of it; its first prompt goes with the record. */
 import type { SqlDatabase } from '../ports.ts';
 import { read } from '../storage/errors.ts';
 import type { StoredSession } from '../storage/rows.ts';
@@ -18,7 +18,7 @@ export interface ForkRequest {
 
 const ROWS = 256;
 
-/** What another agent offers is another thing. */
+/** What another agent does not share: it offers its own. */
 const AGENTS_OWN = ['capabilities', 'agent_info', 'modes', 'config_options', 'commands', 'wishes'];
 
 export async function copySession(
@@ -31,7 +31,7 @@ export async function copySession(
   const { sessionId, after, agent, cwd, now } = request;
   const same = agent === info.agent;
   const ends = await endsOf(store, info.sessionId, after, now, 'The fork begins here, in the middle of this turn.');
-  // Of the end of a session in the same place the agent may have a fork of its own.
+  // At its end, and in the same directory, the agent may be able to fork the session itself.
   const atEnd = same && cwd === info.cwd && after === info.latestSeq && ends.length === 0;
   const [row] = await read(db, `SELECT ${Object.keys(SESSION).join(', ')} FROM acp_sessions WHERE session_id = ?`, [info.sessionId]);
   const origin = {

@@ -1,6 +1,6 @@
 /**
  * A session as lines of JSON, to be kept, read and taken in elsewhere. The first line is a header with the version; turns come
- * next, then events and files; the last line counts them, so that a torn file is known for one. Of secrets the record has
+ * next, then events and files; the last line counts them, so that a torn file is recognised. Of secrets the record has
  * only the names; known values and what looks like a token are taken out of every text on the way, and stay where they are names of fields.
  */
 import { invalid, sessionNotFound, type RehydrateError } from '../errors.ts';
@@ -99,7 +99,7 @@ function toFields(row: Row, kinds: ColumnKinds, where: () => string, before = 0)
   );
 }
 
-/** The columns of a row, from a line that may be anybody's. */
+/** The columns of a row, from a line that anybody may have written. */
 function toColumns(fields: Fields, kinds: ColumnKinds, line: number, before = 0): Columns {
   return Object.fromEntries(
     Object.entries(kinds).map(([name, kind]): [string, SqlValue] => {
@@ -247,7 +247,7 @@ export async function importLines(lines: AsyncIterable<string> | Iterable<string
 }
 
 async function fill(reader: Numbered, sessionId: string, before: number, { db, store, now, newId }: ImportDeps): Promise<number> {
-  /** A turn of the same id is in the database already when a session comes in a second time: then all have new ids here. */
+  /** When a session is imported a second time, the database has its turns' ids already: then they get new ones here. */
   const turnIds = new Map<unknown, string>();
   let waiting: Statement[] = [];
   let [chars, events, rows, lines, ended] = [0, 0, 0, 1, false];
@@ -269,7 +269,7 @@ async function fill(reader: Numbered, sessionId: string, before: number, { db, s
       continue;
     }
     const name = (['turn', 'event', 'file'] as const).find((each) => each in value);
-    if (!name) throw wrong(line, 'it is no turn, no event and no file of a session');
+    if (!name) throw wrong(line, 'it is not a turn, an event or a file of a session');
     rows += 1;
     const fields = objectOf(value[name], line);
     const columns = toColumns(fields, LINES[name].columns, line, before);
@@ -278,8 +278,8 @@ async function fill(reader: Numbered, sessionId: string, before: number, { db, s
       turnIds.set(columns['turn_id'], taken ? newId() : String(columns['turn_id']));
     } else if (name === 'event') {
       for (const [column, known] of Object.entries(EVENT_WORDS))
-        if (!known.includes(columns[column])) throw wrong(line, `${JSON.stringify(columns[column])} is no ${column} of an event`);
-      if (fields['seq'] !== events + 1) throw wrong(line, `event ${events + 1} belongs here, and ${String(fields['seq'])} is`);
+        if (!known.includes(columns[column])) throw wrong(line, `${JSON.stringify(columns[column])} is not an event's ${column}`);
+      if (fields['seq'] !== events + 1) throw wrong(line, `it should be event ${events + 1}, and is ${String(fields['seq'])}`);
       events += 1;
     }
     const own = 'turn_id' in columns ? { ...columns, turn_id: turnIds.get(columns['turn_id']) ?? columns['turn_id']! } : columns;
@@ -287,7 +287,7 @@ async function fill(reader: Numbered, sessionId: string, before: number, { db, s
     chars += size;
     if (waiting.length >= BATCH_LINES || chars >= BATCH_CHARS) await flush();
   }
-  if (!ended) throw wrong(lines + 1, 'the file ends here, and its last line, which says so, is missing: it is torn');
+  if (!ended) throw wrong(lines + 1, 'the file ends here without its last line, so it is torn');
   await flush();
   const ends = await endsOf(store, sessionId, before + events, now, 'The session was exported while this turn ran.');
   await db.batch([
@@ -324,7 +324,7 @@ function readHeader(value: Fields, wanted: string | undefined): { sessionId: str
     );
   const session = objectOf(value['session'], 1);
   const { session_id: from, ...columns } = toColumns(session, { session_id: 'text', ...SESSION }, 1);
-  // What could not be read again here is not taken, and values of secrets are not written, whoever wrote the file.
+  // What could not be read again later is refused, and no value of a secret is written, whatever the file holds.
   const servers = session['mcp_servers'] as SessionInfo['mcpServers'];
   try {
     checkServers(servers);
@@ -346,10 +346,10 @@ type Numbered = AsyncGenerator<{ readonly value: Fields; readonly line: number; 
 
 async function* numbered(lines: AsyncIterable<string> | Iterable<string>): Numbered {
   let line = 0;
-  // A text is iterable, too, but by its characters.
+  // A string is iterable, too, but by its characters.
   for await (const text of typeof lines === 'string' ? lines.split('\n') : lines) {
     line += 1;
-    if (typeof text !== 'string') throw wrong(line, 'it is no text');
+    if (typeof text !== 'string') throw wrong(line, 'it is not a string');
     if (text.trim() === '') continue;
     let value: unknown;
     try {
@@ -369,5 +369,5 @@ function wrong(line: number, why: string): RehydrateError {
 
 function objectOf(value: unknown, line: number): Fields {
   if (isKind(value, 'object')) return value as Fields;
-  throw wrong(line, 'an object belongs where something else stands');
+  throw wrong(line, 'an object is missing, and something else is in its place');
 }

@@ -1,5 +1,5 @@
 /**
- * Search in what was said. Its index costs who searches, not who writes: it is made at the first search and brought up to date
+ * Search in what was said. Its index costs nothing until somebody searches: it is made at the first search and brought up to date
  * at each further one, in small batches, message by message. Where the database has no full text (FTS5 or FTS4), or cannot be
  * written, the log itself is read; what is found is the same.
  *
@@ -160,7 +160,7 @@ async function makeIndex(db: SqlDatabase): Promise<boolean> {
   return false;
 }
 
-/** The sessions of which the index does not have all, with what it has. `stale`: it has another session of this id. */
+/** The sessions that are not wholly indexed, and how far they are. `stale`: what is indexed is an earlier session of this id. */
 async function unindexed(db: SqlDatabase, indexed: boolean, only: string | undefined) {
   const progress = indexed
     ? 'LEFT JOIN acp_search_progress AS p ON p.session_id = s.session_id'
@@ -183,7 +183,7 @@ AND (p.created_at IS NOT s.created_at OR (SELECT max(seq) FROM acp_session_event
   });
 }
 
-/** Writes the session's messages after `from` that are whole. What is said after the last of them comes with a later search. */
+/** Indexes the session's whole messages after `from`. What is said after the last of them comes with a later search. */
 async function indexSession(db: SqlDatabase, store: Store, sessionId: string, from: number, createdAt: number): Promise<void> {
   let at = from;
   let waiting: Message[] = [];
@@ -403,6 +403,6 @@ function order(a: Place, b: Place): number {
 function readCursor(cursor: string): Place {
   const [, key, seq, sessionId] = /^(\d+):(\d+):(.+)$/s.exec(cursor) ?? [];
   if (key === undefined || seq === undefined || sessionId === undefined)
-    throw invalid(`The cursor ${JSON.stringify(cursor)} is none of search's; leave it out to start over.`);
+    throw invalid(`The cursor ${JSON.stringify(cursor)} did not come from a search; leave it out to start over.`);
   return { key: Number(key), seq: Number(seq), sessionId };
 }

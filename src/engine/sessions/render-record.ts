@@ -2,7 +2,7 @@
 import type { Store } from '../storage/store.ts';
 import { buildPreamble, choosePreambleMode } from '../transcript/preamble.ts';
 import type { Secret } from '../transcript/redact.ts';
-import { renderRecord as render, type TranscriptRecord } from '../transcript/render.ts';
+import { renderTranscriptRecord, type TranscriptRecord } from '../transcript/render.ts';
 import type { PreambleMode, ResumeReport } from '../types.ts';
 import type { Config } from './config.ts';
 import type { GivenPreamble } from './session.ts';
@@ -19,7 +19,7 @@ export function renderRecord(
   secrets: readonly Secret[],
   budget?: number,
 ): Promise<TranscriptRecord> {
-  return render(store.eventsBackwards(sessionId), {
+  return renderTranscriptRecord(store.eventsBackwards(sessionId), {
     budget: budget ?? config.preamble.budget ?? config.limits.transcriptBytes,
     maxBudget: config.limits.transcriptMaxBytes,
     toolExcerptBytes: config.limits.toolExcerptBytes,

@@ -20,7 +20,7 @@ const WORDS: Readonly<Partial<Record<SqlErrorKind, readonly [string, string]>>> 
 
 /**
  * A storage failure in the contract's words. A constraint's, which is how the engine's own conditions speak, and anything
- * that is no `SqlError` stay what they are: a bug must not look like a full disk.
+ * that is not an `SqlError` stay what they are: a bug must not look like a full disk.
  */
 export function storageError(error: unknown, what: string): unknown {
   if (!(error instanceof SqlError) || error.code === undefined) return error;

@@ -17,8 +17,6 @@ import type {
 export interface StoredSession {
   readonly info: Omit<SessionInfo, 'state' | 'metadata' | 'openPermissions'>;
   readonly lease: StoredLease;
-  /** The user's own title, which `info.title` shows before the agent's. */
-  readonly titleSet: string | null;
   readonly metadata: unknown;
   /** Modes and options as the user last asked for them. */
   readonly wishes: unknown;
@@ -85,6 +83,7 @@ export function toSession(row: Row, onDamaged?: (column: string) => void): Store
       modes: readModes(json('modes')),
       configOptions: readConfigOptions(json('config_options')),
       commands: readCommands(json('commands')),
+      // The user's own goes before the agent's.
       title: text(row['title_set']) ?? text(row['title']),
       usage: json('usage'),
       firstSeq: Number(row['first_seq']),
@@ -93,7 +92,6 @@ export function toSession(row: Row, onDamaged?: (column: string) => void): Store
       updatedAt: Number(row['updated_at']),
     },
     lease: toLease(row),
-    titleSet: text(row['title_set']),
     metadata: json('metadata'),
     wishes: json('wishes'),
     origin: json('origin'),
@@ -111,7 +109,7 @@ export function toLease(row: Row) {
   };
 }
 
-/** Null when nobody holds the session, and when what is stored names nobody. */
+/** Null when nobody holds the session, or when what is stored names no owner. */
 export function toOwner(stored: string | null): LeaseOwner | null {
   if (stored === null) return null;
   try {
@@ -153,7 +151,6 @@ export function toTurn(row: Row) {
     stopReason: text(row['stop_reason']) as StopReason | null,
     error: readJson<TurnError>(row, 'error', where),
     report: readJson<ResumeReport>(row, 'report', where, isObject) as ResumeReport,
-    firstSeq: Number(row['first_seq']),
     lastSeq: row['last_seq'] === null || row['last_seq'] === undefined ? null : Number(row['last_seq']),
   };
 }

@@ -12,7 +12,7 @@ export type SchemaVerdict =
   /** What is not ours, as the end of a sentence that begins with “its”. */
   | { readonly ours: false; readonly version: number; readonly problem: string };
 
-/** More are never ours. */
+/** Ours never has more. */
 const MOST_ENTRIES = 100;
 
 /**

@@ -67,7 +67,7 @@ export const MIGRATIONS: readonly Migration[] = [
       `CREATE TABLE acp_agent_sessions (
   session_id TEXT NOT NULL REFERENCES acp_sessions (session_id) ON DELETE CASCADE,
   agent_session_id TEXT NOT NULL,
-  began_seq INTEGER NOT NULL,             -- the event that began it; matching a replay starts behind it
+  began_seq INTEGER NOT NULL,             -- the event that began it; matching a replay starts after it
   preamble TEXT,                          -- what was put in front of its first prompt, so that a replay is recognised
   at INTEGER NOT NULL,
   PRIMARY KEY (session_id, agent_session_id)
@@ -89,7 +89,7 @@ export const MIGRATIONS: readonly Migration[] = [
       `ALTER TABLE acp_sessions ADD COLUMN metadata TEXT /* JSON object, the user's own */`,
       `ALTER TABLE acp_sessions ADD COLUMN wishes TEXT /* JSON: modes and options as the user last asked for them */`,
       `ALTER TABLE acp_sessions ADD COLUMN origin TEXT /* JSON: what it was forked, adopted or imported from */`,
-      `ALTER TABLE acp_sessions ADD COLUMN deleted_at INTEGER /* ms since the epoch; it is there no more, and its rows go in small batches */`,
+      `ALTER TABLE acp_sessions ADD COLUMN deleted_at INTEGER /* ms since the epoch; it is gone, and its rows go in small batches */`,
       `CREATE INDEX acp_sessions_deleted ON acp_sessions (session_id) WHERE deleted_at IS NOT NULL`,
     ],
   },

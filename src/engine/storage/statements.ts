@@ -13,14 +13,14 @@ export interface OpenQuestion {
   readonly turnId: string | null;
 }
 
-/** The end of a question that nobody can answer any more. */
+/** The end of a question that can no longer be answered. */
 export function endOfQuestion({ kind, requestId, turnId }: OpenQuestion, at: number): NewEvent {
   return kind === 'permission'
     ? { kind: 'permission_resolved', turnId, at, origin: 'host', payload: { requestId, optionId: null, by: 'end' } }
     : { kind: 'elicitation_resolved', turnId, at, origin: 'host', payload: { requestId, answer: null, by: 'end' } };
 }
 
-/** What a writer must still be, for its batch to stand. */
+/** What must still be true of a writer for its batch to be written. */
 export interface Fence {
   readonly sessionId: string;
   readonly owner: string;
@@ -42,7 +42,7 @@ const deletedSeq = (id: string): string => `(SELECT latest_seq FROM acp_deleted_
 export const LAST_SEQ = lastSeq('acp_sessions.session_id');
 
 /**
- * The first statement of a batch that touches the session's row. It renews the lease, sets `latest_seq` behind
+ * The first statement of a batch that touches the session's row. It renews the lease, moves `latest_seq` on from
  * `base`, and violates the CHECK on it when the lease or the base no longer hold, so that a stale writer's batch
  * rolls back whole. `updatedAt` null leaves the session's place in the list alone: it is indexed, and moving it costs as
  * much as an event.
@@ -69,7 +69,7 @@ export const insertEvent = (sessionId: string, seq: number, event: NewEvent): St
 
 /**
  * The first statement of a batch that only adds events after those of a batch of the same fence: the first of them, and the fence in
- * one. Its number violates the CHECK on `seq` when the lease does not hold any more, and the key when the log has it. The session's row
+ * one. Its number violates the CHECK on `seq` when the lease no longer holds, and the key when the log has it. The session's row
  * is only read, so that the batch writes one page of the log and no other.
  */
 export function fenceAndInsert({ sessionId, owner, generation }: Fence, seq: number, event: NewEvent): Statement {
@@ -105,7 +105,6 @@ export interface LastKnown {
   title_set?: string | null;
   metadata?: unknown;
   wishes?: unknown;
-  origin?: unknown;
 }
 
 const TEXT_COLUMNS: readonly string[] = ['title', 'title_set'];

@@ -19,7 +19,7 @@ const PAGE = 256;
 const SPOKEN = kindsOf('user', 'agent')
   .map((kind) => `'${kind}'`)
   .join(', ');
-/** The number of the last event comes from the log: the row's own is behind it while an agent streams. */
+/** The number of the last event comes from the log: the row's own lags while an agent streams. */
 const LOG_ENDS = `${firstSeq('acp_sessions.session_id')} AS first_seq, ${LAST_SEQ} AS last_seq`;
 const SESSIONS = `SELECT *, ${LOG_ENDS} FROM acp_sessions WHERE deleted_at IS NULL`;
 const PROGRESS = `SELECT session_id, lease_owner, lease_generation, lease_expires_at, ${LOG_ENDS} FROM acp_sessions WHERE deleted_at IS NULL`;
@@ -42,7 +42,7 @@ const toProgress = (row: Row) => ({
 
 export type Store = ReturnType<typeof createStore>;
 
-/** Sessions that are being deleted are none here, but for `deletedSessions`. */
+/** To all of it but `deletedSessions`, a session that is being deleted does not exist. */
 export function createStore(db: SqlDatabase) {
   const query = (sql: string, params: readonly SqlValue[]) => read(db, sql, params);
 
@@ -212,7 +212,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return { beganSeq: Number(row['began_seq']), preamble: (row['preamble'] as string | null) ?? null, blocks };
     },
 
-    /** Whether the log holds any message, whoever said it. */
+    /** Whether the log holds any message, of the user's or the agent's. */
     async hasMessages(sessionId: string): Promise<boolean> {
       const [row] = await query(
         `SELECT 1 AS yes FROM acp_session_events WHERE session_id = ? AND kind = 'update'

@@ -20,8 +20,8 @@ export interface Work {
   readonly also?: (written: Committed) => readonly (Statement | null)[];
   readonly lastKnown?: LastKnown;
   /**
-   * Part of what the agent says, in its order. When one such work could not be written, those behind it are refused
-   * too: better an end that is missing, and known to be, than a hole in the middle (I11).
+   * Part of what the agent says, in its order. When one such work could not be written, those after it are refused,
+   * too: a missing end, which is told of, is better than a gap in the middle (I11).
    */
   readonly said?: boolean;
 }
@@ -123,7 +123,7 @@ export function createWriter(options: WriterOptions) {
 
   async function commit(taken: readonly Queued[]): Promise<void> {
     if (lost) return rejectAll(taken, lost.reason);
-    const items = refuseBehindHole(taken);
+    const items = withoutGap(taken);
     if (items.length === 0) return;
     let plan: Plan | null = null;
     let refusedAt: number | undefined;
@@ -165,7 +165,7 @@ export function createWriter(options: WriterOptions) {
       case 'lost':
         return lose(items, verdict.reason);
       case 'unknown':
-        // Whether it is in the log nobody can say now: to go on could write it twice, or leave a turn running.
+        // Nobody can say now whether it is in the log: to go on could write it twice, or leave a turn running.
         return lose(items, told);
       case 'unwritten':
         // One unit of work must not take its neighbours down.
@@ -174,7 +174,8 @@ export function createWriter(options: WriterOptions) {
     }
   }
 
-  function refuseBehindHole(items: readonly Queued[]): readonly Queued[] {
+  /** Refuses what the agent said after something of it that could not be written, and returns the rest. */
+  function withoutGap(items: readonly Queued[]): readonly Queued[] {
     if (!broken) return items;
     rejectAll(
       items.filter((item) => item.work.said),
@@ -242,17 +243,13 @@ export function createWriter(options: WriterOptions) {
   }
 
   return {
-    /** The seq of the last committed event. */
-    get latestSeq(): number {
-      return latestSeq;
-    },
     /** When the lease was last renewed by a batch, by the host's clock. */
     get renewedAt(): number {
       return renewedAt;
     },
     /** Resolves when the work is durable. Rejects with `session_busy` (lease lost), `storage_full` and the like. */
     append: (work: Work) => new Promise<Committed>((resolve, reject) => enqueue({ work, resolve, reject })),
-    /** The same, of what the agent says, for who only wants to hear of failures: nothing is made to be awaited. */
+    /** The same, of what the agent says, for a caller that only needs to hear of failures: no promise is made. */
     push: (work: Work, onFailed: (error: unknown, work: Work) => void): void => enqueue({ work, resolve: ignore, reject: onFailed }),
     /** Null while the queue is below its limits, else resolves when it is again. */
     room(): Promise<void> | null {

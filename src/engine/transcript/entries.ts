@@ -1,6 +1,6 @@
 /**
  * From a log read backwards to the entries of a transcript, newest first. An entry is one message, one tool
- * call or one note; what agents send for machines (usage, modes, commands, thoughts) is none.
+ * call or one note; what agents send for machines (usage, modes, commands) and thoughts are left out.
  */
 import type { SessionEvent, TurnEnded } from '../types.ts';
 import {
@@ -28,9 +28,9 @@ import { asText } from './text.ts';
 /** One entry, with its raw text: nothing is redacted, tamed or cut yet. */
 export interface Entry {
   readonly label: 'user' | 'agent' | 'tool' | 'plan' | 'note';
-  /** Behind the label, on its line. */
+  /** After the label, on its line. */
   readonly head: string;
-  /** Below the label. Chunks in order; joined by whoever renders, so that a huge message is joined once. */
+  /** Below the label. Chunks in order; joined by the renderer, so that a huge message is joined once. */
   readonly body: readonly string[];
   /** True for what may only ever be an excerpt. */
   readonly excerpt?: true;
@@ -50,7 +50,7 @@ interface OpenMessage {
   /** Whether the oldest part so far continues a line. */
   inline: boolean;
   chars: number;
-  /** It was told whole: what was said of it before is no more. */
+  /** It was told whole, and replaces what was said of it before. */
   isWhole: boolean;
 }
 
@@ -62,7 +62,7 @@ export function createEntryReader() {
   const toolCalls = new Map<string, { readonly report: ToolCallReport; readonly seq: number; readonly first: UpdateEvent }>();
   /** Tool calls that were given already, and began before that, or with this. */
   const given = new Map<string, UpdateEvent>();
-  /** What was last said of a question: an answer that was cancelled while it was being stored is none. */
+  /** What was last said of a question: an answer that was cancelled while it was being stored does not count. */
   const answers = new Map<string, string>();
   const answered = (id: string, words: string): Entry[] => {
     if (!answers.has(id)) answers.set(id, words);
@@ -204,7 +204,7 @@ export function createEntryReader() {
     push(event: SessionEvent): Entry[] {
       seq = event.seq;
       // Newest of its turn and not its end: the turn was cut off, or still runs.
-      // (What was imported later is no part of how it went.)
+      // (What was imported later says nothing about how it went.)
       if (event.turnId !== null && event.origin !== 'import' && event.kind !== 'turn_ended' && !ended.has(event.turnId)) {
         ended.add(event.turnId);
         return [...note('this turn did not end'), ...read(event)];

@@ -51,8 +51,8 @@ function text(words: string): ContentBlock {
 
 /**
  * Whether a prompt is a slash command: its first block is a text that begins with `/` and a name. Agents look for one only there,
- * so behind a preamble it would be no command any more. Of an agent that advertised its commands, only those are; a path such
- * as `/etc/hosts` is none.
+ * so after a preamble it would not be a command. Of an agent that advertised its commands, only those are; a path such
+ * as `/etc/hosts` is not one.
  */
 function isSlashCommand(prompt: readonly ContentBlock[], commands?: readonly { readonly name: string }[] | null): boolean {
   const first = prompt[0];

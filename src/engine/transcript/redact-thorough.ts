@@ -16,7 +16,7 @@ export function createThoroughRedactor(secrets: readonly Secret[]) {
   return {
     /** Known values whole, in encoded forms and in parts, and token shapes. Linear in the text. */
     thorough: (text: string): string => redactTokens(partly(text)),
-    /** The longest text one replacement may span; whoever cuts before redacting keeps this margin. */
+    /** The longest text one replacement may span; a caller that cuts before redacting keeps this margin. */
     reach: Math.max(LONGEST_TOKEN, ...[...forms.keys()].map((form) => form.length)),
   };
 }
@@ -30,7 +30,7 @@ function encodedForms(value: string): string[] {
   return [...spoken.flatMap(spellings).filter(longEnough).flatMap(escapes), ...spoken.flatMap(base64Forms), ...parts];
 }
 
-/** What encodes a shorter text may be long, and stand everywhere: `\u00e4`. */
+/** The encoded form of a shorter text may be long, and yet occur everywhere: `\u00e4`. */
 const longEnough = (text: string): boolean => text.length >= FIXED_LIMITS.secretChars;
 
 /** The same to a reader: made harmless and one line by ourselves, and with its accents composed or apart. */
@@ -54,7 +54,7 @@ function escapes(value: string): string[] {
 
 const json = (text: string): string => JSON.stringify(text).slice(1, -1);
 
-/** A shorter value would leave fragments in base64 that stand elsewhere, too. */
+/** A shorter value would leave fragments in base64 that occur elsewhere, too. */
 const MIN_BASE64_BYTES = 12;
 
 /** What is the same of a value in base64 wherever it stands: at each of the three alignments, without the characters it shares with its neighbours. */

@@ -19,7 +19,7 @@ export type Redact = <T>(value: T) => T;
 
 /**
  * The keys whose strings are the protocol's words, ids and addresses, not what somebody said. A secret may be an ordinary
- * word (`message`, `completed`), and an update whose kind were rewritten could not be read any more (I4). Anything else is free
+ * word (`message`, `completed`), and an update whose kind were rewritten could no longer be read (I4). Anything else is free
  * text: an agent may add fields of its own, and a value must not be stored there either.
  */
 const PROTOCOL_KEYS = new Set(
@@ -57,7 +57,7 @@ export function createRedactor(secrets: readonly Secret[]): Redact {
   const walk = (value: unknown, free: boolean, depth: number, key = ''): unknown => {
     if (typeof value === 'string') return !free && NAMES.has(key) ? replaceInNames(value) : replace(value);
     if (value === null || typeof value !== 'object') return value;
-    // Deeper, and nobody could store it as JSON either; what cannot be searched is not let through.
+    // Anything deeper could not be stored as JSON either, and what is not searched is not let through.
     if (depth > FIXED_LIMITS.nestedLevels) return NESTED_DEEPER;
     if (Array.isArray(value)) {
       let changed: unknown[] | null = null;
@@ -68,7 +68,7 @@ export function createRedactor(secrets: readonly Secret[]): Redact {
       return changed ?? value;
     }
     const fields = value as Readonly<Record<string, unknown>>;
-    // The bytes of an image or a sound are no text.
+    // The bytes of an image or a sound are not text.
     const bytes = !free && (fields['type'] === 'image' || fields['type'] === 'audio') ? 'data' : null;
     let changed: Record<string, unknown> | null = null;
     for (const key of Object.keys(fields)) {

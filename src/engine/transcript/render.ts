@@ -53,18 +53,18 @@ export interface TranscriptRecord {
 
 /**
  * Renders a session's log, given newest first, as text for an agent. Reads no further than the budget goes.
- * Errors: `invalid_argument` for a budget that is no whole number ≥ 0, `limit_exceeded` above the largest allowed.
+ * Errors: `invalid_argument` for a budget that is not a whole number ≥ 0, `limit_exceeded` above the largest allowed.
  *
  * @example
  * const text = await renderTranscript((await host.history(sessionId)).toReversed(), { budget: 8_192 });
  */
 export async function renderTranscript(events: NewestFirst, options: TranscriptOptions = {}): Promise<string> {
   checkOptions('renderTranscript', options, ['budget', 'secrets', 'redact', 'toolExcerptBytes', 'maxBudget']);
-  return (await renderRecord(events, options)).text;
+  return (await renderTranscriptRecord(events, options)).text;
 }
 
 /** `renderTranscript` with what the resume report tells of it. */
-export async function renderRecord(events: NewestFirst, options: TranscriptOptions = {}): Promise<TranscriptRecord> {
+export async function renderTranscriptRecord(events: NewestFirst, options: TranscriptOptions = {}): Promise<TranscriptRecord> {
   const budget = checkedBudget(options);
   const frame = frameFor(budget);
   const writer = createWriter(budget - frame.bytes, options);
@@ -162,7 +162,7 @@ function createWriter(budget: number, options: TranscriptOptions) {
         cut = true;
         return;
       }
-      // A blank line before each entry, and a line end behind it.
+      // A blank line before each entry, and a line end after it.
       const room = left - 2;
       const label = `[${entry.label}]`;
       const head = entry.head === '' ? label : `${label} ${headLine(entry.head, cleaner)}`;
@@ -251,7 +251,7 @@ function createCleaner({ secrets = [], redact = (text) => text }: TranscriptOpti
   };
 }
 
-/** The frame's own words, said inside it, would end it for whoever looks for them. */
+/** The frame's own words, said inside it, would end it for a reader that looks for them. */
 function unframed(text: string): string {
   return text.replace(FRAME_WORDS, (found) => found.slice(0, -1) + ' (quoted)');
 }

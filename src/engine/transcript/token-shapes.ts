@@ -3,8 +3,8 @@
  * that none may touch.
  *
  * A hit needs a shape that its maker publishes, or a place that is a secret's (`Authorization:`, `PASSWORD=`) together with
- * a mixture of characters that words do not have. Repeats are bounded, so that no text makes the search slow; a pattern that
- * looks behind is asked at every character, so a hint, which is not, says whether to ask at all.
+ * a mixture of characters that words do not have. Repeats are bounded, so that no text makes the search slow; a pattern with
+ * a lookbehind is tried at every character, so a hint, which has none, says whether to try it at all.
  */
 export interface TokenShape {
   readonly name: string;
@@ -99,7 +99,7 @@ export const TOKEN_SHAPES: readonly TokenShape[] = [
   },
 ]; // prettier-ignore
 
-/** Of a value given to a name: in a line of an environment file anything that is no placeholder, elsewhere what is no word. */
+/** Of a value given to a name: in a line of an environment file anything but a placeholder, elsewhere anything but a word. */
 function isAssigned(value: string, before: string): boolean {
   if (PLACEHOLDER.test(value)) return false;
   if (/(?<![a-z0-9_.-])[A-Z0-9_]*[A-Z]["']?=["']?$/.test(before)) return true;
@@ -197,7 +197,7 @@ function keyBlocks(text: string): string {
   return at === 0 ? text : out + text.slice(at);
 }
 
-/** How far an unfinished key block goes: headers, long base64 runs, and a shorter one on the line behind them. */
+/** How far an unfinished key block goes: headers, long base64 runs, and a shorter one on the line after them. */
 function keyMaterial(window: string): number {
   return (
     /^(?:\s{0,4}(?:Proc-Type|DEK-Info|Comment|Version):[^\n]{0,200})*(?:(?:\s|\\[nr]){0,8}[A-Za-z0-9+/=]{16,128})*(?:(?:\n|\\n)[A-Za-z0-9+/=]{1,16}(?=\s|\\n|$))?/.exec(

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RehydrateError } from '../../../src/engine/errors.ts';
 import { buildPreamble, choosePreambleMode, withPreamble } from '../../../src/engine/transcript/preamble.ts';
-import { RECORD_CLOSING, RECORD_OPENING, renderRecord, renderTranscript } from '../../../src/engine/transcript/render.ts';
+import { RECORD_CLOSING, RECORD_OPENING, renderTranscriptRecord, renderTranscript } from '../../../src/engine/transcript/render.ts';
 import type { ContentBlock, SessionEvent } from '../../../src/engine/types.ts';
 import { log, type LogBuilder } from './log.ts';
 
@@ -75,7 +75,7 @@ describe('what a transcript shows', () => {
     expect(await render(built)).toBe(
       '[user]\n  go\n\n[tool] first (completed)\n  done\n\n[tool] a tool call (completed)\n  second\n\n[tool] known (execute, completed)\n\n[agent]\n  ok',
     );
-    expect(await renderRecord(built.newestFirst())).toMatchObject({ events: built.events.length, truncated: false });
+    expect(await renderTranscriptRecord(built.newestFirst())).toMatchObject({ events: built.events.length, truncated: false });
   });
 
   it('… also under ids that were used in an earlier turn', async () => {
@@ -99,7 +99,7 @@ describe('what a transcript shows', () => {
     const built = log().user('go').tool('1', 'npm test', { status: 'pending' });
     for (let i = 0; i < 6_000; i++) built.update({ sessionUpdate: 'usage_update', used: i, size: 9 });
     built.update({ sessionUpdate: 'tool_call_update', toolCallId: '1', title: 'npm test', status: 'failed' }).agent('It failed.').end();
-    const record = await renderRecord(built.newestFirst(), { budget: 1_000 });
+    const record = await renderTranscriptRecord(built.newestFirst(), { budget: 1_000 });
     expect(body(record.text)).toBe(
       '[note] earlier parts of the conversation are cut off here\n[tool] npm test (failed)\n\n[agent]\n  It failed.',
     );
@@ -197,7 +197,7 @@ describe('what a transcript shows', () => {
   });
 
   it('an empty log is an empty record', async () => {
-    const record = await renderRecord([]);
+    const record = await renderTranscriptRecord([]);
     expect(record).toMatchObject({ events: 0, truncated: false });
   });
 
@@ -248,7 +248,7 @@ describe('the budget', () => {
   it('is kept for every size, with no broken character and nothing outside the fence', async () => {
     await fc.assert(
       fc.asyncProperty(turns, fc.nat(3_000), async (made, budget) => {
-        const record = await renderRecord(build(made).newestFirst(), { budget });
+        const record = await renderTranscriptRecord(build(made).newestFirst(), { budget });
         expect(record.bytes).toBe(encode(record.text));
         expect(record.bytes).toBeLessThanOrEqual(budget);
         expect(record.text.isWellFormed()).toBe(true);
@@ -266,7 +266,7 @@ describe('the budget', () => {
     await fc.assert(
       fc.asyncProperty(turns, fc.integer({ min: 700, max: 3_000 }), async (made, budget) => {
         const built = build(made);
-        const small = await renderRecord(built.newestFirst(), { budget });
+        const small = await renderTranscriptRecord(built.newestFirst(), { budget });
         const whole = body(await renderTranscript(built.newestFirst(), { budget: 1_000_000 })).split('\n\n');
         const blocks = body(small.text)
           .split('\n\n')
@@ -286,11 +286,11 @@ describe('the budget', () => {
       .agent('x')
       .end()
       .user(`BEGIN${'m'.repeat(9_000)}END`);
-    const record = await renderRecord(built.newestFirst(), { budget: 2_000 });
+    const record = await renderTranscriptRecord(built.newestFirst(), { budget: 2_000 });
     expect(record.text).toMatch(/ {2}BEGINm+\n {2}\[… 9\.0 kB, cut here …\]\n {2}m+END/);
     expect(record).toMatchObject({ truncated: true });
     expect(record.text).not.toContain('  old\n');
-    const huge = await renderRecord(
+    const huge = await renderTranscriptRecord(
       log()
         .user(...Array.from({ length: 300 }, (_, i) => `${i}:${'漢'.repeat(10_000)}`))
         .newestFirst(),
@@ -339,7 +339,7 @@ describe('the budget', () => {
         ];
       }
     };
-    const record = await renderRecord(endless(), { budget: 16_384 });
+    const record = await renderTranscriptRecord(endless(), { budget: 16_384 });
     expect(read).toBeLessThan(400);
     expect(record.truncated).toBe(true);
     expect(record.events).toBeLessThanOrEqual(read);
@@ -353,7 +353,7 @@ describe('the budget', () => {
         yield { seq, turnId: null, at: 0, origin: 'agent', kind: 'update', payload: { sessionUpdate: 'usage_update', used: 1, size: 2 } };
       }
     };
-    expect((await renderRecord(noise())).truncated).toBe(true);
+    expect((await renderTranscriptRecord(noise())).truncated).toBe(true);
     expect(read).toBeLessThan(25_000);
   });
 });

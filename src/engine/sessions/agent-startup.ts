@@ -364,6 +364,12 @@ export function createAgents(config: Config) {
   return {
     idleAgent,
 
+    /** The same without starting one: null where there is none. */
+    async runningIdle(name: string): Promise<Agent | null> {
+      const agent = (await idle.get(name)?.agent.catch(() => null)) ?? null;
+      return agent?.connection.ended ? null : agent;
+    },
+
     /** How a person signed in with an agent. */
     authMethod: (name: string): string | undefined => authMethods.get(name),
 

@@ -241,7 +241,8 @@ export interface Host {
   close(sessionId: string): Promise<void>;
 
   /**
-   * Ends the live agent and removes the record. Error: `session_busy` when it is live elsewhere.
+   * Ends the live agent and removes the record. The agent's own session is deleted, too, where the agent has `session/delete` and runs in
+   * this host, for whatever session; none is started for it. Error: `session_busy` when it is live elsewhere.
    *
    * @example
    * await host.delete(sessionId);

@@ -333,7 +333,11 @@ export function createManager(parts: HostParts) {
     },
 
     delete: (sessionId) =>
-      end(sessionId, { kind: 'closed', words: 'the session was deleted while it ran' }, 'delete', () => deleteRecord(parts, sessionId)),
+      end(sessionId, { kind: 'closed', words: 'the session was deleted while it ran' }, 'delete', async (told) => {
+        const stored = told ? null : await store.session(sessionId);
+        await deleteRecord(parts, sessionId);
+        if (stored) await deleteAtAgent(stored.info);
+      }),
   };
 
   /** What the agent answers to a request of the client's own. */
@@ -374,7 +378,12 @@ export function createManager(parts: HostParts) {
   // -------------------------------------------------------------- the end
 
   /** Ends what lives of the session, and tells the agent if it is for good. `then` runs in the same turn: nothing can bring it to life in between. */
-  async function end(sessionId: string, cause: EndCause, tell?: 'close' | 'delete', then?: () => Promise<void>): Promise<void> {
+  async function end(
+    sessionId: string,
+    cause: EndCause,
+    tell?: 'close' | 'delete',
+    then?: (told: boolean) => Promise<void>,
+  ): Promise<void> {
     if (!entries.has(sessionId) && !then) return;
     const { session, waiting } = entryOf(sessionId);
     const { state } = session;
@@ -389,10 +398,25 @@ export function createManager(parts: HostParts) {
     // What holds the session up, such as a setting the agent does not answer, ends with the agent: so it is not waited for.
     else if (waiting > 0) void session.end(cause);
     await serially(sessionId, async () => {
+      const told = session.state.kind === 'live';
       await session.endGently(cause, tell);
-      await then?.();
+      await then?.(told);
       if (tell === 'delete') session.secrets = null;
     });
+  }
+
+  /** The agent's own session of one that slept is deleted by a process of that agent which runs here anyway, if there is one: none is started for it. */
+  async function deleteAtAgent({ agent: name, agentSessionId }: Pick<SessionInfo, 'agent' | 'agentSessionId'>): Promise<void> {
+    const agent = liveWith(name)[0]?.agent ?? (await parts.agents.runningIdle(name));
+    if (agentSessionId !== null && agent?.facts.canDelete)
+      await agent.protocol.deleteSession(agentSessionId, { ms: Math.min(limits.settingMs, limits.cancelGraceMs) });
+  }
+
+  /** Those that live with an agent of this name: the agent, and the session of its own. */
+  function liveWith(name: string): { readonly sessionId: string; readonly agent: Agent; readonly agentSessionId: string | null }[] {
+    return [...entries.values()].flatMap(({ session: { sessionId, live } }) =>
+      live?.agent.name === name ? [{ sessionId, agent: live.agent, agentSessionId: live.agentSession.ownId }] : [],
+    );
   }
 
   /** Ends what a dead host left running. Errors: `session_busy` when its host lives, `session_not_found`. */
@@ -422,6 +446,7 @@ export function createManager(parts: HostParts) {
     storedSession,
     describe,
     stateOf,
+    liveWith,
     /**
      * Writes into the record what `workOf` makes of the session as it stands, whether it is live here or nowhere, and holds the values of its
      * MCP servers from then on: a wake comes before both or after both. A live agent keeps the servers it has.
@@ -451,12 +476,6 @@ export function createManager(parts: HostParts) {
     /** How many sessions are in memory. */
     get size() {
       return entries.size;
-    },
-    /** Those that live with an agent of this name: the agent, and the session of its own. */
-    liveWith(name: string): { readonly sessionId: string; readonly agent: Agent; readonly agentSessionId: string | null }[] {
-      return [...entries.values()].flatMap(({ session: { sessionId, live } }) =>
-        live?.agent.name === name ? [{ sessionId, agent: live.agent, agentSessionId: live.agentSession.ownId }] : [],
-      );
     },
     /** Ends everything; nothing is opened any more. */
     async endAll(cause: EndCause): Promise<void> {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { sameDirectory } from '../../../src/adapters/node-host/index.ts';
-import type { ClientServices } from '../../../src/engine/index.ts';
+import { createHost, type ClientServices, type Host } from '../../../src/engine/index.ts';
 import { CWD, hostOf, PATIENT, until } from './helpers.ts';
 import { ordinary, rawAgents, update, type Heard } from './raw-agent.ts';
 
@@ -238,6 +238,34 @@ describe('the agent’s own session', () => {
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
     await host[how]('s');
     expect(raw.heard.filter((message) => message.method === method).map(({ params }) => params)).toEqual([{ sessionId: 'raw-1' }]);
+  });
+
+  it.each([
+    ['a process of another session', (host: Host) => host.create({ agent: 'raw', cwd: CWD, sessionId: 'other' }), true],
+    ['an idle process', (host: Host) => host.describeAgent('raw'), true],
+    ['no process', async () => {}, false],
+  ])('deletes it, too, when the session sleeps and the agent has %s: none is started', async (_, start, told) => {
+    let made = 0;
+    const raw = agents(
+      (message, say) => {
+        if (message.method !== 'session/new') return false;
+        say({ jsonrpc: '2.0', id: message.id, result: { sessionId: `raw-${++made}` } });
+        return true;
+      },
+      { sessionCapabilities: { delete: {} } },
+    );
+    const { host, db } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await host.sleep();
+    const next = await createHost({ database: db, agents: raw, limits: PATIENT });
+    onTestFinished(() => next.sleep());
+    await start(next);
+    const starts = count(raw.heard, 'initialize');
+    await next.delete('s');
+    expect(raw.heard.filter(({ method }) => method === 'session/delete').map(({ params }) => params)).toEqual(
+      told ? [{ sessionId: 'raw-1' }] : [],
+    );
+    expect(count(raw.heard, 'initialize')).toBe(starts);
   });
 
   it('one that does not answer to that holds nobody up', async () => {

@@ -1,8 +1,8 @@
-/** Options by their names: a word that is misspelt must not be silently nothing, so one that nobody knows is refused, wherever it stands. */
+/** Options by their names: an unknown one is refused wherever it stands, so that one that is misspelt is not silently ignored. */
 import { didYouMean } from './did-you-mean.ts';
 import { invalid } from './errors.ts';
 
-/** Refuses options that are not among the known. `whose` is what the caller knows them by: a function, or an option that holds them. */
+/** Refuses unknown options. `whose` is what the caller knows them by: a function, or an option that holds them. */
 export function checkOptions<T extends object>(whose: string, given: T | undefined, known: readonly (keyof T & string)[]): void {
   if (given === undefined) return;
   if (!isObject(given)) throw invalid(`${whose} takes its options as an object; it is ${shown(given)}.`);
@@ -20,7 +20,7 @@ export function refusePromise(name: string, value: unknown): void {
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A value as its author wrote it: a text is in quotes. What is long is cut, and of what cannot be written its type is said. */
+/** A value as its author wrote it, a text in quotes; a long one is cut, and one that is not JSON is shown by its type. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'missing';
   if (typeof value === 'number') return String(value);

@@ -48,7 +48,7 @@ export type AttemptOutcome =
   | 'limit';
 
 /** `session/prompt`: the agent's answer to the prompt said that it does not know the session. */
-export type AttemptMethod = 'session/resume' | 'session/load' | 'session/fork' | 'session/new' | 'session/prompt' | 'initialize';
+export type AttemptMethod = 'session/resume' | 'session/load' | 'session/fork' | 'session/new' | 'session/prompt';
 
 export interface ResumeAttempt {
   /** What the agent was asked. */

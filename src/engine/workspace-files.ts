@@ -1,6 +1,6 @@
 /**
- * Virtual files for agents without a disk: ACP's `fs/*` answered from the table `workspace_files`, so that
- * what an agent wrote survives sleep as a guest filesystem does.
+ * Virtual files for agents without a disk: ACP's `fs/*` is answered from the table `workspace_files`, so that
+ * what an agent wrote survives sleep.
  */
 import { countParam, sliceLines } from './protocol/fs-lines.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';

@@ -4,13 +4,13 @@
  * `indeterminate`, and `session/list` has to tell.
  *
  * The cost of the two mistakes differs. An unknown session taken for an opaque error stops the user with an error they can
- * read. An opaque error taken for an unknown session leaves a conversation behind that was still there. So the patterns are
+ * read. An opaque error taken for an unknown session abandons a conversation that was still there. So the patterns are
  * few and narrow, and anything in the error that names another cause takes their verdict back.
  */
 import { fieldsOf, stringOf } from '../protocol/updates.ts';
 
 export interface ResumeFailureContext {
-  readonly method: 'session/resume' | 'session/load' | 'session/prompt' | 'session/list' | 'session/new' | 'initialize';
+  readonly method: 'session/resume' | 'session/load' | 'session/prompt' | 'session/new';
   readonly agentSessionId: string;
   /** What a complete `session/list` with the session's cwd says of the id; leave it out when none was asked. */
   readonly listed?: 'present' | 'absent' | 'unknown';
@@ -83,7 +83,7 @@ export const RECORDED_ANSWERS: readonly RecordedAnswer[] = [
  * - `listed: 'present'` takes back what rests on a known shape alone; the agent's own words and −32002 stand.
  * - At `session/prompt` errors speak of many other things. A known shape counts only where the list proves it, −32002 only
  *   where it names the session, and absence from the list alone says nothing (agents list late, or never).
- * - For `session/list`, `session/new` and `initialize` the answer is never `unknown_session`.
+ * - For `session/new` the answer is never `unknown_session`.
  *
  * @example
  * classifyResumeFailure({ code: -32602, message: 'Session "x" not found' }, { method: 'session/load', agentSessionId: 'x' }).outcome; // 'unknown_session'

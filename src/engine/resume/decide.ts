@@ -49,6 +49,8 @@ export type NextStep =
 
 const NATIVE: readonly NativeMethod[] = ['session/resume', 'session/load'];
 
+export const isNative = (method: string): method is NativeMethod => NATIVE.includes(method as NativeMethod);
+
 /** What is done next. Never asks for a method that was tried, so a loop over it ends. */
 export function nextStep({ policy, capabilities, agentSessionId, hasHistory, attempts, listed }: ResumeState): NextStep {
   const last = attempts.at(-1);
@@ -80,7 +82,7 @@ export function nextStep({ policy, capabilities, agentSessionId, hasHistory, att
   return fresh;
 }
 
-/** What ends the attempt at once: a person must act, or the process is not to be trusted any further. */
+/** What ends the attempt at once: a person must act, or the process cannot be trusted any further. */
 function hardStop({ method, outcome }: TriedStep): NextStep | null {
   switch (outcome) {
     case 'auth_required':
@@ -111,9 +113,9 @@ function stop(code: ErrorCode, reason: string): NextStep {
 
 /**
  * After `session/load`: how the replay compares with the log.
- * Nothing said and nothing come is a match; something come where nothing was expected is not ours. Where nothing at all came of what was
- * said, nobody knows that the agent has it, be it only of turns that were cut off. An agent that shortened its memory tells something else
- * than was said, and lies no more than one that tells a part.
+ * If nothing was said and nothing came, that is a match; if something came where nothing was expected, it is not this session's. If nothing
+ * came of what was said, be it only in turns that were cut off, there is no sign that the agent has it. An agent that compacted its memory
+ * replays something else than was said, and is believed like one that replays a part.
  */
 export function verifyReplay(counts: {
   readonly expected: number;
@@ -151,7 +153,7 @@ export function whatFollows(
   const { lacks } = before;
   const { words } = came;
   if (lacks !== '' && words !== '' && (lacks.startsWith(words) || words.startsWith(lacks))) return 'more';
-  // Whoever replays begins with words of the user's.
+  // A replay begins with words of the user's.
   if (came.hasUser) return came.beginsOurs ? 'again' : 'more';
   return before.endsNew ? 'more' : 'own';
 }

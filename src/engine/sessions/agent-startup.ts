@@ -1,6 +1,6 @@
 /**
  * From nothing to an agent that has introduced itself, and to a new session of its own: launch, `initialize`, signing in. When
- * any of it fails, the agent's whole process tree is gone before the failure is told (I7).
+ * any of it fails, the agent's whole process tree is gone before the failure is reported (I7).
  */
 import { inBackground } from '../background-timer.ts';
 import { invalid, RehydrateError } from '../errors.ts';
@@ -19,6 +19,7 @@ import type { IncomingRequest, RpcResponse } from '../protocol/json-rpc.ts';
 import { readNotification } from '../protocol/v1.ts';
 import { introduce as introduceTo } from '../protocol/versions.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
+import { isNative } from '../resume/decide.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
 import type { AgentDescription } from '../types.ts';
 import { unlessAborted } from '../unless-aborted.ts';
@@ -26,7 +27,7 @@ import { NAME, VERSION } from '../version.ts';
 import type { Config } from './config.ts';
 import type { DescribeOptions } from './host.ts';
 
-/** Whom an agent speaks to. */
+/** The receiver of what an agent says. */
 export interface AgentListener {
   onUpdate(update: AgentUpdate): void;
   onRequest(request: IncomingRequest, agent: Agent): Promise<RpcResponse>;
@@ -40,11 +41,11 @@ export interface AgentListener {
 export class Agent {
   readonly name: string;
   private readonly gone = new AbortController();
-  /** Whoever was asked something for it, and has to let go what it holds for it. */
+  /** The clients that answered a request of the agent, and must release what they hold for it. */
   readonly clients = new Set<ClientServices>();
   connection!: Connection;
   private listener: AgentListener;
-  /** What its connection had taken before it was this session's. */
+  /** The agent's own time before its process became this session's. */
   msBefore = 0;
   private introduced: AgentProtocol | null = null;
 
@@ -92,13 +93,13 @@ export class Agent {
     this.introduced = protocol;
   }
 
-  /** From here on it speaks to another, who has waited for it so long. */
+  /** From here on it speaks to another listener, which has waited for it so long. */
   listen(listener: AgentListener, waitedMs: number): void {
     this.listener = listener;
     this.msBefore = this.connection.agentMs - waitedMs;
   }
 
-  /** It is gone: whoever worked for it lets go. Who could not has nobody to tell it to: why the agent is gone is what counts. */
+  /** It is gone, and its clients release what they hold for it. A client that fails to is ignored: why the agent is gone is what counts. */
   async releaseClients(sessionId: string): Promise<void> {
     const clients = [...this.clients];
     this.clients.clear();
@@ -106,13 +107,13 @@ export class Agent {
   }
 
   private hearNotification(method: string, params: IncomingRequest['params']): void {
-    // What it says before it introduced itself reads the same in every version.
+    // Until it has introduced itself, what it says reads the same in every version.
     const said = this.introduced ? this.introduced.readNotification(method, params) : readNotification(method, params);
     if (said.kind === 'update') {
       this.listener.onUpdate(said);
       said.after?.();
     } else if (said.kind === 'withdrawn') this.listener.onWithdrawn(said.requestId);
-    // An update without one says nothing, and what is not in the record is not shown (I2).
+    // An update without content says nothing, and what is not in the record is not shown (I2).
     else if (said.method !== 'session/update') this.listener.onOther(said.method, said.params, this);
   }
 }
@@ -124,17 +125,17 @@ export interface AgentStart {
   readonly env: Readonly<Record<string, string>>;
   readonly sessionId: string;
   readonly signal: AbortSignal;
-  /** What the agent may ask of, as it is told in `initialize`. */
+  /** The client that the agent may ask, as it is told in `initialize`. */
   readonly client: ClientServices | undefined;
   readonly listener: AgentListener;
-  /** Gives an agent that runs already and has introduced itself, if there is one. Whoever takes it sees to its end. */
+  /** Gives an agent that is running and has introduced itself, if there is one. Its end is the taker's responsibility. */
   readonly takeIdle?: () => Promise<Agent | null>;
   readonly redact?: <T>(value: T) => T;
 }
 
 /**
- * Runs `work` on an agent that has introduced itself, and then `commit`, which writes down what it made: whatever goes
- * wrong, nothing is left running. What is written stands, so an abort that comes during `commit` is for the caller to see to.
+ * Runs `work` on an agent that has introduced itself, and then `commit`, which stores what it made: whatever goes
+ * wrong, nothing is left running. What is stored stands, so an abort during `commit` is the caller's to handle.
  */
 export async function withAgent<T, R>(
   start: AgentStart,
@@ -172,7 +173,7 @@ export async function withAgent<T, R>(
   }
 }
 
-/** An error in the agent's words, known secret values and what looks like a token replaced. */
+/** An error with the agent's words, in which known secret values and token shapes are replaced. */
 export function redactError(redact: AgentStart['redact'], error: unknown): unknown {
   if (!RehydrateError.is(error)) return error;
   const [message, data] = redact ? [redact(error.message), redact(error.data)] : [error.message, error.data];
@@ -219,7 +220,7 @@ export async function newAgentSession(
   return { ...made, agentSessionId };
 }
 
-/** The answer to a call that must come out. Errors: `auth_required`, and those of a call. */
+/** The answer to a call that must succeed. Errors: `auth_required`, and those of a call. */
 export async function callForSession<T>(
   agent: Agent,
   config: Config,
@@ -232,7 +233,7 @@ export async function callForSession<T>(
   throw await failureError(outcome, agent.name, agent.connection);
 }
 
-/** A call that may be refused for want of authentication: then the remembered method is tried once. */
+/** A call that may be refused because nobody has signed in: then the remembered method is tried once. */
 export async function callWithAuth<T>(
   agent: Agent,
   config: Config,
@@ -246,7 +247,8 @@ export async function callWithAuth<T>(
 }
 
 function asksToSignIn({ method, error }: Extract<Outcome, { kind: 'refused' }>): boolean {
-  return classifyResumeFailure(error, { method: method as 'session/new', agentSessionId: '' }).outcome === 'auth_required';
+  const of = isNative(method) ? method : 'session/new';
+  return classifyResumeFailure(error, { method: of, agentSessionId: '' }).outcome === 'auth_required';
 }
 
 export function authRequired({ name, facts }: Agent, error: unknown): RehydrateError {
@@ -260,7 +262,7 @@ export function authRequired({ name, facts }: Agent, error: unknown): RehydrateE
 
 // ---------------------------------------------------------------- agents without a session
 
-/** Nobody listens: what it says is for a session that there is not yet. */
+/** Ignores everything: there is no session yet that it could be for. */
 const DEAF: AgentListener = {
   onUpdate: () => undefined,
   onRequest: ({ method }) => Promise.resolve({ error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } }),
@@ -279,18 +281,18 @@ interface IdleProcess {
   readonly abort: AbortController;
 }
 
-/** What a host knows of its agents apart from any session. */
+/** The agents of a host apart from any session. */
 export function createAgents(config: Config) {
   const authMethods = new Map<string, string>();
   const described = new Map<string, AgentDescription>();
   const idle = new Map<string, IdleProcess>();
   const running = new Set<{ readonly abort: AbortController; readonly over: Promise<unknown> }>();
-  /** Why none is started any more, once the host goes to sleep. */
+  /** Set when the host goes to sleep: why no agent is started any more. */
   let ended: RehydrateError | null = null;
 
   const advertised = (client: ClientServices | undefined) => JSON.stringify(client?.capabilities ?? {});
 
-  /** Starts an agent for `work`; its end, too, is waited for when the host goes to sleep. */
+  /** Starts an agent for `work`, which is ended when the host goes to sleep. */
   async function run<T>(
     name: string,
     what: string,
@@ -327,7 +329,7 @@ export function createAgents(config: Config) {
         try {
           return await mine.agent;
         } catch (error) {
-          // A session took it and was given up, which is not this caller's affair: another one is started.
+          // A session took it and gave up, which does not concern this caller: another one is started.
           if (!mine.abort.signal.aborted) throw error;
           continue;
         }
@@ -421,7 +423,7 @@ export function createAgents(config: Config) {
       return agent?.connection.ended ? null : agent;
     },
 
-    /** The host goes to sleep: nobody goes on waiting for a login, which may take minutes in a browser. */
+    /** The host goes to sleep, and does not wait for a login, which may take minutes in a browser. */
     async end(): Promise<void> {
       const reason = (ended = new RehydrateError(
         'agent_exited',

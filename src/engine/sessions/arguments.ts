@@ -1,6 +1,6 @@
 /**
- * What each call of a host takes, as one table: arguments are checked once, at the host's door, and are what their types say from
- * there on.
+ * What each call of a host takes, as one table: arguments are checked once, at the host's door, and from there on they are what their
+ * types say.
  */
 import { checkOptions, isObject, refusePromise, shown } from '../check-options.ts';
 import { invalid, RehydrateError } from '../errors.ts';
@@ -18,7 +18,7 @@ export const hostClosed = (): RehydrateError =>
 
 // ---------------------------------------------------------------- one argument
 
-/** Gives the value as the host is to have it. Error: `invalid_argument`, by its name, or `limit_exceeded`. */
+/** Gives the value as the host uses it. Error: `invalid_argument`, with the argument's name, or `limit_exceeded`. */
 type Check = (value: unknown, name: string, limits: Limits) => unknown;
 
 const checks =
@@ -28,7 +28,7 @@ const checks =
     throw invalid(`${name} must be ${words}; it is ${shown(value)}.`);
   };
 
-/** One of the words that an option may be. */
+/** A value that is one of these words. */
 export function oneOf<T extends string>(words: readonly T[]): (value: unknown, name: string) => T {
   return checks((value) => words.includes(value as T), `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`) as never;
 }
@@ -91,7 +91,7 @@ const servers: Check = (value, name, limits) => {
   return bounded(value, name, ofPrompt(limits), 'Give fewer.');
 };
 
-/** Passed on for somebody else, so it must be nothing that the host says itself. */
+/** It is passed on for the client, so it must not be a method that the host calls itself. */
 const foreignMethod: Check = (value, name, limits) => {
   if (HOSTS_OWN_METHODS.has(text(value, name, limits) as string))
     throw invalid(`${String(value)} is the host's own to say. Use the method of the host that does it; extensions are passed on.`, {
@@ -134,7 +134,7 @@ const params: Check = (value, name, limits) => {
 /** The parameters of an extension, which may be none. */
 const foreignParams: Check = (value, name, limits) => (value === undefined ? value : bounded(value, name, ofPrompt(limits), 'Send less.'));
 
-/** What is stored around a block nests, too. */
+/** Less than `nestedLevels`: what is stored around a block nests, too. */
 const PROMPT_LEVELS = FIXED_LIMITS.nestedLevels - 10;
 
 interface Size {
@@ -225,7 +225,7 @@ const OPTIONS: Readonly<Record<string, Check>> = {
   ),
 };
 
-/** The same for what is given by its place. */
+/** The same for positional arguments. */
 const PLACES: Readonly<Record<string, Check>> = {
   sessionId: id,
   content: prompt,
@@ -244,16 +244,16 @@ const PLACES: Readonly<Record<string, Check>> = {
 // ---------------------------------------------------------------- the calls
 
 interface Call {
-  /** What is given by its place, in order. */
+  /** Positional arguments, in order. */
   readonly takes?: readonly string[];
   /** The session may be a new one. */
   readonly makes?: true;
   /** Options that must be given, and those that may be. */
   readonly needs?: readonly string[];
   readonly may?: readonly string[];
-  /** It only looks, or ends things: a host that sleeps can do it still. */
+  /** It only reads, or ends things, so a host that sleeps can still do it. */
   readonly asleep?: true;
-  /** What it gives is read step by step, or is nothing; else it is waited for. */
+  /** Its result is iterated over, or there is none; otherwise it is a promise. */
   readonly gives?: 'steps' | 'nothing';
 }
 
@@ -293,7 +293,7 @@ const CALLS: Readonly<Record<Exclude<keyof Host, 'hostId'>, Call>> = {
   sleep: { asleep: true },
 };
 
-/** The host as its callers have it. */
+/** The host as its callers see it. */
 export function withChecks(host: Host, limits: Limits, isAsleep: () => boolean): Host {
   const calls = Object.entries<Call>(CALLS).map(([name, { takes = [], makes, needs = [], may = [], asleep, gives }]) => {
     const call = host[name as 'sleep'] as (...given: unknown[]) => unknown;

@@ -1,4 +1,4 @@
-/** What a host is made of, checked once. */
+/** The options of a host, checked once. */
 import { invalid, RehydrateError } from '../errors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { AgentLauncher, ClientServices, LeaseOwner, OwnerAlive, PreambleFiles, Secrets, SqlDatabase } from '../ports.ts';
@@ -65,7 +65,7 @@ export interface HostOptions {
   readonly protocol?: ProtocolChoice;
   /**
    * Whether a directory is there. A session moves (`update`) only from one that is gone, and an agent that runs already is given none
-   * of a session whose directory is gone. Default: whoever asks is believed. On Node: `directoryExists` of `acp-rehydrate/node`.
+   * of a session whose directory is gone. Default: the caller is believed. On Node: `directoryExists` of `acp-rehydrate/node`.
    */
   readonly directoryExists?: (path: string) => boolean | Promise<boolean>;
   /** Whether two paths lead to one directory, for `open`. Default: when they are the same text. On Node: `sameDirectory` of `acp-rehydrate/node`. */
@@ -114,7 +114,7 @@ export function configure(asGiven: HostOptions): Config {
   };
 }
 
-/** Whole milliseconds, as they are stored. What is no time, and an error, count as none having passed: a turn must not fail for it. */
+/** Whole milliseconds, as they are stored. If the clock throws or does not tell the time, the last one is used: a turn must not fail for it. */
 function wholeClock(clock: () => number): () => number {
   const read = () => Math.floor(clock());
   let last: number;

@@ -58,17 +58,17 @@ export async function createHost(options: HostOptions): Promise<Host> {
   await cleanUpAll(parts);
   /** Aborted when the host has been put to sleep. */
   const ended = new AbortController();
-  // What cannot be removed now is, by the next host.
+  // What cannot be removed now, the next host removes.
   const leftDeletes = finishDeletes(deletes, { signal: ended.signal }).catch((error: unknown) => {
     if (!RehydrateError.is(error) && !(error instanceof SqlError)) throw error;
   });
   let asleep: Promise<void> | null = null;
 
-  /** What `update` writes; null where that is nothing, so that a session that is live elsewhere is not in the way of other values for the same servers. */
+  /** What `update` writes. Null where that is nothing, as with other values for the same servers: then a session that is live elsewhere is not in the way. */
   async function changesOf({ info }: StoredSession, changes: SessionChanges): Promise<AsleepWork | null> {
     const { title, metadata, cwd, mcpServers, additionalDirectories } = changes;
     const { sessionId } = info;
-    // By another path to the same directory it stays: to agents a session belongs to the path under which it was made.
+    // Another path to the same directory changes nothing: for agents a session belongs to the path under which it was made.
     const moves = cwd !== undefined && cwd !== info.cwd && !(await config.sameDirectory(cwd, info.cwd, { sessionId }));
     if (moves && (await config.directoryExists(info.cwd, { sessionId })))
       throw invalid(
@@ -97,7 +97,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     return also.length > 0 || Object.keys(lastKnown).length > 0 ? { events, lastKnown, also: () => also } : null;
   }
 
-  /** Removes what is hidden under an id. */
+  /** Removes what a delete or a copy that was cut off left under an id. */
   const remove = (sessionId: string) => finishDeletes(deletes, { sessionId });
 
   const host: Host = {
@@ -124,7 +124,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
           { agent: name, method: 'session/list' },
         );
       const ids = page.sessions.map(({ sessionId }) => sessionId);
-      // A successor is in the record when it has answered, and in this host before.
+      // A successor is in the record only when it has answered a turn, and in this host before that.
       const known = new Map([
         ...live.map(({ agentSessionId, sessionId }) => [agentSessionId, sessionId] as const),
         ...(await store.sessionsOfAgent(name, ids)),
@@ -133,7 +133,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       const words = (value: unknown): string | null => (typeof value === 'string' ? value.toWellFormed() : null);
       for (const { sessionId: agentSessionId, ...told } of page.sessions) {
         const [where, title, updatedAt] = [words(told.cwd) ?? cwd ?? null, words(told.title), words(told.updatedAt)];
-        // Some agents do not look at the directory they are asked for.
+        // Some agents ignore the directory that they are asked for.
         if (cwd === undefined || where === null || where === cwd || (await config.sameDirectory(where, cwd, { signal: options.signal })))
           sessions.push({ agentSessionId, sessionId: known.get(agentSessionId) ?? null, cwd: where, title, updatedAt });
       }
@@ -214,7 +214,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
         try {
           return await host.create({ ...options, sessionId });
         } catch (error) {
-          // Somebody else may have made it meanwhile.
+          // Another caller may have made it meanwhile.
           found = RehydrateError.is(error) && error.code === 'session_exists' ? await store.session(sessionId) : null;
           if (!found) throw error;
         }
@@ -283,7 +283,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
 function readCursor(cursor: string): { updatedAt: number; sessionId: string } {
   const [, updatedAt, sessionId] = /^(-?\d+):(.+)$/s.exec(cursor) ?? [];
   if (updatedAt === undefined || sessionId === undefined)
-    throw invalid(`The cursor ${JSON.stringify(cursor)} is none of list's; leave it out to start over.`);
+    throw invalid(`The cursor ${JSON.stringify(cursor)} did not come from list; leave it out to start over.`);
   return { updatedAt: Number(updatedAt), sessionId };
 }
 

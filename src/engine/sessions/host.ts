@@ -32,7 +32,7 @@ export interface PromptOptions {
    * with the signal's reason, and the turn goes on.
    */
   readonly signal?: AbortSignal;
-  /** Is asked what the agent asks from now on, until another call names another. */
+  /** Answers what the agent asks from now on, until a call names another client. */
   readonly client?: ClientServices;
 }
 
@@ -56,14 +56,14 @@ export interface CreateOptions {
    */
   readonly params?: Readonly<Record<string, unknown>>;
   readonly signal?: AbortSignal;
-  /** Is asked what the agent asks, until another call names another. */
+  /** Answers what the agent asks, until a call names another client. */
   readonly client?: ClientServices;
 }
 
 export interface SessionChanges {
   /** Shown instead of the agent's own title; null shows the agent's again. */
   readonly title?: string | null;
-  /** Whatever the program wants to keep with the session: a JSON object of at most 16 KiB. Null removes it. */
+  /** What the program wants to keep with the session: a JSON object of at most 16 KiB. Null removes it. */
   readonly metadata?: Readonly<Record<string, unknown>> | null;
   /** Where the agent works from its next wake on: when the old directory was moved, say. */
   readonly cwd?: string;
@@ -205,8 +205,8 @@ export interface Host {
   describeAgent(agent: string, options?: DescribeOptions): Promise<AgentDescription>;
 
   /**
-   * Sends the agent a request that is none of the host's own, an extension's, and resolves to its answer; makes the session live if
-   * need be. Session ids in it are exchanged both ways. How long an extension may take is not the host's to say, so there is no time limit:
+   * Sends the agent a request that is not one of the host's own, such as an extension's, and resolves to its answer; makes the session live
+   * if need be. Session ids in it are exchanged both ways. How long an extension may take is not the host's to say, so there is no time limit:
    * until the agent answers, or `signal` ends the wait, the session is in use and not put to sleep as idle. Errors: those of `resume`,
    * `invalid_argument` for a method of the host's own and for parameters that JSON cannot hold, `limit_exceeded` for parameters beyond
    * `promptBytes`, and `agent_protocol_error` with the agent's own error in `data.error`.
@@ -271,7 +271,7 @@ export interface Host {
   }): Promise<SessionList>;
 
   /**
-   * Events with `after < seq < before`, oldest first; without `limit` all of them. An `after` that is no number of this log is
+   * Events with `after < seq < before`, oldest first; without `limit` all of them. An `after` that is not a number of this log is
    * `invalid_argument`: beyond its end, or of a session that had the id before and was deleted.
    *
    * @example
@@ -302,7 +302,7 @@ export interface Host {
   // Sessions as things to work with: opened by name, named, watched, found, copied, carried elsewhere.
 
   /**
-   * The session of this id, made if there is none. Of one that is there `mcpServers` take the place of its own, as with `update`. Errors:
+   * The session of this id, created if there is none. In one that exists `mcpServers` replace its own, as with `update`. Errors:
    * `invalid_argument` when it has another agent or directory, and those of `create` and `update`.
    *
    * @example
@@ -379,7 +379,7 @@ export interface Host {
   import(lines: AsyncIterable<string> | Iterable<string>, options?: { readonly sessionId?: string }): Promise<SessionInfo>;
 
   /**
-   * Ends everything live. The database is ready for the next host, and stays open: whoever opened it closes it.
+   * Ends everything live. The database is ready for the next host, and stays open: the program that opened it closes it.
    *
    * @example
    * await host.sleep(); // the agents are gone, the sessions are not

@@ -1,7 +1,7 @@
 /**
- * Who may write a session (I9): how a lease is judged, taken and let go, and how what its last owner left running is
- * ended (I5, I12). A lease is a row's owner and generation; whoever takes it counts the generation up, so that whoever
- * held it before can write no more.
+ * Who may write a session (I9): how a lease is judged, taken and released, and how what its last owner left running is
+ * ended (I5, I12). A lease is a row's owner and generation. Taking it raises the generation, so that the owner before
+ * can no longer write.
  */
 import { inBackground } from '../background-timer.ts';
 import { SqlError, type Statement } from '../ports.ts';
@@ -30,10 +30,10 @@ type LeaseParts = Pick<HostParts, 'config' | 'store' | 'subscriptions' | 'self' 
 
 // ---------------------------------------------------------------- judging
 
-/** What may be done with a lease as it is. `abandoned` is free too, and its owner left without letting go. */
+/** What may be done with a lease as it is. `abandoned` is free, too: its owner is gone and did not release it. */
 export type LeaseVerdict = 'ours' | 'free' | 'abandoned' | 'held';
 
-/** The decision, apart from asking. */
+/** The decision, without asking about the owner. */
 export function judgeLease(lease: StoredLease, self: string, alive: boolean | 'unknown', now: number): LeaseVerdict {
   if (lease.owner === null) return 'free';
   if (lease.owner === self) return 'ours';
@@ -62,8 +62,8 @@ export function takeLease(parts: LeaseParts, sessionId: string, signal?: AbortSi
   return changeOwner(parts, sessionId, parts.self, signal);
 }
 
-/** The same, and nobody has the session afterwards: what a dead owner left running is ended, in one batch. */
-export async function endLeftBehind(parts: LeaseParts, sessionId: string): Promise<void> {
+/** Ends what a dead owner left running in one batch, after which no host has the session. */
+export async function endAbandoned(parts: LeaseParts, sessionId: string): Promise<void> {
   await changeOwner(parts, sessionId, null);
 }
 
@@ -76,7 +76,7 @@ async function changeOwner(parts: LeaseParts, sessionId: string, to: string | nu
     if ((await leaseVerdict(parts, stored.lease, { sessionId, signal })) === 'held') throw busy(sessionId, await shortened(config, stored));
     const at = clock();
     const generation = stored.lease.generation + 1;
-    const left = await leftBehind(store, stored, at, stored.lease.owner === self);
+    const left = await abandonedWork(store, stored, at, stored.lease.owner === self);
     const base = stored.info.latestSeq;
     const statements: Statement[] = [
       {
@@ -101,10 +101,10 @@ WHERE session_id = ?`,
     try {
       await database.batch(statements);
     } catch (error) {
-      // Somebody wrote between our look and our batch: look again. That cannot go on for ever,
-      // since each time somebody else got on.
+      // Another host wrote between the read and the batch: read again. That cannot go on for ever,
+      // since each time another one made progress.
       if (error instanceof SqlError && error.kind === 'constraint' && attempt < 20) continue;
-      // The answer may be lost although the batch was written.
+      // The batch may have been written although the answer was lost.
       const now = await store.session(sessionId).catch((unread: unknown) => {
         parts.later(sessionId);
         throw unread;
@@ -118,8 +118,8 @@ WHERE session_id = ?`,
 }
 
 /**
- * A lease that runs longer than any host gives one is from a clock that was ahead, and would keep everybody out until
- * then. It counts from now on; its owner, if it lives, renews it in time.
+ * A lease that expires later than any host would set is from a clock that was ahead, and would keep everybody out until
+ * then. It is made to count from now; its owner, if alive, renews it in time.
  */
 async function shortened({ database, clock, limits }: Config, { info, lease }: StoredSession): Promise<StoredLease> {
   const expiresAt = clock() + limits.leaseMs;
@@ -136,9 +136,9 @@ async function shortened({ database, clock, limits }: Config, { info, lease }: S
 
 const UNWRITTEN = { kind: 'host_failed', words: 'the host could not write its end when it came' };
 
-async function leftBehind(store: Store, { info: { sessionId }, lease }: StoredSession, now: number, ours: boolean) {
+async function abandonedWork(store: Store, { info: { sessionId }, lease }: StoredSession, now: number, ours: boolean) {
   const running = await store.runningTurns(sessionId);
-  // Whoever lets a session go has answered what was asked, outside of a turn, too.
+  // An owner that released the session has answered every question, outside of a turn, too.
   const questions = lease.owner === null && running.length === 0 ? [] : await store.openQuestions(sessionId);
   const turns = running.map(({ turnId }) => ({
     turnId,
@@ -169,7 +169,7 @@ export function interruptedBy(
 
 /**
  * The failure under its own code, where it has one (`storage_full`, say), with `data.turnId` as the sign that the prompt
- * was sent; else `turn_outcome_unknown`. Either way the record says, or will, that the turn was interrupted.
+ * was sent; else `turn_outcome_unknown`. Either way the record says, or will say, that the turn was interrupted.
  */
 export function failedAfterSending(error: unknown, turnId: string): RehydrateError {
   const words = `the host failed: ${error instanceof Error ? error.message : String(error)}`;
@@ -185,9 +185,9 @@ export function failedAfterSending(error: unknown, turnId: string): RehydrateErr
   return new RehydrateError('turn_outcome_unknown', interruptedBy(data.cause, turnId).error?.message ?? words, data, { cause: error });
 }
 
-// ---------------------------------------------------------------- letting go
+// ---------------------------------------------------------------- releasing
 
-/** Lets go, so that the next host need not ask whether we are alive. Harmless when the lease is gone already. */
+/** Releases the lease, so that the next host need not ask whether this one is alive. Harmless when the lease is gone already. */
 export function releaseStatement(fence: Fence): Statement {
   return {
     sql: `UPDATE acp_sessions SET lease_owner = NULL, lease_expires_at = NULL, latest_seq = ${LAST_SEQ} WHERE session_id = ? AND lease_owner IS ? AND lease_generation = ?`,
@@ -215,14 +215,14 @@ export async function writeAsleep(parts: LeaseParts, sessionId: string, { events
       releaseStatement(fence),
     ]);
   } catch (error) {
-    await letGo(parts, fence);
+    await releaseLease(parts, fence);
     throw storageError(error, `Session "${sessionId}" could not be written`);
   }
   parts.subscriptions.invalidate(sessionId);
 }
 
-/** Lets the lease go after a failure; later, where even that cannot be written now. */
-export async function letGo(parts: LeaseParts, fence: Fence): Promise<void> {
+/** Releases the lease after a failure; later, where even that cannot be written now. */
+export async function releaseLease(parts: LeaseParts, fence: Fence): Promise<void> {
   try {
     await parts.config.database.batch([releaseStatement(fence)]);
   } catch (error) {
@@ -234,17 +234,17 @@ export async function letGo(parts: LeaseParts, fence: Fence): Promise<void> {
 // ---------------------------------------------------------------- cleaning up
 
 /**
- * Ends what a dead owner left running, if one did, so that no turn shows as running to anyone who looks (I12): `cleaned`
- * then. Where it cannot be written now everything stands as it is, and the next look tries again.
+ * Ends what a dead owner left running, so that no turn shows as running to anyone who reads it (I12), and gives `cleaned`.
+ * What cannot be written now stays as it is, and the next reader tries again.
  */
 export async function cleanUp(parts: LeaseParts, sessionId: string, lease: StoredLease): Promise<LeaseVerdict | 'cleaned'> {
   const verdict = await leaseVerdict(parts, lease, { sessionId });
   if (verdict !== 'abandoned') return verdict;
   try {
-    await endLeftBehind(parts, sessionId);
+    await endAbandoned(parts, sessionId);
     return 'cleaned';
   } catch (error) {
-    // Somebody else took it meanwhile, it is deleted, or the record cannot be read or written: the caller only looks.
+    // Another host took it meanwhile, it was deleted, or the record cannot be read or written: the caller only reads.
     if (!RehydrateError.is(error) && !(error instanceof SqlError)) throw error;
     return RehydrateError.is(error) && error.code === 'session_busy' ? 'held' : verdict;
   }
@@ -264,9 +264,9 @@ export async function progressOf(parts: LeaseParts, sessionId: string): Promise<
 }
 
 /**
- * Sessions whose end could not be written: a turn stands as running, or the lease as held, though nothing lives. It is tried again until
- * the storage works, so that nobody has to wait for this host to sleep (I9, I12). `cleanUp` may find nothing to do; it rejects when the
- * storage still does not work.
+ * Sessions whose end could not be written: a turn shows as running, or the lease as held, although nothing is live. That is tried again until
+ * the storage works, so that nobody has to wait for this host to sleep (I9, I12). `cleanUp` may find nothing to do; it rejects while the
+ * storage does not work.
  */
 export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>, everyMs: number) {
   const open = new Map<string, ReturnType<typeof setTimeout>>();
@@ -276,7 +276,7 @@ export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>
   const attempt = (sessionId: string): Promise<boolean> =>
     cleanUp(sessionId).then(
       () => true,
-      // Another host has it, or it was deleted: then it is settled. Everything else may pass.
+      // Another host has it, or it was deleted: nothing is left to do. Any other failure may pass.
       (error: unknown) => RehydrateError.is(error) && (error.code === 'session_busy' || error.code === 'session_not_found'),
     );
 
@@ -292,12 +292,12 @@ export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>
   };
 
   return {
-    /** Tries in a while, and again and again. A next prompt of the session need not wait for it. */
+    /** Tries after `everyMs`, again and again. The session's next prompt need not wait for it. */
     later(sessionId: string): void {
       clearTimeout(open.get(sessionId));
       wait(sessionId);
     },
-    /** The host goes to sleep: everything open is tried once more, then left to the next host. */
+    /** The host goes to sleep: all that is open is tried once more, then left to the next host. */
     async end(): Promise<void> {
       ended = true;
       const left = [...open];

@@ -1,4 +1,4 @@
-/** The session manager: which sessions this host has in memory, one thing at a time for each, and no more alive than may be. */
+/** The session manager: which sessions this host has in memory, one operation at a time for each, and at most `liveSessions` of them live. */
 import { inBackground } from '../background-timer.ts';
 import { invalid, RehydrateError, sessionExists, sessionNotFound } from '../errors.ts';
 import { RPC, type Setting } from '../protocol/agent-protocol.ts';
@@ -14,7 +14,7 @@ import { unlessAborted } from '../unless-aborted.ts';
 import { redactError, type Agent } from './agent-startup.ts';
 import { hostClosed } from './arguments.ts';
 import type { Host, PromptOptions, ResumeOptions } from './host.ts';
-import { busy, cleanUp, createLeaseCleanup, endLeftBehind, letGo, takeLease, writeAsleep, type AsleepWork } from './lease.ts';
+import { busy, cleanUp, createLeaseCleanup, endAbandoned, releaseLease, takeLease, writeAsleep, type AsleepWork } from './lease.ts';
 import { updateEvents } from './logged-updates.ts';
 import type { HostParts } from './parts.ts';
 import { resolveKnown, secretValues } from './secrets.ts';
@@ -30,9 +30,9 @@ interface Entry {
   readonly session: Session;
   /** The end of the last thing that changed the session, so that the next waits for it. */
   tail: Promise<unknown>;
-  /** How much is under way or waits its turn. While there is any, the entry must stay the session's only one. */
+  /** How many operations run or wait for their turn. While there is one, the entry must stay the session's only one. */
   waiting: number;
-  /** How many calls of `request` wait for the agent: while there is any, the session is in use. */
+  /** How many calls of `request` wait for the agent: while there is one, the session is in use. */
   requests: number;
   /** A prompt from its first look at the record to its result; at most one. */
   prompt: Prompt | null;
@@ -42,13 +42,13 @@ interface Prompt {
   readonly abort: AbortController;
   readonly content: readonly ContentBlock[];
   readonly options: PromptOptions;
-  /** Tells its content from another's under the same idempotency key. */
+  /** Tells its content from that of another prompt with the same idempotency key. */
   readonly hash: Promise<string>;
   readonly result: Promise<PromptResult>;
   turn: RunningTurn | null;
 }
 
-/** The calls of a host that are about what lives in it. */
+/** The calls of a host that concern live sessions. */
 type LiveCalls = Pick<
   Host,
   | 'create'
@@ -68,7 +68,7 @@ export function createManager(parts: HostParts) {
   const { config, store, deletes } = parts;
   const { limits } = config;
   const entries = new Map<string, Entry>();
-  /** Set when the host goes to sleep: from then on nothing is opened, however late it was asked. */
+  /** Set when the host goes to sleep: from then on nothing is opened, whenever it was asked for. */
   let ended = false;
 
   // -------------------------------------------------------------- one thing at a time
@@ -85,14 +85,14 @@ export function createManager(parts: HostParts) {
   const liveOf = (sessionId: string): Live | null => entries.get(sessionId)?.session.live ?? null;
   const stateOf = (sessionId: string): Session['state']['kind'] => entries.get(sessionId)?.session.state.kind ?? 'asleep';
 
-  /** Forgets a session that is not in use, that nothing waits for, and of which nothing is known that the record does not have. */
+  /** Forgets a session that is not in use, that nothing waits for, and of which nothing is held that the record does not have. */
   function forget(sessionId: string): void {
     const entry = entries.get(sessionId);
     if (!entry || entry.waiting > 0 || entry.prompt || entry.session.state.kind !== 'asleep') return;
     if (!entry.session.secrets?.known.length && !entry.session.params) entries.delete(sessionId);
   }
 
-  /** Runs `work` when everything asked before for this session is over. */
+  /** Runs `work` when everything that was asked for this session before is done. */
   function serially<T>(sessionId: string, work: (entry: Entry) => Promise<T>): Promise<T> {
     const entry = entryOf(sessionId);
     entry.waiting += 1;
@@ -106,7 +106,7 @@ export function createManager(parts: HostParts) {
 
   // -------------------------------------------------------------- coming to life
 
-  /** Waits until another session may live. In the tick after it the caller takes the place. */
+  /** Waits until another session may become live. The caller takes the place as soon as this resolves. */
   async function makeRoom(): Promise<void> {
     for (;;) {
       if (ended) throw hostClosed();
@@ -123,7 +123,7 @@ export function createManager(parts: HostParts) {
     }
   }
 
-  /** Since when the session was not used, if it lives and nothing is under way. */
+  /** Since when the session has not been used, if it is live and nothing is under way. */
   function idleSince({ session, waiting, requests, prompt }: Entry): { readonly sessionId: string; readonly since: number }[] {
     const { sessionId, state, live } = session;
     const inUse = waiting > 0 || requests > 0 || prompt;
@@ -136,19 +136,19 @@ export function createManager(parts: HostParts) {
     if (client) session.client = client;
     const { live, state } = session;
     if (live) {
-      // Its prompt goes down the tiers: which session of its own the agent will have is not known yet.
+      // Its prompt is going down the tiers: which session of its own the agent will have is not known yet.
       if (!live.agentSession.isOpen) throw inProgress(session.sessionId, running?.turn?.turnId);
       live.usedAt = performance.now();
       return live;
     }
-    // It died, or is being ended, and that is not written down yet. One that ends by itself is not hurried: its exit tells the truth (I8).
+    // The agent died, or is being ended, and that is not in the log yet. One that ends by itself is not hurried, so that its exit is the true one (I8).
     if ('live' in state && state.live.agent.connection.ended) await state.live.over;
     await session.end({ kind: 'agent_gone', words: 'the agent is gone' }, 'kill');
     await makeRoom();
     const abort = new AbortController();
     const joined = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal;
     const made = await wake(session, { policy, abort, signal: joined });
-    // It came too late for the opening, and in time for what was to follow.
+    // An abort that came too late to stop the opening still stops what was to follow.
     joined.throwIfAborted();
     return made;
   }
@@ -163,7 +163,7 @@ export function createManager(parts: HostParts) {
     const hash = sha256Hex(JSON.stringify(content));
     if (running) {
       if (key === undefined || running.options.idempotencyKey !== key) {
-        // Another turn runs; one that is over has its result all the same.
+        // Another turn is running; this key may still be that of a finished one.
         const prior = key === undefined ? null : await store.turnByKey(sessionId, key);
         if (prior) return repeat(prior, await hash);
         throw inProgress(sessionId, running.turn?.turnId);
@@ -203,7 +203,7 @@ export function createManager(parts: HostParts) {
         const request = { turnId: config.newId(), content, contentHash, idempotencyKey, policy, params };
         const started = await startTurn(session, live, request);
         if (started) return started;
-        // It died before anything was stored or sent, so it is woken; one that was just woken is not.
+        // The agent died before anything was stored or sent, so the session is woken again, but only once.
         if (lives > 1) throw endedMeanwhile(sessionId);
       }
     });
@@ -212,18 +212,18 @@ export function createManager(parts: HostParts) {
     return turn.result;
   }
 
-  /** What the same key is told again. */
+  /** The result of a prompt that is repeated with its idempotency key. */
   async function repeat(prior: StoredTurn, hash: string): Promise<PromptResult> {
     const { sessionId } = prior;
     const key = prior.idempotencyKey as string;
     if (prior.contentHash !== hash) throw conflict(sessionId, key);
     let turn = prior;
     if (turn.state === 'running') {
-      // Not ours, or it would have been joined. Taking the lease ends it if its host is dead, and says who is not.
-      await serially(sessionId, settleLeftBehind);
+      // Not this host's, or it would have been joined. If its host is dead, taking the lease ends the turn; else that is `session_busy`.
+      await serially(sessionId, interruptAbandoned);
       turn = (await store.turnByKey(sessionId, key)) ?? turn;
     }
-    // It is over, and its end not yet in the record.
+    // Still running: the turn is over, but its end is not in the record yet.
     const { turnId, state, error, stopReason, report, lastSeq } = turn;
     if (state === 'running') throw inProgress(sessionId, turnId);
     if (error) throw new RehydrateError(error.code, error.message, { turnId, ...(error.data as object | undefined) });
@@ -244,7 +244,7 @@ export function createManager(parts: HostParts) {
       const { agent, agentSession, context, log } = await ensure(entry);
       const outcome = await agent.protocol.set(agentSession.id, asked, { ms: limits.settingMs });
       if (outcome.kind !== 'answered') throw redactError(context.redact, settingError(sessionId, asked, outcome, agentSession.reported));
-      // The agent may have told of it before it answered.
+      // The agent may have reported the change before it answered.
       const before = agentSession.reported;
       agentSession.wishes = withWish(agentSession.wishes, asked, before);
       agentSession.reported = withSetting(before, asked, outcome.value);
@@ -257,7 +257,7 @@ export function createManager(parts: HostParts) {
         asked.kind === 'option' || configOptions !== before.configOptions
           ? [{ sessionUpdate: 'config_option_update', configOptions: [...(configOptions ?? [])] }]
           : [];
-      // As it was asked comes first.
+      // What was asked for comes first.
       const said = (asked.kind === 'mode' ? [...mode, ...options] : [...options, ...mode]).map(
         (update) => ({ update, origin: 'host' }) as const,
       );
@@ -340,7 +340,7 @@ export function createManager(parts: HostParts) {
       }),
   };
 
-  /** What the agent answers to a request of the client's own. */
+  /** The agent's answer to a request of the client. */
   async function ask(live: Live, method: string, params: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     const { agent, context, agentSession } = live;
     const { sessionId } = context;
@@ -365,7 +365,7 @@ export function createManager(parts: HostParts) {
     return stored;
   }
 
-  /** No turn of a dead host shows as running. */
+  /** A turn that a dead host left is ended first, so that it does not show as running. */
   async function describe(stored: StoredSession): Promise<SessionInfo> {
     const { sessionId } = stored.info;
     const here = stateOf(sessionId);
@@ -377,7 +377,7 @@ export function createManager(parts: HostParts) {
 
   // -------------------------------------------------------------- the end
 
-  /** Ends what lives of the session, and tells the agent if it is for good. `then` runs in the same turn: nothing can bring it to life in between. */
+  /** Ends the live session, and has the agent close or delete its own with `tell`. `then` runs in the same operation: nothing can wake the session in between. */
   async function end(
     sessionId: string,
     cause: EndCause,
@@ -395,7 +395,7 @@ export function createManager(parts: HostParts) {
           { sessionId, cause: { kind: cause.kind } },
         ),
       );
-    // What holds the session up, such as a setting the agent does not answer, ends with the agent: so it is not waited for.
+    // A running operation, such as a setting that the agent does not answer, ends with the agent, so it is not waited for.
     else if (waiting > 0) void session.end(cause);
     await serially(sessionId, async () => {
       const told = session.state.kind === 'live';
@@ -405,7 +405,7 @@ export function createManager(parts: HostParts) {
     });
   }
 
-  /** The agent's own session of one that slept is deleted by a process of that agent which runs here anyway, if there is one: none is started for it. */
+  /** Has the agent's own session of one that slept deleted by a process of that agent which is running anyway, if there is one. */
   async function deleteAtAgent({ agent: name, agentSessionId }: Pick<SessionInfo, 'agent' | 'agentSessionId'>): Promise<void> {
     const agent = liveWith(name)[0]?.agent ?? (await parts.agents.runningIdle(name));
     if (agentSessionId !== null && agent?.facts.canDelete)
@@ -420,19 +420,19 @@ export function createManager(parts: HostParts) {
   }
 
   /** Ends what a dead host left running. Errors: `session_busy` when its host lives, `session_not_found`. */
-  async function settleLeftBehind({ session }: Entry): Promise<void> {
+  async function interruptAbandoned({ session }: Entry): Promise<void> {
     const { sessionId, state } = session;
     if (state.kind !== 'asleep') {
       const stored = await store.session(sessionId);
-      // What runs is ours, and ends by itself.
+      // It is live here, and its turn ends by itself.
       if (stored?.lease.owner === parts.self) return;
       // Another host took the session over, and this one has not noticed yet.
       await session.end({ kind: 'taken_over', words: 'the session was taken over by another host' }, 'kill');
     }
-    await endLeftBehind(parts, sessionId);
+    await endAbandoned(parts, sessionId);
   }
 
-  const cleanup = createLeaseCleanup((sessionId) => serially(sessionId, settleLeftBehind), limits.settleRetryMs);
+  const cleanup = createLeaseCleanup((sessionId) => serially(sessionId, interruptAbandoned), limits.settleRetryMs);
 
   const idleCheck = limits.idleMs > 0 ? inBackground(setInterval(endIdle, Math.max(5, Math.min(limits.idleMs / 4, 30_000)))) : undefined;
 
@@ -462,12 +462,12 @@ export function createManager(parts: HostParts) {
         else if (work) await writeAsleep(parts, sessionId, work);
         if (mcpServers) session.secrets = secretValues(session.secrets?.env ?? {}, mcpServers);
       }),
-    /** The values given for one session are known for the other, too. */
+    /** Values that were given for one session are held for the other, too. */
     shareSecrets(from: string, to: string): void {
       const secrets = entries.get(from)?.session.secrets;
       if (secrets) entryOf(to).session.secrets = secrets;
     },
-    /** The secret values that can be had without starting anything, for redaction. */
+    /** The secret values that are known without starting an agent, for redaction. */
     async knownSecrets(info: Pick<SessionInfo, 'sessionId' | 'envNames' | 'mcpServers'>) {
       const session = entries.get(info.sessionId)?.session;
       const held = session?.live?.context.secrets ?? session?.secrets;
@@ -486,15 +486,15 @@ export function createManager(parts: HostParts) {
       await Promise.all(ends);
       await cleanup.end();
     },
-    /** Lets a lease go that may be held although nothing lives, as soon as that can be written. */
+    /** Releases a lease that may be held although nothing is live, as soon as that can be written. */
     later: (sessionId: string) => cleanup.later(sessionId),
   };
 }
 
 /**
- * The record goes: first, in one small batch, nobody sees the session any more, then its rows go. Call it when nothing of the session
- * lives here. Errors: `session_not_found`, `session_busy`; `storage_full` and the like, and then either the record is as it was, or it
- * is gone for everybody and the error says that some of it is still on the disk.
+ * Deletes the record: one small batch hides the session, then its rows are removed. Call it when the session is not live
+ * here. Errors: `session_not_found`, `session_busy`; `storage_full` and the like, and then either the record is as it was, or it
+ * is hidden and the error says that some of it is still on the disk.
  */
 async function deleteRecord(parts: HostParts, sessionId: string): Promise<void> {
   const { config, store, deletes, subscriptions } = parts;
@@ -502,26 +502,26 @@ async function deleteRecord(parts: HostParts, sessionId: string): Promise<void> 
   const at = config.clock();
   try {
     await config.database.batch([
-      // Whoever took the session over meanwhile keeps it (I9).
+      // A host that took the session over meanwhile keeps it (I9).
       fenceAndTouch(fence, latestSeq, 0, at + config.limits.leaseMs, null),
       { sql: 'UPDATE acp_sessions SET deleted_at = ? WHERE session_id = ?', params: [at, sessionId], note: 'session deleted' },
     ]);
   } catch (error) {
     const stored = await store.session(sessionId).catch(() => undefined);
-    // Null: the answer was lost, and nobody sees it any more.
+    // Null: it was written, and only the answer was lost.
     if (stored !== null) {
       if (stored && stored.lease.generation !== fence.generation) throw busy(sessionId, stored.lease);
-      await letGo(parts, fence);
+      await releaseLease(parts, fence);
       throw storageError(error, `Session "${sessionId}" could not be deleted`);
     }
   }
-  // Whoever follows it is done.
+  // Its followers are done.
   subscriptions.end(sessionId);
   try {
     await removeDeleted(sessionId, deletes);
   } catch (error) {
     const left = await store.deletedSessions(sessionId).catch(() => null);
-    // The answer was lost, or another host finished it.
+    // It was written and the answer lost, or another host finished it.
     if (left?.length === 0) return;
     throw storageError(error, `Session "${sessionId}" was deleted, but some of it is still on the disk; the next host removes it`);
   }

@@ -1,6 +1,6 @@
 /**
- * What the agent asks of a person and waits for: permissions, and what it elicits. Question and answer are events; the answer is
- * stored before it is given. What nobody can answer any more is cancelled.
+ * What the agent asks a person and waits for: permissions and elicitations. Question and answer are events, and the answer is
+ * stored before it is given. A question that nobody can answer any more is cancelled.
  */
 import type { PermissionOption, ToolCallUpdate } from '@agentclientprotocol/sdk';
 import { invalid } from '../errors.ts';
@@ -22,9 +22,9 @@ interface Open {
   /** Of a permission: what is asked. */
   readonly request: PermissionRequested | null;
   readonly answer: (response: RpcResponse) => void;
-  /** What the agent is answered. */
+  /** The response for the agent. */
   readonly answered: Promise<RpcResponse>;
-  /** Aborted when its answer is not wanted any more. */
+  /** Aborted when an answer is no longer wanted. */
   readonly unwanted: AbortController;
   /** Set while an answer is being stored, so that a second one is refused. */
   settling: boolean;
@@ -43,8 +43,8 @@ const CANCELLED: Readonly<Record<QuestionKind, RpcResponse>> = {
 export const cancelled = (kind: QuestionKind): RpcResponse => CANCELLED[kind];
 
 /**
- * What can be chosen, or what is wrong with it. An answer is an id: of two options that have the same, one is offered; where they are of two
- * kinds, whoever rejects might allow.
+ * The options to choose from, or what is wrong with them. An answer is an id: of two options with the same id one is offered; if they are of
+ * two kinds they are refused, since an answer that is meant to reject might allow.
  */
 function optionsOf(options: unknown): PermissionOption[] | string {
   if (!Array.isArray(options) || !options.every((option) => typeof (option as PermissionOption | null)?.optionId === 'string'))
@@ -67,7 +67,7 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
 
   const ended = (entry: Open): NewEvent => endOfQuestion(entry, config.clock());
 
-  /** Stores the question, has it answered, and resolves with what the agent is answered. */
+  /** Stores the question, has it answered, and resolves to the response for the agent. */
   async function raise(
     { rpcId, turnId, kind }: Pick<Open, 'rpcId' | 'turnId' | 'kind'>,
     asked: Omit<PermissionRequested | ElicitationRequested, 'requestId'>,
@@ -97,7 +97,7 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
 
   const isOpen = ({ requestId, settling }: Open): boolean => open.has(requestId) && !settling;
 
-  /** Stores the answer, then gives it; without one the question is cancelled. False where it was cancelled while its answer was being stored. */
+  /** Stores the answer, then gives it; null cancels the question. False where it was cancelled while its answer was being stored. */
   async function settle(
     entry: Open,
     given: Omit<PermissionResolved, 'requestId'> | Omit<ElicitationResolved, 'requestId'> | null,
@@ -127,7 +127,7 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
     id === null || !!request?.options.some(({ optionId }) => optionId === id);
 
   return {
-    /** Asks the rule, and else a person. */
+    /** Asks the rule; when that leaves it open, a person. */
     async ask(rpcId: RpcId, { toolCall, options }: Fields, turnId: string | null): Promise<RpcResponse> {
       const offered = optionsOf(options);
       if (typeof offered === 'string') return { error: { code: RPC.invalidParams, message: `Invalid params: ${offered}` } };
@@ -148,7 +148,7 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
       return raise({ rpcId, turnId, kind: 'elicitation' }, { question }, async (entry) => {
         const response = await Promise.race([answerOf(entry.unwanted.signal), entry.answered]);
         if (!isOpen(entry)) return;
-        // Whoever cannot answer has not answered: it is no error of the agent's.
+        // A client that cannot answer has not answered; the agent need not fail for it.
         if ('error' in response) await settle(entry, null);
         else await settle(entry, { answer: redact(response.result) as ElicitationResolved['answer'], by: 'client' }, response);
       });
@@ -188,7 +188,7 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
         answer(CANCELLED[kind]);
         unwanted.abort();
       }
-      // Behind an answer that is being stored, too: it was not given.
+      // Also after an answer that is just being stored: it was not given.
       return all.map(ended);
     },
 

@@ -1,4 +1,4 @@
-/** Values that are never on disk: taken out when a session is created, resolved by name again when it resumes. */
+/** Values that are never on disk: removed when a session is created, and resolved by name again when it resumes. */
 import type { McpServer } from '@agentclientprotocol/sdk';
 import { invalid, RehydrateError } from '../errors.ts';
 import type { McpPlace, SecretRef, Secrets } from '../ports.ts';
@@ -13,7 +13,7 @@ export interface SecretValues {
   readonly known: readonly Pair[];
 }
 
-/** Where an MCP server has values, and what they are. A server should have one; what has both hides both. */
+/** The fields of an MCP server that have values, and their kinds. A server should have one of them; if it has both, both are hidden. */
 const FIELDS = [
   ['env', 'mcp-env'],
   ['headers', 'mcp-header'],
@@ -43,7 +43,7 @@ export function checkServers(servers: readonly McpServer[]): void {
   servers.forEach(fieldsOf);
 }
 
-/** The servers as stored: names stay, values go, and what else lies beside them. */
+/** The servers as stored: of a value only the name stays, without anything beside it. */
 export function withoutValues(servers: readonly McpServer[]): McpServer[] {
   return servers.map(
     (server) =>
@@ -89,8 +89,8 @@ interface Missing {
 }
 
 /**
- * Every value by its name, and which were not there. What this host was given and still holds comes first, a server's values only
- * for the very server they were given with: when the record has it otherwise by now, the port is asked for the place it has there.
+ * Every value by its name, and those that are missing. What this host was given and still holds comes first; a server's values only
+ * for the very server that they were given with: if the record has that server otherwise by now, the port is asked for the one in the record.
  */
 async function resolveAll(
   secrets: AskSecret,
@@ -127,7 +127,7 @@ async function resolveAll(
   return { values: secretValues(env, servers), missing };
 }
 
-/** Every value of a session. Error: `secret_missing`, naming all that are not there, before any agent starts. */
+/** Every value of a session. Error: `secret_missing`, naming all that are missing, before any agent starts. */
 export async function resolveSecrets(
   secrets: AskSecret,
   session: Named,
@@ -145,7 +145,7 @@ export async function resolveSecrets(
   );
 }
 
-/** An environment can hold no header: a variable of its name could be meant for anybody. */
+/** A header is not looked for in the environment: a variable of its name could be meant for any server. */
 function adviceFor(missing: readonly Missing[]): string {
   const namesOf = (...kinds: SecretRef['kind'][]) =>
     missing
@@ -163,7 +163,7 @@ function adviceFor(missing: readonly Missing[]): string {
     .join(' ');
 }
 
-/** The values that can be had, for redacting what is only read. */
+/** The values that can be resolved, for redacting what is only read. */
 export async function resolveKnown(secrets: AskSecret, session: Named, held?: SecretValues | null): Promise<SecretValues['known']> {
   return (await resolveAll(secrets, session, held)).values.known.filter(({ value }) => value !== '');
 }

@@ -1,7 +1,7 @@
 /**
- * Committed events to those who follow a session: stored first, then live, with no gap and no repeat
- * (I2). A follower that falls behind is fed from the database again instead of a growing buffer (I10), and what
- * another host of the database wrote is looked for now and then.
+ * Committed events for the followers of a session: stored ones first, then live ones, with no gap and no repeat
+ * (I2). A follower that falls behind is fed from the database again instead of from a growing buffer (I10), and what
+ * another host wrote is looked for now and then.
  */
 import { inBackground } from '../background-timer.ts';
 import { invalid, sessionNotFound } from '../errors.ts';
@@ -13,7 +13,7 @@ import type { SessionEvent, SessionInfo } from '../types.ts';
 interface Follower {
   waiting: SessionEvent[];
   waitingBytes: number;
-  /** What is waiting is not all: it is in the database. */
+  /** Not all of what it has not seen is waiting here: the rest is in the database. */
   lagged: boolean;
   ended: boolean;
   wake: (() => void) | null;
@@ -24,7 +24,7 @@ interface Followed {
   readonly followers: Set<Follower>;
   /** The last number that any of them was given or offered. */
   seen: number;
-  /** Tells the session from another one of the same id; null until it was looked at. */
+  /** Tells the session from a later one of the same id; null until it was read. */
   firstSeq: number | null;
 }
 
@@ -33,7 +33,7 @@ export type Subscriptions = ReturnType<typeof createSubscriptions>;
 export interface SubscriptionOptions {
   readonly store: Store;
   readonly limits: Pick<Limits, 'subscriberEvents' | 'subscriberBytes' | 'followMs'>;
-  /** How far a session has come, once nothing that a dead host left running shows as such; null when there is none. */
+  /** How far a session has come, after what a dead host left running was ended; null when there is no such session. */
   readonly progress: (sessionId: string) => Promise<SessionProgress | null>;
 }
 
@@ -57,7 +57,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   };
 
   const end = (sessionId: string) => each(sessionId, (follower) => (follower.ended = true));
-  /** Something was written that was not published: followers look into the database. */
+  /** Something was written without being published: followers read the database. */
   const invalidate = (sessionId: string) => each(sessionId, (follower) => (follower.lagged = true));
 
   const look = async (sessionId: string, followed: Followed): Promise<void> => {
@@ -68,7 +68,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   };
 
   let looking: Promise<unknown> | null = null;
-  /** Another host's work is not published here. What cannot be read now may be at the next look; a follower that reads says so itself. */
+  /** What another host writes is not published here. What cannot be read now may be the next time; a follower that reads reports the failure itself. */
   const lookAtAll = () => {
     looking ??= Promise.allSettled([...sessions].map(([sessionId, followed]) => look(sessionId, followed))).then(() => (looking = null));
   };
@@ -93,7 +93,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
     timer = undefined;
   };
 
-  /** What was found is not kept for as long as the follower stays. */
+  /** A function of its own, so that what was read is not kept for as long as the follower stays. */
   const begin = async (sessionId: string, followed: Followed, after: number): Promise<void> => {
     const found = await progress(sessionId);
     if (!found) throw sessionNotFound(sessionId);
@@ -137,11 +137,11 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
       if (signal?.aborted) stop();
       let cursor = after;
       try {
-        // Looked for only now that whoever deletes it would find this follower.
+        // Only now, when a delete would find this follower.
         if (!follower.ended) await begin(sessionId, followed, after);
         for (;;) {
           if (follower.lagged) {
-            // From here on live events are kept again; what the page holds already is skipped by its number.
+            // From here on live events are kept again; those that the page has, too, are skipped by their number.
             Object.assign(follower, { waiting: [], waitingBytes: 0, lagged: false });
             for (let limit = FIRST_PAGE; ;) {
               const page = await store.events(sessionId, { after: cursor, limit });
@@ -180,7 +180,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   };
 }
 
-/** Throws where no event of this log has the number, and it is not 0, the start. */
+/** Throws when the number is not 0, the start, and no event of this log has it. */
 export function checkCursor(sessionId: string, after: number, { firstSeq, latestSeq }: Pick<SessionInfo, 'firstSeq' | 'latestSeq'>): void {
   if (after === 0 || (after >= firstSeq - 1 && after <= latestSeq)) return;
   const why =

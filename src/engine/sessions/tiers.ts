@@ -8,7 +8,7 @@ import { describeError, failureError, limitFault, quoteDiagnostics } from '../pr
 import type { RpcError } from '../protocol/json-rpc.ts';
 import { classOf, isConversation } from '../protocol/updates.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
-import { nextStep, verifyResume, type NativeMethod, type TriedStep } from '../resume/decide.ts';
+import { isNative, nextStep, verifyResume, type NativeMethod, type TriedStep } from '../resume/decide.ts';
 import type { StoredSession } from '../storage/rows.ts';
 import type { LastKnown, NewEvent } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
@@ -77,8 +77,6 @@ export function findAgent<T>(search: TierSearch, signal: AbortSignal, commit: (f
   };
   return withAgent(start, (agent) => throughTheTiers(search, agent), commit);
 }
-
-const isNative = (method: AttemptMethod): method is NativeMethod => method === 'session/resume' || method === 'session/load';
 
 /** Errors: those of calling an agent, and what `nextStep` stops with. */
 export async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found> {

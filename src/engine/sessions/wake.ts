@@ -8,7 +8,7 @@ import { NOTHING_REPORTED } from '../protocol/reported-state.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import type { ResumeAttempt, ResumePolicy, ResumeReport } from '../types.ts';
 import { AgentSession, contextOf } from './agent-session.ts';
-import { letGo, takeLease } from './lease.ts';
+import { releaseLease, takeLease } from './lease.ts';
 import { resolveSecrets } from './secrets.ts';
 import { openLog, type Live, type Session, type Basis, type Turn } from './session.ts';
 import { reportedColumns, wishesOf } from './settings.ts';
@@ -55,7 +55,7 @@ export function wake(session: Session, { policy, abort, signal }: WakeOptions): 
     } catch (error) {
       log.stop();
       await log.writer.settled();
-      await letGo(parts, fence);
+      await releaseLease(parts, fence);
       throw error;
     }
   });

@@ -1,6 +1,7 @@
 /**
  * What a host needs of an agent, whichever version of ACP it speaks. Each version is one module that implements
- * `AgentProtocol` (`v1.ts`, `v2.ts`), and `versions.ts` finds out which it is; sessions, log, matching and transcript know no versions and no method names.
+ * `AgentProtocol` (`v1.ts`, `v2.ts`), and `versions.ts` finds out which one applies; sessions, log, matching and transcript know neither
+ * versions nor method names.
  */
 import type {
   AuthMethod,
@@ -41,14 +42,14 @@ export interface SessionParams {
   readonly cwd: string;
   readonly mcpServers: readonly McpServer[];
   readonly additionalDirectories: readonly string[];
-  /** What the client wants the agent to have besides: `_meta`, parameters of extensions. */
+  /** What else the client wants the agent to have: `_meta`, parameters of extensions. */
   readonly extra?: Extra;
 }
 
-/** Further parameters of a call, passed on as they are. What the protocol has itself is never taken from them. */
+/** Further parameters of a call, passed on as they are. They never replace the protocol's own. */
 export type Extra = Readonly<Record<string, unknown>>;
 
-/** Modes, options and commands as an answer carries them; what it does not say is absent. */
+/** Modes, options and commands from an answer; what it does not say is absent. */
 export interface AnsweredSettings {
   readonly modes?: SessionModeState;
   readonly configOptions?: SessionConfigOption[];
@@ -61,14 +62,14 @@ export interface NewAgentSession {
   readonly settings: AnsweredSettings;
   /** What else is in the answer: `_meta`, fields of extensions. */
   readonly rest: Readonly<Record<string, unknown>>;
-  /** The answer, for the error of one that names none. */
+  /** The answer, for the error when it names no session. */
   readonly raw: unknown;
 }
 
 /** A page of the agent's own list. */
 export interface ListedSessions {
   readonly sessions: readonly { readonly sessionId: string; readonly cwd?: string; readonly title?: string; readonly updatedAt?: string }[];
-  /** Undefined on the last page. What is no string is passed on: it ends the reading. */
+  /** Undefined on the last page. Anything that is not a string is passed on, and ends the reading. */
   readonly nextCursor: unknown;
 }
 
@@ -76,27 +77,27 @@ export type Setting =
   | { readonly id: string; readonly kind: 'option'; readonly value: string | boolean }
   | { readonly id: 'mode'; readonly kind: 'mode'; readonly value: string };
 
-/** How a turn came to its end, by the agent's word. */
+/** How a turn ended, as the agent says. */
 export type TurnAnswer =
-  /** `said` is all of the answer: usage, ids, `_meta`. */
+  /** `said` is the whole answer: usage, ids, `_meta`. */
   | { readonly kind: 'stopped'; readonly stopReason: StopReason; readonly said: Readonly<Record<string, unknown>> }
   | { readonly kind: 'refused'; readonly error: RpcError }
-  /** It is no answer of the protocol's. */
+  /** It is not an answer that the protocol knows. */
   | { readonly kind: 'garbled'; readonly said: unknown };
 
-/** What an agent tells without being asked. */
+/** What an agent says without being asked. */
 export type AgentNotification =
   | {
       readonly kind: 'update';
       readonly update: SessionUpdate;
       readonly meta: Readonly<Record<string, unknown>> | undefined;
       readonly agentSessionId: unknown;
-      /** What it says of the turn that runs: to be called when the update was heard. */
+      /** What it means for the running turn: to be called once the update has been taken. */
       readonly after?: () => void;
     }
-  /** It does not want an answer to its request any more. */
+  /** The agent no longer wants an answer to its request. */
   | { readonly kind: 'withdrawn'; readonly requestId: unknown }
-  /** An extension, or nothing that ACP has. */
+  /** An extension, or anything else that ACP does not have. */
   | { readonly kind: 'other'; readonly method: string; readonly params: Readonly<Record<string, unknown>> };
 
 export type AgentUpdate = Extract<AgentNotification, { kind: 'update' }>;
@@ -105,19 +106,19 @@ export interface AgentProtocol {
   readonly facts: AgentFacts;
   authenticate(methodId: string, patience: Patience): Promise<Outcome>;
   newSession(params: SessionParams, patience: Patience): Promise<Outcome<NewAgentSession>>;
-  /** `resume` brings no replay, `load` the whole of it, as updates before the answer. */
+  /** `resume` brings no replay, `load` the whole session, as updates before the answer. */
   takeUp(how: 'resume' | 'load', agentSessionId: string, params: SessionParams, patience: Patience): Promise<Outcome<AnsweredSettings>>;
-  /** Of one directory, or of all. Null when the answer is no list. */
+  /** Of one directory, or of all. Null when the answer is not a list. */
   listSessions(cwd: string | undefined, cursor: string | undefined, patience: Patience): Promise<Outcome<ListedSessions | null>>;
-  /** Sends a prompt. `over` runs in the order of messages when the turn is, with null when the agent ended first. */
+  /** Sends a prompt. `over` runs in the order of messages when the turn ends, with null when the agent ended first. */
   prompt(agentSessionId: string, blocks: readonly ContentBlock[], over: (answer: TurnAnswer | null) => void, extra?: Extra): void;
-  /** Asks for the end of the running turn. */
+  /** Asks the agent to end the running turn. */
   cancel(agentSessionId: string): void;
   set(agentSessionId: string, setting: Setting, patience: Patience): Promise<Outcome<AnsweredSettings>>;
   closeSession(agentSessionId: string, patience: Patience): Promise<Outcome>;
   deleteSession(agentSessionId: string, patience: Patience): Promise<Outcome>;
   forkSession(agentSessionId: string, params: SessionParams, patience: Patience): Promise<Outcome<NewAgentSession>>;
-  /** A request or notification that is none of the above: an extension's. */
+  /** Any other request or notification: an extension's. */
   request(method: string, params: unknown, over: (response: RpcResponse | null) => void): void;
   notify(method: string, params: unknown): void;
   readNotification(method: string, params: Readonly<Record<string, unknown>>): AgentNotification;
@@ -126,8 +127,8 @@ export interface AgentProtocol {
 }
 
 /**
- * What a host says to its agents itself, in any version. Passed on for somebody else, a prompt would be in no record (I1), and what
- * makes, takes up or ends an agent session would do so behind the session's back.
+ * What a host says to its agents itself, in any version. Passed on for a caller, a prompt would be in no record (I1), and what
+ * makes, takes up or ends an agent session would do so without the session knowing.
  */
 export const HOSTS_OWN_METHODS: ReadonlySet<string> = new Set([
   'initialize',

@@ -10,7 +10,7 @@ export const beginning = (text: string, chars: number): string => (text.length >
 /** As much of an agent's own words as stands in a message of ours; `data.error` has what was taken of it, up to `errorChars`. */
 export const WORDS_CHARS = 600;
 
-/** What goes with an error, be it of any size: it is looked through, quoted and stored. Of one that is longer, the beginning of its JSON. */
+/** Data that goes with an error, which is looked through, quoted and stored: as it is, or the beginning of its JSON. */
 export function errorData(value: unknown): unknown {
   const json = JSON.stringify(value) ?? '';
   return json.length > FIXED_LIMITS.errorChars ? beginning(json, FIXED_LIMITS.errorChars) : value;

@@ -1,6 +1,6 @@
 /**
- * The connection to one live agent: its process, the JSON-RPC peer, and the waiting for answers. Every way a call can come
- * out is one of four; nothing here throws for what an agent does.
+ * The connection to one live agent: its process, the JSON-RPC peer, and the waiting for answers. A call has one
+ * of four outcomes; nothing here throws because of what an agent does.
  */
 import { describeExit, type AgentExit, type AgentLauncher, type AgentProcess, type AgentSpec } from '../ports.ts';
 import { RehydrateError, type ErrorCode } from '../errors.ts';
@@ -31,17 +31,17 @@ export interface Connection {
   /** Sends a request; `settle` runs in the order of messages, with null when the agent ended first. */
   start(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
   notify(method: string, params: unknown): void;
-  /** When the agent last sent a message, of `performance.now`. */
+  /** When the agent last sent a message, by `performance.now`. */
   readonly heardAt: number;
   /** Waits, and counts it as the agent's time. */
   wait(ms: number): Promise<void>;
   /** Settles when the process tree is gone and everything it said has been handled. */
   readonly gone: Promise<AgentExit>;
-  /** How it went, for a sentence. */
+  /** How it ended, as part of a sentence. */
   readonly exitDescription: string;
   /** The exit, once there is one. */
   readonly exit: AgentExit | null;
-  /** True from the moment its output or its process ended: nothing that is sent now arrives. `exit` and `gone` follow. */
+  /** True from the moment its output or its process ended: nothing that is sent from then on arrives. `exit` and `gone` follow. */
   readonly ended: boolean;
   /** What was wrong with its output, when that is why the host ended it. */
   readonly fault: Error | null;
@@ -53,7 +53,7 @@ export interface Connection {
 }
 
 const NOISE_KEPT = 20;
-/** An agent that talks on and never answers is waited for no longer than this many silences. */
+/** How many silences an agent that talks on and never answers is waited for. */
 const MOST_SILENCES = 10;
 
 export async function openConnection(
@@ -90,7 +90,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     await Promise.race([peer.closed, process.exited]);
     ended = true;
     const exited = await within(process.exited, FIXED_LIMITS.exitGraceMs);
-    // It closed its output and stays: it can say nothing any more, and is not let go as if it had been asked.
+    // It closed its output and stays: it can say nothing more, so it is killed, not asked.
     if (exited === undefined) fault = (await within(peer.closed, 0)) ?? new Error('it closed its output and stayed');
     exit = withoutTokens(exited ?? because(fault as Error, await process.end('kill')));
     if ((await within(peer.closed, FIXED_LIMITS.exitGraceMs)) === undefined) peer.close();
@@ -154,7 +154,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
   };
 }
 
-/** The value, or undefined when it does not come in time. */
+/** The value, or undefined if it does not come in time. */
 export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
@@ -164,12 +164,12 @@ export async function within<T>(promise: Promise<T>, ms: number): Promise<T | un
   }
 }
 
-/** A kill is told with its reason; one that the process's own side gives comes first. */
+/** A kill is reported with its reason; the launcher's own reason comes first. */
 function because({ message }: Error, exit: AgentExit): AgentExit {
   return exit.kind === 'killed' ? { ...exit, why: exit.why ?? message.replace(/\.$/, '') } : exit;
 }
 
-/** What an agent wrote for people may have keys in it that nobody told us about. */
+/** What an agent wrote for people may contain keys that nobody told us about. */
 function withoutTokens(exit: AgentExit): AgentExit {
   return {
     ...exit,
@@ -186,7 +186,7 @@ export function quoteDiagnostics(diagnostics: string): string {
   return lines ? ` It last wrote:\n${lines}` : '';
 }
 
-/** What an agent gave as its error, for a sentence: code, message, and its own reason where it lies in `data`. */
+/** An agent's error, as part of a sentence: code, message, and its reason where `data` has one. */
 export function describeError({ code, message, data }: RpcError): string {
   const details = typeof data === 'string' ? data : (data as { details?: unknown } | null | undefined)?.details;
   const reason = typeof details === 'string' && details !== message ? cutWords(details.trim()) : '';
@@ -195,12 +195,12 @@ export function describeError({ code, message, data }: RpcError): string {
 
 const cutWords = (text: string): string => beginning(text, WORDS_CHARS);
 
-/** The limit that the agent ran into and was ended for, if that is how it went. */
+/** The limit for which the agent was ended, if it was. */
 export function limitFault(connection: Connection): RehydrateError | null {
   return RehydrateError.is(connection.fault) ? connection.fault : null;
 }
 
-/** The error of a call whose failure ends the operation. Waits for how an agent that ended went. */
+/** The error of a call whose failure ends the operation. If the agent ended, waits until it is known how. */
 export async function failureError(
   failure: Failure,
   agent: string,

@@ -33,7 +33,7 @@ export interface PeerHandlers {
   onNotification(method: string, params: Readonly<Record<string, unknown>>): void;
   /** Awaited before the next message is read, unless it is null: this is how reading from the agent stops. */
   room(): Promise<void> | null;
-  /** A message that is no JSON-RPC, or answers nothing that was asked. Kept for diagnosis, never fatal. */
+  /** A message that is not JSON-RPC, or answers nothing that was asked. Kept for diagnosis, never fatal. */
   onNoise(what: string): void;
 }
 
@@ -48,7 +48,7 @@ export interface Peer {
   request(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
   /** One that cannot be sent is told as noise. */
   notify(method: string, params: unknown): void;
-  /** When the agent last sent a message, of `performance.now`. */
+  /** When the agent last sent a message, by `performance.now`. */
   readonly heardAt: number;
   /** Resolves when the agent has said its last word, with the transport's error if it broke. */
   readonly closed: Promise<Error | null>;
@@ -65,9 +65,9 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   let closing = false;
   let heardAt = performance.now();
 
-  /** What broke the connection from our side. */
+  /** Why we broke the connection, if we did. */
   let broken: Error | null = null;
-  /** A failed write is no news of its own: the reading side ends too, and says how. One that the transport refuses ends it. */
+  /** A failed write is not reported by itself: the reading side ends, too, and says how. One that the transport refuses ends the connection. */
   const write = (message: AnyMessage): Promise<void> =>
     writer.write(message).catch((error: unknown) => {
       handlers.onNoise(`could not be sent to: ${words(error)}`);

@@ -27,7 +27,7 @@ export function learn(known: ReportedState, update: Readonly<Record<string, unkn
   return changed.length === 0 ? null : Object.fromEntries(changed);
 }
 
-/** What a state update says, as far as anybody can use it; and whether some of it is left over that nobody can. */
+/** What a state update says, as far as it can be used, and whether some of it cannot. */
 interface Reading {
   readonly says: Partial<ReportedState> | null;
   readonly isUnreadable: boolean;
@@ -47,7 +47,7 @@ const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
       return { says: says && { ...says, ...(modes ? { modes } : {}) }, isUnreadable };
     },
     state_update: ({ sessionUpdate: _kind, ...activity }, known) => ({
-      // Whoever has said nothing is idle; what else the first word tells is of an earlier life.
+      // An agent that has said nothing is idle; whatever else comes with its first `idle` is about an earlier process.
       says: known.activity === undefined && activity['state'] === 'idle' ? null : { activity },
       isUnreadable: false,
     }),
@@ -63,7 +63,7 @@ const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
   }),
 );
 
-/** In the order that they had, since a state is compared as it is written. */
+/** With the fields in the order they had, since states are compared as JSON. */
 export const inMode = (modes: SessionModeState | null, currentModeId: string): SessionModeState => ({
   ...(modes ?? { availableModes: [] }),
   currentModeId,
@@ -80,7 +80,7 @@ function read(known: ReportedState, update: Fields): Reading {
 /** What an update says of the state, new or not; null when nothing. */
 export const readState = (update: Fields, known = NOTHING_REPORTED): Partial<ReportedState> | null => read(known, update).says;
 
-/** Whether a state update holds what nobody can use, so that what was reported cannot tell whether it says anything new. */
+/** Whether a state update holds entries that cannot be used, so that the reported state cannot tell whether it says anything new. */
 export const isUnreadable = (update: Fields): boolean => read(NOTHING_REPORTED, update).isUnreadable;
 
 export function objectOf(value: unknown): Readonly<Record<string, unknown>> | null {
@@ -112,7 +112,7 @@ export function readConfigOptions(value: unknown): SessionConfigOption[] | null 
   return withText(options, 'id') as unknown as SessionConfigOption[];
 }
 
-/** The values that an option offers, those of its groups among them, as far as they are any. */
+/** The values that an option offers, including those in groups, as far as they can be used. */
 export function valuesOf(option: Fields) {
   const values = (Array.isArray(option['options']) ? option['options'] : []).flatMap((value: unknown) => {
     const group = objectOf(value)?.['options'];
@@ -121,7 +121,7 @@ export function valuesOf(option: Fields) {
   return withText(values, 'value');
 }
 
-/** In ACP v2 the modes are an option of the category `mode`; null where there is none. */
+/** In ACP v2 the modes are an option of the category `mode`; null without one. */
 export function modesAmong(configOptions: unknown): SessionModeState | null {
   const option = withText(configOptions, 'configId').find(({ category }) => category === 'mode');
   if (!option || typeof option['currentValue'] !== 'string') return null;

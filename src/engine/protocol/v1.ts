@@ -1,4 +1,4 @@
-/** ACP v1: its method names and the shapes of its answers, and nobody else's business. What v2 shares, it takes from here. */
+/** ACP v1: its method names and the shapes of its answers. v2 takes from here what it shares. */
 import type { AuthMethod, Implementation, McpServer } from '@agentclientprotocol/sdk';
 import type { SessionUpdate, StopReason } from '../types.ts';
 import type {

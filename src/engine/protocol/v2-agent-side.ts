@@ -1,7 +1,7 @@
 /**
  * The agent's side of ACP in the version that the client asked for in `initialize`, in front of one that answers in v1. Our own agent
- * side and the scripted agents are served through it. What v1 has no word for (the snapshot of the state, the answer to a prompt that
- * was inserted) is told here. Updates may be of either version, as the log has them, and are told in the client's.
+ * side and the scripted agents are served through it. What v1 does not have (the snapshot of the state, the answer to a prompt that
+ * was inserted) is made here. Updates may be of either version, as the log has them, and are told in the client's.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { MessageStream } from '../ports.ts';
@@ -14,16 +14,16 @@ import type { Fields, ToolCallReport } from './updates.ts';
 export interface BothVersions {
   /** What the side that speaks v1 reads and writes. */
   readonly stream: MessageStream;
-  /** What the client is spoken to in. */
+  /** The version that the client is spoken to in. */
   readonly version: 1 | 2;
 }
 
 export interface BothVersionsOptions {
-  /** What is spoken. Default: both. Whoever asks for another gets the newest of them. */
+  /** The versions spoken. Default: both. A client that asks for another gets the newest of them. */
   readonly speaks?: readonly (1 | 2)[];
-  /** Says why a turn stopped (default), as an agent should; not all do. */
+  /** Whether to say why a turn stopped (default), as agents should; not all do. */
   readonly stopReasons?: boolean;
-  /** The state is told before the answer to a resume (default), or after it. */
+  /** Whether the state is sent before the answer to a resume (default), or after it. */
   readonly snapshot?: 'before' | 'after';
 }
 
@@ -39,24 +39,24 @@ type Message = {
 interface Told {
   modes: Fields | null;
   options: readonly Fields[];
-  /** The prompt that runs: the id of its request until that was answered. */
+  /** The running prompt, with the id of its request. */
   prompt: { readonly id: Message['id']; readonly blocks: unknown; isAnswered: boolean; messageId: string } | null;
-  /** Whether a turn of another client runs, as far as that was told. */
+  /** Whether a turn of another client runs, as far as was said. */
   othersTurn: boolean;
-  /** The message that was told last. */
+  /** The message that was sent last. */
   last: { readonly role: string; readonly id: string } | null;
-  /** Of tool calls that were told in v1: their content, which v1 only knows whole. */
+  /** The content of tool calls that were sent in v1, where it is always sent whole. */
   readonly calls: Map<string, readonly unknown[]>;
-  /** Of terminals that were told in v1: what they put out. */
+  /** The output of terminals that were sent in v1. */
   readonly terminals: Map<string, ToolCallReport>;
 }
 
-/** Of so many tool calls is known that they have begun. */
+/** How many tool calls are remembered to have begun. */
 const CALLS_KEPT = 1_000;
-/** Of so many terminals is known what they put out, and of each so many characters as they were sent. */
+/** How many terminals' output is remembered, and how many characters of each, in base64. */
 const TERMINALS_KEPT = 16;
 const TERMINAL_CHARS = 256 * 1024;
-/** Of so many sessions, and of those with a turn, is known what was told. A client may name as many as it likes. */
+/** How many sessions are remembered, besides those with a running turn. A client may name as many as it likes. */
 const SESSIONS_KEPT = 1_000;
 
 /** Requests that the user answers. */
@@ -71,9 +71,9 @@ export function createWire(toClient: (message: object) => void, options: BothVer
   let version: 1 | 2 = 1;
   let made = 0;
   const sessions = new Map<string, Told>();
-  /** Requests of the client whose answers read otherwise in v2. */
+  /** Requests of the client whose answers are different in v2. */
   const asked = new Map<Message['id'], { readonly method: string; readonly params: Fields }>();
-  /** Requests that hold up a turn until they are answered. */
+  /** Requests that a turn waits for. */
   const blocking = new Map<Message['id'], string>();
 
   const send = (message: object): void => toClient({ jsonrpc: '2.0', ...message });
@@ -93,7 +93,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
       calls: new Map(),
       terminals: new Map(),
     };
-    // The one that was used last is the last.
+    // The map keeps the one used last at its end.
     sessions.delete(id);
     sessions.set(id, known);
     if (sessions.size > SESSIONS_KEPT)
@@ -133,7 +133,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
       unblock(id);
       return message;
     }
-    // A notification is answered by nobody; those that v2 has are those of v1.
+    // Notifications are not answered; v2 has the same as v1.
     if (id === undefined) return message;
     const refuse = (code: number, words: string): null => {
       send({ id, error: { code, message: words } });
@@ -147,13 +147,13 @@ export function createWire(toClient: (message: object) => void, options: BothVer
       case 'session/load':
       case 'session/set_mode':
       case 'authenticate':
-        return refuse(RPC.methodNotFound, `Method not found: ${method} is none of ACP v2`);
+        return refuse(RPC.methodNotFound, `Method not found: ${method} is not a method of ACP v2`);
       case 'auth/login':
         return { ...message, method: 'authenticate' };
       case 'session/new':
         return ask(method, { ...params, mcpServers: serversV1(params['mcpServers'] ?? []) });
       case 'session/fork':
-        // Where none are named, those of the original stay.
+        // Without the field, those of the original stay.
         return ask(method, { ...params, ...('mcpServers' in params ? { mcpServers: serversV1(params['mcpServers']) } : {}) });
       case 'session/resume': {
         const { replayFrom: from = null, ...rest } = params;
@@ -163,7 +163,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
         return ask(from === null ? method : 'session/load', { ...rest, mcpServers: serversV1(params['mcpServers'] ?? []) });
       }
       case 'session/prompt':
-        // One that comes while another runs is refused, or told the end of that one: it is no turn of its own.
+        // A prompt that comes while another runs is refused, or answered with the end of that one: it is not a turn of its own.
         told(params['sessionId']).prompt ??= { id, blocks: params['prompt'], isAnswered: false, messageId: '' };
         return ask(method, params);
       case 'session/set_config_option': {
@@ -202,7 +202,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     const { id, method } = message;
     const params = fieldsOf(message.params);
     const sessionId = stringOf(params['sessionId']);
-    // One that wants an answer is the client's to refuse.
+    // One with an id is a request, for the client to refuse.
     const isUpdate = method === 'session/update' && id === undefined;
     if (version === 1) {
       if (!isUpdate) return send(message);
@@ -276,7 +276,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     const kind = stringOf(said['sessionUpdate']);
     const pass = (changes: object = {}): void => tell(sessionId, { ...said, ...changes }, meta);
     const role = /^(user|agent)_(message|thought)(_chunk)?$/.exec(kind)?.[1];
-    // A record says which message is the prompt: what others did meanwhile may come before it. Without one, whatever comes is of this turn.
+    // A record says which message is the prompt: what other clients did meanwhile may come before it. Without a record everything belongs to this turn.
     const record = recordOf(meta);
     const begins = record ? record['turnId'] !== undefined : role !== undefined || kind === 'tool_call' || kind === 'plan';
     if (prompt && !prompt.isAnswered && begins) {
@@ -289,7 +289,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     }
     switch (kind) {
       case 'user_message_chunk':
-        // It was told whole.
+        // It was sent whole.
         if (prompt && said['messageId'] === prompt.messageId) return;
         return pass({ messageId: idOf(session, kind, said, meta).id });
       case 'agent_message_chunk':
@@ -319,11 +319,11 @@ export function createWire(toClient: (message: object) => void, options: BothVer
         return pass({ configOptions: optionsV2(session) });
       case 'available_commands_update':
         return pass({ availableCommands: withText(said['availableCommands'], 'name').map(commandV2) });
-      // The state is told here, from what happens on this connection.
+      // The state is made here, from what happens on this connection.
       case 'state_update':
         return;
       case 'session_info_update': {
-        // The turn of another client, for which v1 has no word.
+        // The turn of another client, which v1 cannot say.
         const turn = objectOf(recordOf(meta)?.['turn']);
         if (!turn || prompt) return pass();
         const { state, stopReason } = turn;
@@ -339,7 +339,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     }
   }
 
-  /** In v2 every message has an id: one that has none gets one, until another side speaks. */
+  /** In v2 every message has an id: one without gets one, which holds until the other side speaks. */
   function idOf(session: Told, role: string, said: Fields, meta: unknown): { readonly id: string; readonly isNew: boolean } {
     const { last } = session;
     const isSame = last?.role === role;
@@ -349,7 +349,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     return { id, isNew };
   }
 
-  /** From the number in the log at which the message begins: it has that one live and in every replay. Without a log they are counted. */
+  /** Made from the number in the log at which the message begins, so that it is the same live and in every replay. Without a log messages are counted. */
   function madeId(meta: unknown): string {
     const { seq = (made += 1), from = seq } = recordOf(meta) ?? {};
     return `message-${String(from)}`;
@@ -379,7 +379,7 @@ export function answerBothVersions(client: MessageStream, options: BothVersionsO
       if (passed) controller.enqueue(passed as AnyMessage);
     },
   });
-  // A stream that breaks ends the other side of it, which is where it is noticed.
+  // A stream that breaks ends its other side, where that is noticed.
   client.readable.pipeTo(inward.writable).catch(() => undefined);
   outward.readable.pipeTo(client.writable).catch(() => undefined);
   return {
@@ -390,10 +390,10 @@ export function answerBothVersions(client: MessageStream, options: BothVersionsO
   };
 }
 
-/** What the record adds to what it tells. */
+/** What the record adds to its updates. */
 const recordOf = (meta: unknown): Fields | null => objectOf(objectOf(meta)?.['rehydrate']);
 
-/** The turn that was answered, which is the id of its prompt wherever that is told. */
+/** The turn that was answered; its id is the id of its prompt everywhere. */
 function turnOf(result: unknown): string | undefined {
   const turnId = recordOf(fieldsOf(result)['_meta'])?.['turnId'];
   return typeof turnId === 'string' ? turnId : undefined;
@@ -401,7 +401,7 @@ function turnOf(result: unknown): string | undefined {
 
 // ---------------------------------------------------------------- a log of v2, told in v1
 
-/** An update of either version as v1 has it; v1 has no word for the state. */
+/** An update of either version as v1 has it; v1 does not have the state. */
 function inV1(session: Told, said: Fields): readonly Fields[] {
   const kind = stringOf(said['sessionUpdate']);
   const id = stringOf(said['toolCallId']);
@@ -411,7 +411,7 @@ function inV1(session: Told, said: Fields): readonly Fields[] {
     case 'agent_thought': {
       const role = `${kind}_chunk`;
       const messageId = stringOf(said['messageId']);
-      // What was told of it already cannot be taken back.
+      // What was sent of it cannot be taken back.
       if (session.last?.role === role && session.last.id === messageId) return [];
       return chunksOf(said as never) as unknown as Fields[];
     }
@@ -452,7 +452,7 @@ function inV1(session: Told, said: Fields): readonly Fields[] {
   }
 }
 
-/** A terminal of the agent's own, in the tool call that shows it; those of v1 are the client's. What it put out is told when something else is said of it. */
+/** The agent's own terminal, shown as a tool call, since terminals of v1 are the client's. Its output is sent with the next update that is not output. */
 function terminalV1(session: Told, said: Fields): readonly Fields[] {
   const { terminals, calls } = session;
   const report = readToolCall(said);
@@ -484,7 +484,7 @@ function keep(calls: Told['calls'], id: string, content: readonly unknown[]): vo
   calls.set(id, content);
 }
 
-/** A tool call's content. The patch of v2 is text in v1, which wants each file's old and new text, and so is the agent's own terminal. */
+/** A tool call's content. In v1, which wants each file's old and new text, a patch of v2 is text, and so is the agent's own terminal. */
 function contentV1({ calls, terminals }: Told, id: string): readonly unknown[] {
   const content = calls.get(id) ?? [];
   const isOfV2 = (part: unknown): boolean => {
@@ -496,7 +496,7 @@ function contentV1({ calls, terminals }: Told, id: string): readonly unknown[] {
   );
 }
 
-/** The capabilities of an agent that speaks v2, as v1 words them; those of v1 as they are. */
+/** Capabilities as v1 has them: those of v2 converted, those of v1 as they are. */
 export function capabilitiesV1(capabilities: Fields): Fields {
   const { session, ...others } = capabilities;
   if (!objectOf(session)) return capabilities;
@@ -542,7 +542,7 @@ function initializedV2({ agentCapabilities, agentInfo, authMethods, protocolVers
   };
 }
 
-/** What is no list of servers stays what it is, so that it is refused as in v1. */
+/** Anything but a list of servers stays as it is, so that it is refused as in v1. */
 function serversV1(servers: unknown): unknown {
   if (!Array.isArray(servers)) return servers;
   return servers.map((given: unknown) => {
@@ -554,7 +554,7 @@ function serversV1(servers: unknown): unknown {
   });
 }
 
-/** The mode is said by the options, too, where it is one of them: the last word on it holds. */
+/** The mode may be among the options, too: the latest value holds. */
 function takeOptions(session: Told, options: Fields[]): void {
   session.options = options;
   const mode = options.map(fieldsOf).find(({ category }) => category === 'mode')?.['currentValue'];
@@ -585,7 +585,7 @@ function commandV2(command: Fields): object {
   return { type: 'command', ...command, ...(input ? { input: { type: 'text', ...input } } : {}) };
 }
 
-/** A tool call with its changes to files as v2 has them: a patch, of which v1 gives the old text and the new. */
+/** A tool call with its changes to files as v2 has them: as a patch, where v1 has the old text and the new. */
 function toolCallV2(toolCall: Fields): Fields {
   const { content } = toolCall;
   if (!Array.isArray(content)) return toolCall;

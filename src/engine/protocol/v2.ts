@@ -41,7 +41,7 @@ export function readFactsV2(answer: Fields): AgentFacts {
   };
 }
 
-/** What we can, as v2 words it: files and terminals are the agent's own there. */
+/** Our capabilities in v2, where files and terminals are the agent's own. */
 export function clientCapabilitiesV2({ elicitation, auth }: Fields): Fields {
   return { ...(elicitation === undefined ? {} : { elicitation }), ...(auth === undefined ? {} : { auth }) };
 }
@@ -60,10 +60,10 @@ interface Running {
   /** The agent answered: the user's message is in the conversation. */
   inserted: boolean;
   messageId: unknown;
-  /** It has worked since. What it says of being idle before that is not about this turn. */
+  /** It has worked since. An `idle` before that is not about this turn. */
   began: boolean;
   cancelled: boolean;
-  /** It said that it is idle before it answered. */
+  /** Its `idle`, if that came before its answer. */
   idle: Fields | null;
   readonly end: (answer: TurnAnswer | null) => void;
 }
@@ -82,7 +82,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
 
   const both = speak(connection, facts, {
     login: 'auth/login',
-    // Without `type` a server is one of v1's that is run by a command.
+    // A server without `type` is one of v1, run by a command.
     server: (server) => ('type' in server ? server : { type: 'stdio', ...server }),
     settings(result) {
       learnModeOption(objectOf(result)?.['configOptions']);
@@ -101,7 +101,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
     const running = turn;
     if (!running) return undefined;
     if (active) [running.began, running.idle] = [true, null];
-    // One with a stop reason, after the prompt was taken, is no snapshot: a command that says nothing ended so.
+    // An `idle` with a stop reason, after the prompt was inserted, is not a snapshot: this is how a command that says nothing ends.
     else if (state === 'idle' && (running.began || (running.inserted && typeof update['stopReason'] === 'string'))) {
       running.idle = update;
       if (running.inserted) return () => running.end(stopped(running, update));
@@ -126,7 +126,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
         if (response === null) return mine.end(null);
         if ('error' in response) return mine.end({ kind: 'refused', error: response.error });
         const { messageId, stopReason } = objectOf(response.result) ?? {};
-        // It said 2 in `initialize` and goes on as in 1, or it said nothing that tells.
+        // The agent said 2 in `initialize` and goes on as in 1, or nothing tells which.
         if (typeof stopReason === 'string' || (typeof messageId !== 'string' && !mine.began)) return mine.end(readTurn(response));
         Object.assign(mine, { inserted: true, messageId, began: mine.began || active });
         if (mine.idle) mine.end(stopped(mine, mine.idle));
@@ -143,7 +143,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
       const update = said.update as unknown as Fields;
       if (update['sessionUpdate'] === 'config_option_update') learnModeOption(update['configOptions']);
       const isOurs = turn === null || said.agentSessionId === undefined || said.agentSessionId === turn.sessionId;
-      // Who speaks after it took the prompt works, whether or not it says so.
+      // An agent that speaks after the prompt was inserted works, whether or not it says so.
       if (isOurs && turn?.inserted && isConversation(update, said.meta) && roleOf(update, said.meta) !== 'user') turn.began = true;
       const after = update['sessionUpdate'] === 'state_update' && isOurs ? hearState(update) : undefined;
       return after ? { ...said, after } : said;
@@ -170,7 +170,7 @@ function errorOf(value: unknown): RpcError {
   });
 }
 
-/** The question of v2 has words of its own, and a tool call or a command only where it is about one. */
+/** In v2 the question has its own text, and names a tool call or a command only where it is about one. */
 function readPermission({ title, description, subject, options }: Fields): Fields {
   const about = objectOf(subject) ?? {};
   const { toolCallId, command, cwd } = about;

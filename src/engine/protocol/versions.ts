@@ -10,7 +10,7 @@ import { clientCapabilitiesV2, readCapabilitiesV2, readFactsV2, speakV2 } from '
 /** The default is the first. */
 export const PROTOCOL_CHOICES: readonly ProtocolChoice[] = ['v1', 'v2', 'newest'];
 
-/** Whom an agent deals with. */
+/** How we introduce ourselves to an agent. */
 export interface ClientIntroduction {
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly info: { readonly name: string; readonly version: string };
@@ -19,9 +19,9 @@ export interface ClientIntroduction {
 /** An agent whose answer to `initialize` cannot be used. */
 export interface Unusable {
   readonly kind: 'unusable';
-  /** What it did, as a sentence about it goes on. */
+  /** What it did, to follow “it” in a sentence. */
   readonly why: string;
-  /** It keeps to ACP, in a version that it is not to be used with. */
+  /** It keeps to ACP, but in a version that was not asked for. */
   readonly otherVersion: boolean;
 }
 
@@ -31,7 +31,7 @@ export function readCapabilities(value: unknown): AgentCapabilities {
   return objectOf(capabilities['session']) ? readCapabilitiesV2(capabilities) : readCapabilitiesV1(capabilities);
 }
 
-/** What is asked in `initialize`. Whoever is asked for 2 and knows only 1 finds what it reads there, too. */
+/** What is asked in `initialize`. An agent that is asked for 2 and knows only 1 finds the fields of 1 in it, too. */
 export function initializeParams(version: 1 | 2, { capabilities, info }: ClientIntroduction): object {
   const v1 = { clientCapabilities: capabilities, clientInfo: info };
   return { protocolVersion: version, ...(version === 2 ? { info, capabilities: clientCapabilitiesV2(capabilities) } : {}), ...v1 };
@@ -44,7 +44,7 @@ export function initializeParams(version: 1 | 2, { capabilities, info }: ClientI
 export function readInitialize(result: unknown, choice: ProtocolChoice = 'v1'): AgentFacts | Unusable {
   const unusable = (why: string, otherVersion: boolean): Unusable => ({ kind: 'unusable', why, otherVersion });
   const answer = objectOf(result);
-  if (!answer) return unusable('answered initialize with no object', false);
+  if (!answer) return unusable('did not answer initialize with an object', false);
   const number = answer['protocolVersion'];
   if (number !== 1 && number !== 2)
     return unusable(
@@ -61,7 +61,7 @@ export function readInitialize(result: unknown, choice: ProtocolChoice = 'v1'): 
     : readFactsV2(answer);
 }
 
-/** What the agent asks of a person; null for every other request. The same in every version, so it can be told before one is agreed on. */
+/** What the agent asks of a person; null for every other request. The same in every version, so it is known before one is agreed on. */
 export function asksFor(method: string): 'permission' | 'elicitation' | null {
   if (method === 'session/request_permission') return 'permission';
   return method === 'elicitation/create' ? 'elicitation' : null;

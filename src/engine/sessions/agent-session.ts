@@ -1,5 +1,6 @@
 /**
- * The agent's side of a session: which session of its own that is, what it last reported of it, and what becomes of what it says.
+ * The agent's side of a session: which of the agent's own sessions it is, what the agent last reported about it, and where what the agent
+ * says goes.
  */
 import { RehydrateError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
@@ -16,7 +17,7 @@ import type { LateReplay, Replay } from './replay.ts';
 import type { SecretValues } from './secrets.ts';
 import type { Wishes } from './settings.ts';
 
-/** What stays the same from the start of an agent to its end. */
+/** What stays the same from an agent's start to its end. */
 export interface SessionContext {
   readonly sessionId: string;
   readonly agent: string;
@@ -24,7 +25,7 @@ export interface SessionContext {
   readonly additionalDirectories: readonly string[];
   readonly secrets: SecretValues;
   readonly limits: Pick<Limits, 'queuedEvents' | 'queuedBytes'>;
-  /** Replaces known secret values: in all that is stored, and in what a caller is told in the agent's words. */
+  /** Replaces known secret values: in everything that is stored, and in what a caller is told in the agent's words. */
   readonly redact: <T>(value: T) => T;
 }
 
@@ -38,36 +39,35 @@ export function contextOf(
   return { sessionId, agent, cwd, additionalDirectories, secrets, limits: config.limits, redact };
 }
 
-/** What the agent says while it is found out how it has the session: it waits until that is written down. */
+/** What the agent says while the session is being opened: it waits until the log says how the agent has it. */
 interface Opening {
-  /** Of its state the last word of each kind, which becomes part of what is found if it is news. */
+  /** The last report of each kind of state, which becomes part of what is found if it is news. */
   readonly state: Map<string, UpdateWithMeta>;
-  /** Everything else, which follows that into the log. */
+  /** Everything else, which follows into the log. */
   readonly held: AgentUpdate[];
   heldBytes: number;
 }
 
-/** Which session of the agent's own that is, and what becomes of what the agent says. */
+/** Which of the agent's own sessions it is, and where what the agent says goes. */
 type Intake =
-  /** The agent is about to name one: what it says until then belongs to that. */
+  /** The agent is about to name one: what it says until then belongs to that one. */
   | { readonly kind: 'unnamed'; readonly opening: Opening }
-  /** It was asked for this one; `replay` takes what it says as a replay of what it said before. */
+  /** The agent was asked for this one; `replay` takes what it says as a replay of what was said before. */
   | { readonly kind: 'named'; readonly id: string; readonly replay: Replay | null; readonly opening: Opening }
-  /** How it has this one is on its way into the log, and what it says goes on to the session. Until the first prompt it may still replay. */
+  /** How the agent has it is on its way into the log, and what the agent says goes to `hear`. Until the first prompt it may still replay. */
   | { readonly kind: 'open'; readonly id: string; readonly replay: Replay | null; readonly hear: (item: AgentUpdate) => void };
 
 const unnamed = (): Intake => ({ kind: 'unnamed', opening: { state: new Map(), held: [], heldBytes: 0 } });
 
-/** What names another session than this one. */
+/** Whether the update names another session than this one. */
 export const isForeign = ({ agentSessionId }: AgentUpdate, id: string): boolean => agentSessionId !== undefined && agentSessionId !== id;
 
-/** The agent's side of a session: which session of its own that is, and what it last reported of it. */
 export class AgentSession {
   readonly context: SessionContext;
   reported: ReportedState;
   /** What the user last asked for. */
   wishes: Wishes;
-  /** The preamble that it was given. */
+  /** The preamble that the agent was given. */
   preamble: string | null = null;
   private intake: Intake = unnamed();
 
@@ -83,7 +83,7 @@ export class AgentSession {
     return ownId;
   }
 
-  /** The same, null where the agent has not named it yet. */
+  /** The same; null while the agent has not named it yet. */
   get ownId(): string | null {
     return this.intake.kind === 'unnamed' ? null : this.intake.id;
   }
@@ -103,12 +103,12 @@ export class AgentSession {
 
   // -------------------------------------------------------------- from its first word until it is open
 
-  /** The agent turned out not to have it: it is found out anew. */
+  /** The agent turned out not to have it: it is opened anew. */
   reopen(): void {
     this.intake = unnamed();
   }
 
-  /** The agent is asked for a session of its own. Gives what is called with the name, when the agent has said it. */
+  /** The agent is asked to make a session of its own. Returns the function to call with its name once the agent has said it. */
   awaitName(): (id: string, replay?: Replay | null) => void {
     this.intake = { kind: 'unnamed', opening: this.opening };
     return (id, replay = null) => {
@@ -118,12 +118,12 @@ export class AgentSession {
     };
   }
 
-  /** The agent is asked for the session that it has under this name: what it said so far belongs to that. */
+  /** The agent is asked for the session it has under this name: what it has said so far belongs to it. */
   ask(id: string, replay: Replay): void {
     this.awaitName()(id, replay);
   }
 
-  /** Called when what was found was handed to the log, in the same tick: what was said meanwhile follows, and what is said from here on goes to `hear`. */
+  /** What was said meanwhile, and what is said from here on, goes to `hear`. Called in the tick in which what was found was handed to the log. */
   resumeIntake(hear: (item: AgentUpdate) => void, late: LateReplay): void {
     const { id, replay } = this;
     const { held } = this.opening;
@@ -132,7 +132,7 @@ export class AgentSession {
     for (const item of held) hear(item);
   }
 
-  /** What the agent says. Error: `limit_exceeded`. */
+  /** Takes what the agent says. Error: `limit_exceeded`. */
   take(item: AgentUpdate): void {
     const { intake } = this;
     if (intake.kind === 'open') return intake.hear(item);
@@ -146,7 +146,7 @@ export class AgentSession {
     } else if (!intake.replay?.take(update, meta)) this.hold(item);
   }
 
-  /** Keeps it until more is known of the session. */
+  /** Keeps it until more is known about the session. */
   private hold(item: AgentUpdate): void {
     const { queuedEvents, queuedBytes } = this.context.limits;
     const { opening } = this;
@@ -159,7 +159,7 @@ export class AgentSession {
 
   // -------------------------------------------------------------- what it reports
 
-  /** What a client says about the session, as the agent knows it. */
+  /** What a client says about the session, with the id by which the agent knows it. */
   toAgent<T>(value: T): T {
     return exchangeIds(value, this.context.sessionId, this.ownId);
   }
@@ -174,14 +174,14 @@ export class AgentSession {
     return { update: redact(update), meta: meta && redact(meta) };
   }
 
-  /** What the update says of the state that was not known; null when that is nothing. */
+  /** What the update says about the state that was not known; null when that is nothing. */
   learn(update: SessionUpdate): Partial<ReportedState> | null {
     const learnt = learn(this.reported, update);
     if (learnt) this.reported = { ...this.reported, ...learnt };
     return learnt;
   }
 
-  /** Whether it is a title made of the preamble's first words: it says nothing about the session. */
+  /** Whether it is a title made of the preamble's words, which says nothing about the session. */
   isTitleOfPreamble(update: SessionUpdate): boolean {
     if (this.preamble === null || update.sessionUpdate !== 'session_info_update' || typeof update.title !== 'string') return false;
     const words = update.title.replace(/(…|\.\.\.)\s*$/, '').replace(/\s+/g, '');
@@ -193,7 +193,7 @@ export class AgentSession {
     return [...this.opening.state.values()].filter(({ update }) => learn(before, update) !== null && learn(this.reported, update) === null);
   }
 
-  /** The same, and what was known and is otherwise by the agent's answers: whoever follows the session has it from the log. */
+  /** The same, and what the agent's answers changed of what was known: a client that follows the session reads it from the log. */
   changesSince(before: ReportedState): readonly UpdateWithMeta[] {
     const said = this.newsSince(before);
     const known = said.reduce((state, { update }) => ({ ...state, ...learn(state, update) }), before);
@@ -213,7 +213,7 @@ const tooMuch = (limit: string, allowed: number, unit = ''): RehydrateError =>
     allowed,
   });
 
-/** A title of fewer characters may stand anywhere by chance. */
+/** A shorter title may occur anywhere by chance. */
 const MIN_TITLE_CHARS = 12;
 
 /** Replaces one side's session id by the other's, where it is the value of a `sessionId`. */

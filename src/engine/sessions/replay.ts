@@ -56,13 +56,13 @@ export interface LateReplay {
 /** What the replay had not brought yet when the prompt was sent. */
 export type Owed = Pick<ReplayOutcome, 'next' | 'nextToolCalls'>;
 
-/** So many times as long the first message of a replay may take: an agent that brings nothing is left for a new one. */
+/** How many times as long the first message of a replay may take: an agent that brings nothing is left for a new one. */
 export const SILENCES_AT_FIRST = 4;
 
 /** A wait that took so much longer than it should says nothing of the agent: this process stood still. */
 const STANDSTILL_MS = 40;
 
-/** Nobody says so much beside a conversation: before the session is open, more is a replay without the user's words; later, more must not wait. */
+/** No agent says so much outside a conversation: while the session is being opened, more is a replay without the user's words; later, more must not wait. */
 const MAX_ASIDE = 256;
 
 export type Replay = ReturnType<Awaited<ReturnType<typeof openReplay>>>;
@@ -164,7 +164,7 @@ function createReplay(newPart: () => Part, method: NativeMethod) {
 
   // -------------------------------------------------------------- late
 
-  /** What was given out to be stored: a later look at the same part finds it again. */
+  /** What was handed out to be stored: matching the same part again finds it again. */
   const given = new WeakSet<SessionUpdate>();
   let settling: Promise<unknown> = Promise.resolve();
   /** What came waits until it has been quiet. */
@@ -259,12 +259,12 @@ function newOf({ beside }: Part, { imported, besideInLog }: ReplayResult): Logge
   return [...imported.map((item): LoggedUpdate => ({ ...item, origin: 'import' })), ...others];
 }
 
-/** What was said and is no replay. One that was whole may still end with what stood beside its last words. */
+/** What was said and is not a replay. A whole replay may still end with the tool calls that stood beside its last words. */
 function ownOf(items: readonly ReplayItem[], { nextToolCalls }: ReplayResult): LoggedUpdate[] {
   return items.filter(({ update }) => classOf(update) !== 'tool_call' || !nextToolCalls.has(readToolCall(update).id));
 }
 
-/** The texts of a preamble's blocks, the embedded record's among them. */
+/** The texts of a preamble's blocks, including those of an embedded record. */
 function textsOf(blocks: readonly ContentBlock[]): string[] {
   return blocks.flatMap((block) =>
     block.type === 'text' ? [block.text] : block.type === 'resource' && 'text' in block.resource ? [block.resource.text] : [],

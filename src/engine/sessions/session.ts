@@ -1,6 +1,6 @@
 /**
  * One session of a host: what state it is in, with everything that belongs to that state, and its life while an agent
- * lives: what the agent says goes into the log, what it asks is answered, and when it is gone the log says how. Starting
+ * lives: what the agent says goes into the log, what it asks is answered, and once it is gone the log says how. Starting
  * (`start.ts`), waking (`wake.ts`) and prompting (`turn.ts`) move it on.
  */
 import { inBackground } from '../background-timer.ts';
@@ -28,7 +28,7 @@ import type { SecretValues } from './secrets.ts';
 import { modeChange, reportedColumns } from './settings.ts';
 import { transition, type TransitionName } from './states.ts';
 
-/** A session's state in this host. What exists only in some states is data of those states. */
+/** A session's state in this host. What exists only in some states is data of those states alone. */
 export type SessionPhase =
   | { readonly kind: 'asleep' }
   | { readonly kind: 'starting' | 'resuming'; readonly abort: AbortController }
@@ -56,25 +56,25 @@ export function openLog(session: Session, held: Pick<WriterOptions, 'fence' | 'l
   const writer = createWriter({ ...held, db, store, limits, clock, onCommitted, onLost });
   const every = Math.max(1, Math.floor(limits.leaseMs / 3));
   const renew = () => {
-    // One that writes renews the lease as it writes. A clock that was set back would say for long that it was just renewed.
+    // A session that writes renews its lease as it writes. After a clock was set back, `renewedAt` would look recent for a long time.
     if (Math.abs(clock() - writer.renewedAt) >= every) writer.append({ events: [] }).catch(onLost);
   };
   const timer = inBackground(setInterval(renew, every));
   return { writer, fence, stop: () => clearInterval(timer) };
 }
 
-/** On what a live session has its agent session. */
+/** What a live session's claim to its agent session rests on. */
 export type Basis =
-  /** It is the stored one, and has answered a turn or was just made. */
+  /** It is the stored one, and has answered a turn or was just created. */
   | { readonly kind: 'proven' }
   | {
       /**
-       * `taken_up`: it was resumed or loaded, which the agent may still take back at the prompt. `successor`: it is not the stored one
-       * before it has answered a turn (I4).
+       * `taken_up`: it was resumed or loaded, which the agent may still take back at the prompt. `successor`: it becomes the stored one
+       * only when it has answered a turn (I4).
        */
       readonly kind: 'taken_up' | 'successor';
       readonly attempts: readonly ResumeAttempt[];
-      /** What goes in front of its first prompt (I6); of one that was taken up when its replay showed that it did not keep what it was given. */
+      /** What goes in front of its first prompt (I6); also for one that was taken up, when its replay showed that it lost its preamble. */
       readonly preamble: GivenPreamble | null;
       /** The event with which it begins. */
       readonly beganSeq: number;
@@ -82,7 +82,7 @@ export type Basis =
 
 export interface GivenPreamble {
   readonly blocks: readonly ContentBlock[];
-  /** All its text, so that a replay of it is recognised. */
+  /** All of its text, so that a replay of it is recognised. */
   readonly text: string;
 }
 
@@ -94,18 +94,18 @@ export interface Live {
   readonly permissions: Permissions;
   readonly agentSession: AgentSession;
   basis: Basis;
-  /** How it became live, until a prompt was handed it. */
+  /** How it became live, until a prompt has reported it. */
   report: ResumeReport | null;
   /** The last turn that was answered: words that continue it belong to it. */
   lastTurn: { readonly turnId: string; readonly said: LastSaid } | null;
-  /** When the agent last said something, and when the session was last used; of `performance.now`. */
+  /** When the agent last said something, and when the session was last used, by `performance.now`. */
   saidAt: number;
   usedAt: number;
-  /** Resolves to why, when the agent is gone and the log says so. */
+  /** Resolves to the cause when the agent is gone and the log says so. */
   readonly over: Promise<EndCause>;
 }
 
-/** What the agent said last in a turn, as far as more of it can be told. */
+/** What the agent said last in a turn: enough to recognise more of it. */
 export interface LastSaid {
   /** Whether it said anything of the conversation. */
   anything: boolean;
@@ -117,14 +117,14 @@ export interface LastSaid {
   foreignId: string | null;
 }
 
-/** A turn that runs. */
+/** A running turn. */
 export interface Turn {
   readonly turnId: string;
-  /** Takes out the prompt's echo and what a late replay still owed. */
+  /** Drops the prompt's echo and what a late replay still owed. */
   filter: LiveFilter;
   readonly said: LastSaid;
   progress:
-    /** It is being stored, or another tier is tried for it after an answer that the agent does not know the session. */
+    /** It is being stored, or another tier is tried for it because the agent answered that it does not know the session. */
     | { readonly kind: 'unsent' }
     | { readonly kind: 'sent' }
     /** Its end is on its way into the log. */
@@ -139,7 +139,7 @@ export interface Ending {
   turn: Turn | null;
   /** What was said and could not be written when it came, in order: it is tried once more with the end. */
   readonly unwritten: Work[];
-  /** True when something after that was let go: its turn has no end of its own. */
+  /** True when something after that was dropped: its turn then has no end of its own. */
   dropped: boolean;
 }
 
@@ -167,13 +167,13 @@ export class Session {
     return this.phase;
   }
 
-  /** The data of a live session that can go on; null in every other state, and when its agent is gone. */
+  /** The data of a live session that can go on; null in every other state, and once its agent is gone. */
   get live(): Live | null {
     const { phase } = this;
     return (phase.kind === 'live' || phase.kind === 'prompting') && !phase.live.agent.connection.ended ? phase.live : null;
   }
 
-  /** Every change of state goes through here, and only as the table has it. */
+  /** Every change of state goes through here, and only as the table allows. */
   become(on: TransitionName, next: SessionPhase): void {
     const to = transition(this.phase.kind, on);
     if (to !== next.kind) throw new Error(`session ${this.sessionId}: ${on} does not lead from ${this.phase.kind} to ${next.kind}`);
@@ -193,7 +193,7 @@ export class Session {
     }
   }
 
-  /** The agent's connection speaks to the session from here on. */
+  /** What the agent says and asks goes to the session. */
   listener(mine: AgentSession): AgentListener {
     return {
       onUpdate: (update) => {
@@ -216,12 +216,12 @@ export class Session {
     };
   }
 
-  /** The live session of this agent session, while it is being ended, too. */
+  /** The live session of this agent session, also while it is being ended. */
   private liveOf(mine: AgentSession): Live | null {
     return 'live' in this.phase && this.phase.live.agentSession === mine ? this.phase.live : null;
   }
 
-  /** The agent has the session; `write` hands to the log what was found. */
+  /** The agent has the session; `write` hands what was found to the log. */
   opened<T>(agentSession: AgentSession, agent: Agent, log: SessionLog, basis: Basis, report: ResumeReport, write: (live: Live) => T): T {
     const { config } = this.parts;
     const { context } = agentSession;
@@ -243,7 +243,7 @@ export class Session {
     return this.resumeIntake(live, () => write(live));
   }
 
-  /** What was found goes to the log, and in the same tick, so that nothing comes before it, what the agent said meanwhile follows. */
+  /** Writes what was found; what the agent said meanwhile follows in the same tick, so that nothing comes in between. */
   resumeIntake<T>(live: Live, write: () => T): T {
     const written = write();
     live.agentSession.resumeIntake((item) => this.hear(live, item), {
@@ -275,7 +275,7 @@ export class Session {
     this.record(live, inTurn(turnId, passed));
   }
 
-  /** How things are now is stored where it says something new, and waits for no message. */
+  /** State is stored where it says something new, at once, whatever messages are held back. */
   private hearState(live: Live, turn: Turn | null, said: UpdateWithMeta): void {
     const { agentSession: mine } = live;
     const { update } = said;
@@ -283,7 +283,7 @@ export class Session {
     const before = mine.reported;
     const learnt = mine.learn(update);
     if (!learnt && !isUnreadable(update)) return;
-    // A mode that the agent changed in the course of a turn (a plan that was approved) is what the user goes on in.
+    // A mode that the agent changed during a turn (a plan was approved) is the one the user goes on in.
     const mode = turn && learnt && modeChange(learnt, before);
     if (mode) mine.wishes = { ...mine.wishes, mode };
     this.record(live, inTurn(this.runningTurnId, [said]), {
@@ -292,7 +292,7 @@ export class Session {
     });
   }
 
-  /** Puts what the agent said into the log. After something that could not be written nothing more is: a hole is worse than an end (I11). */
+  /** Writes what the agent said into the log. After a failed write nothing more is written: a gap is worse than an end (I11). */
   private record(live: Live, updates: readonly LoggedUpdate[], lastKnown: LastKnown = {}): void {
     const { phase } = this;
     if (phase.kind === 'ending' && phase.ending.unwritten.length > 0) {
@@ -308,7 +308,7 @@ export class Session {
     const { id, params, method } = request;
     const kind = asksFor(method);
     if (kind === null) return this.askClient(mine, agent, request);
-    // While it is being opened nobody has prompted, so nobody is there to answer.
+    // While the session is being opened nobody has prompted, so there is nobody to answer.
     const permissions = mine.isOpen && this.liveOf(mine)?.permissions;
     if (!permissions) return cancelled(kind);
     try {
@@ -321,7 +321,7 @@ export class Session {
     }
   }
 
-  /** What is for the client to answer, session ids exchanged both ways. */
+  /** Has the client answer, with session ids exchanged both ways. */
   private async askClient(
     mine: AgentSession,
     agent: Agent,
@@ -349,7 +349,7 @@ export class Session {
     }
   }
 
-  /** Nobody waits for an answer, so an error of the client's own goes nowhere: it is no reason to end the agent. */
+  /** Nobody waits for an answer, so an error of the client is dropped: it is not a reason to end the agent. */
   private async passOn(mine: AgentSession, agent: Agent, method: string, params: Readonly<Record<string, unknown>>): Promise<void> {
     const client = this.client ?? this.parts.config.clientFor(mine.context.agent);
     if (!client?.notify) return;
@@ -379,7 +379,7 @@ export class Session {
 
   // -------------------------------------------------------------- a turn
 
-  /** The turn is on its way. Before the batch that stores it, so that a death of the agent meanwhile ends this turn, too. */
+  /** Called before the batch that stores the turn, so that the death of the agent meanwhile ends this turn, too. */
   beginTurn(live: Live, turn: Turn): void {
     this.become('prompt', { kind: 'prompting', live, turn });
   }
@@ -389,7 +389,7 @@ export class Session {
     if (this.phase.kind === 'prompting' && this.phase.turn === turn) this.become('unsent', { kind: 'live', live });
   }
 
-  /** Writes the end of an answered turn; what stands in its way ends the session (see `agentGone`). */
+  /** Writes the end of an answered turn. If that fails, the session ends (see `agentGone`). */
   endTurn(live: Live, turn: Turn, work: Work, settle: (failure: { readonly error: unknown } | null) => void): void {
     turn.progress = { kind: 'answered', settle };
     live.saidAt = performance.now();
@@ -405,7 +405,7 @@ export class Session {
     );
   }
 
-  /** Whether the turn can still be answered: it runs, and all that was said in it before is, or will be, in the log. */
+  /** Whether the turn can still be answered: it runs, and everything said in it so far is, or will be, in the log. */
   isRunning(turn: Turn): boolean {
     const { phase } = this;
     return this.turn === turn && !(phase.kind === 'ending' && phase.ending.dropped);
@@ -414,8 +414,8 @@ export class Session {
   // -------------------------------------------------------------- the end
 
   /**
-   * Ends the session when the agent has said its last words. `tell`: the agent's own session is closed or deleted with ours, where it can do that;
-   * whatever it answers, it is ended next.
+   * Ends the session when the agent has said its last words. `tell`: the agent's own session is closed or deleted with ours, where the agent
+   * can do that; whatever it answers, it is ended next.
    */
   async endGently(cause: EndCause, tell?: 'close' | 'delete'): Promise<void> {
     await this.lastWords();
@@ -430,7 +430,7 @@ export class Session {
     await this.end(cause);
   }
 
-  /** An agent goes on after its answer: last chunks, a title. Resolves when it has been quiet for a while. */
+  /** Agents go on after their answer: last chunks, a title. Resolves when the agent has been quiet for a while. */
   private async lastWords(): Promise<void> {
     const { quietMs, quietMaxMs } = this.parts.config.limits;
     const deadline = performance.now() + quietMaxMs;
@@ -443,7 +443,7 @@ export class Session {
     }
   }
 
-  /** Ends the agent's process tree and writes down what that ended. Resolves when both are done, at once when nothing lives. */
+  /** Ends the agent's process tree and writes down what that ended. Resolves when both are done, or at once when nothing lives. */
   async end(cause: EndCause, how: 'ask' | 'kill' = 'ask'): Promise<void> {
     this.beginEnd(cause);
     const { phase } = this;
@@ -460,14 +460,14 @@ export class Session {
   }
 
   /**
-   * The host cannot do its part: the log cannot be written, so nothing more may be shown (I2), or what
-   * it was given to decide with failed. The session cannot go on; a running prompt is told the reason.
+   * The host cannot do its part: the log cannot be written, so nothing more may be shown (I2), or a function
+   * it was given to decide with failed. The session cannot go on; a running prompt gets the reason.
    */
   fail(error: unknown): void {
     const { phase } = this;
     if (phase.kind === 'starting' || phase.kind === 'resuming') return phase.abort.abort(error);
     const takenOver = RehydrateError.is(error) && error.code === 'session_busy';
-    // Never rejects: what `agentGone` could not write is settled later.
+    // Never rejects: what `agentGone` cannot write is settled later.
     void this.end(
       takenOver
         ? { kind: 'taken_over', words: 'the session was taken over by another host' }
@@ -476,13 +476,13 @@ export class Session {
     );
   }
 
-  /** What could not be written when it came is written with the end of the agent, in front of it. */
+  /** What could not be written when it came is written before the end of the agent, together with it. */
   readonly keepUnwritten = (error: unknown, work: Work): void => {
     this.fail(error);
     if (this.phase.kind === 'ending') this.phase.ending.unwritten.push(work);
   };
 
-  /** The agent is gone. Everything that ends with it is ended in one batch, and the lease let go. */
+  /** The agent is gone. Everything that ends with it is ended in one batch, and the lease is released. */
   private async agentGone(live: Live, exit: AgentExit): Promise<EndCause> {
     const { sessionId, parts } = this;
     const { config } = parts;
@@ -495,7 +495,7 @@ export class Session {
     } catch (error) {
       failure = { error };
     }
-    // What is still on its way into the log is there, or is not, before its end is written.
+    // Whether what is still on its way into the log has arrived is known before the end is written.
     await log.writer.settled();
     const { phase } = this;
     if (phase.kind !== 'ending') throw new Error(`session ${sessionId}: its agent ended while it was ${phase.kind}`);
@@ -519,7 +519,7 @@ export class Session {
         also: ({ lastSeq }) => [...(running && end ? [endTurn(running.turnId, end, lastSeq)] : []), releaseStatement(log.fence)],
       });
     } catch (error) {
-      // Whoever settles the session ends the turn. The caller must hear of it, unless the lease is simply another's.
+      // The turn is ended when the session is settled. The caller must be told, unless another host simply has the lease.
       failure = { error: cause.error ?? error };
       parts.later(sessionId);
     }
@@ -537,7 +537,7 @@ export class Session {
   }
 }
 
-/** The turn, if the agent has not answered it yet. */
+/** The turn, unless the agent has answered it. */
 const runs = (turn: Turn | null): Turn | null => (turn && turn.progress.kind !== 'answered' ? turn : null);
 
 export const nothingSaid = (): LastSaid => ({
@@ -562,7 +562,7 @@ export function remember(said: LastSaid, update: SessionUpdate): void {
 /** Tool calls of a turn whose later updates are known to belong to it, and the length of an id that is remembered for it. */
 const [MAX_TOOL_CALLS, MOST_ID_CHARS] = [1_000, 1_000];
 
-/** The turn that an update after its end goes on with: the rest of its last message, or of one of its tool calls. */
+/** The turn that an update continues after its end: with the rest of its last message, or of one of its tool calls. */
 function turnContinuedBy(last: { readonly turnId: string; readonly said: LastSaid } | null, update: SessionUpdate): string | null {
   if (!last) return null;
   const { said, turnId } = last;
@@ -574,7 +574,7 @@ function turnContinuedBy(last: { readonly turnId: string; readonly said: LastSai
 /** The ends that are the agent's doing: its last words say why. */
 const ENDED_BY_ITSELF: ReadonlySet<EndCause['kind']> = new Set(['agent_gone', 'cancel_timeout']);
 
-/** An exit as stored: the last of stderr, not all of it. */
+/** An exit as stored: with the end of stderr, not all of it. */
 function brief(exit: AgentExit): AgentExit {
   const kept = FIXED_LIMITS.storedStderrChars;
   return exit.stderr === undefined || exit.stderr.length <= kept ? exit : { ...exit, stderr: exit.stderr.slice(-kept) };

@@ -19,8 +19,7 @@ export interface Wishes {
 export const NO_WISHES: Wishes = { mode: null, options: {} };
 
 /**
- * The wishes of a stored session. A record that is older than wishes knows only what was in force: then that is what was
- * wished for.
+ * The wishes of a stored session. A record that is older than wishes knows only what was in force: that is then taken for the wishes.
  */
 export function wishesOf(info: Pick<SessionInfo, 'modes' | 'configOptions'>, stored: unknown): Wishes {
   if (typeof stored === 'object' && stored !== null) {
@@ -43,7 +42,7 @@ const usable = (entries: readonly (readonly [string, unknown])[]): Record<string
 
 type InForce = Pick<ReportedState, 'modes' | 'configOptions'>;
 
-/** Some agents give the mode as an option, too, or only so; in ACP v2 all do. It is one setting, by whichever name it is set. */
+/** Some agents give the mode as an option, too, or only as one; in ACP v2 all do. It is one setting, whichever name it is set by. */
 const modeOptionOf = ({ configOptions }: Partial<InForce>) => configOptions?.find(({ category }) => category === 'mode');
 
 const isMode = ({ kind, id }: Setting, state: InForce): boolean => kind === 'mode' || modeOptionOf(state)?.id === id;
@@ -55,7 +54,7 @@ export function withWish(wishes: Wishes, setting: Setting, state: InForce): Wish
     : { ...wishes, options: { ...others, [setting.id]: setting.value } };
 }
 
-/** The mode, where what the agent says changes it. */
+/** The new mode, where what the agent says changes it. */
 export function modeChange(said: Partial<InForce>, before: InForce): string | null {
   const mode = said.modes?.currentModeId;
   if (mode !== undefined && mode !== before.modes?.currentModeId) return mode;
@@ -88,7 +87,7 @@ function settingsToRestore(wishes: Wishes, now: InForce): Setting[] {
   return settings;
 }
 
-/** What an answer with modes, options and commands makes of what was reported. */
+/** The reported state after an answer with modes, options and commands. */
 export function withAnswer<T extends InForce>(state: T, said: AnsweredSettings): T {
   return {
     ...state,
@@ -98,7 +97,7 @@ export function withAnswer<T extends InForce>(state: T, said: AnsweredSettings):
   };
 }
 
-/** What is in force once the agent accepted a setting: its own word where it gives it, else what was asked. */
+/** What is in force once the agent has accepted a setting: what it says itself, or else what was asked for. */
 export function withSetting<T extends InForce>(state: T, setting: Setting, said: AnsweredSettings): T {
   const { kind, value } = setting;
   const mode = isMode(setting, state);
@@ -112,21 +111,21 @@ export function withSetting<T extends InForce>(state: T, setting: Setting, said:
 }
 
 export interface RestoreDriver {
-  /** What is in force, as the agent's answers and updates have it by now. */
+  /** What is in force by now, by the agent's answers and updates. */
   reported(): InForce;
   set(setting: Setting): Promise<Outcome<AnsweredSettings>>;
   accepted(setting: Setting, said: AnsweredSettings): void;
 }
 
 /**
- * Sets the wishes again. They hang together (a model resets the effort, and refuses one that another model had), so after
- * each answer all are compared again, until nothing changes; each is tried again only after another was accepted.
+ * Sets the wishes again. They depend on each other (a model resets the effort, and refuses one that another model had), so after
+ * each answer all are compared again, until nothing changes. A refused one is tried again only after another was accepted.
  */
 export async function restoreWishes(wishes: Wishes, driver: RestoreDriver): Promise<ResumeReport['settings']> {
   const restored = new Set<string>();
-  /** Why each was refused, and after how many that were accepted; one that was not answered is not asked for again, since each time costs the whole wait. */
+  /** Why each was refused, and how many had been accepted by then. One that got no answer is not tried again, since each try costs the whole wait. */
   const refused = new Map<string, { readonly reason: string; readonly accepted: number | 'final' }>();
-  /** Those that were accepted and the agent does not list, each with the list of then: while that is the same, they are in force. */
+  /** Accepted ones that the agent does not list, each with its list at that time: while the list stays the same, they are in force. */
   const unlisted = new Map<string, string>();
   const listed = (): string => JSON.stringify((driver.reported().configOptions ?? []).map(({ id }) => id));
   const left = (): Setting[] => settingsToRestore(wishes, driver.reported()).filter((setting) => unlisted.get(keyOf(setting)) !== listed());
@@ -146,7 +145,10 @@ export async function restoreWishes(wishes: Wishes, driver: RestoreDriver): Prom
     if (outcome.kind === 'ended') break;
   }
   const failed = new Map(
-    left().map((setting) => [setting.id, refused.get(keyOf(setting))?.reason ?? 'the agent accepted it, and then had another value again']),
+    left().map((setting) => [
+      setting.id,
+      refused.get(keyOf(setting))?.reason ?? 'the agent accepted it, and then went back to another value',
+    ]),
   );
   return {
     restored: [...restored].filter((id) => !failed.has(id)),
@@ -156,7 +158,7 @@ export async function restoreWishes(wishes: Wishes, driver: RestoreDriver): Prom
 
 const keyOf = ({ kind, id }: Setting): string => `${kind} ${id}`;
 
-/** The error of a setting that its user asked for and the agent did not take. */
+/** The error for a setting that the user asked for and the agent did not take. */
 export function settingError(sessionId: string, setting: Setting, failure: Failure, reported: ReportedState): RehydrateError {
   const code = failure.kind === 'refused' ? 'invalid_argument' : failure.kind === 'hung' ? 'agent_timeout' : 'agent_exited';
   return new RehydrateError(
@@ -166,7 +168,7 @@ export function settingError(sessionId: string, setting: Setting, failure: Failu
   );
 }
 
-/** More names, and longer ones, are not listed. */
+/** How many names are listed, and how much of each. */
 const [MOST_OFFERED, NAME_CHARS] = [20, 60];
 
 function offered({ kind, id }: Setting, { modes, configOptions }: ReportedState): string {

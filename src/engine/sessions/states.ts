@@ -1,5 +1,5 @@
 /**
- * What a session can be in this host, and what makes it another: the whole machine as a table. `session.ts` gives each state
+ * The states of a session in this host, and what leads from one to another: the whole machine as a table. `session.ts` gives each state
  * its data and moves by this table only; the documentation draws its picture from it.
  */
 

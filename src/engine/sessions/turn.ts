@@ -19,7 +19,7 @@ import { takeUpAgain } from './wake.ts';
 
 export interface TurnRequest {
   readonly turnId: string;
-  /** As the user wrote it: this is what the agent gets. With known secrets replaced it is stored. */
+  /** As the user wrote it: this is what the agent gets. It is stored with known secrets replaced. */
   readonly content: readonly ContentBlock[];
   readonly contentHash: string;
   readonly idempotencyKey: string | undefined;
@@ -36,9 +36,8 @@ export interface RunningTurn {
 }
 
 /**
- * Stores the prompt, then sends it (I1). Resolves when it was stored and is on its way; what comes of
- * it is the result's `result`. Rejects when it could not be stored: then nothing was sent. Null: the agent was found gone before,
- * and the session sleeps.
+ * Stores the prompt, then sends it (I1). Resolves when it is stored and on its way; the outcome
+ * is in `result`. Rejects when it could not be stored: then nothing was sent. Null: the agent was already gone, and the session sleeps.
  */
 export async function startTurn(session: Session, live: Live, request: TurnRequest): Promise<RunningTurn | null> {
   const { config } = session.parts;
@@ -49,7 +48,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
 
   // ------------------------------------------------------------ into the log
 
-  // What came after the opening as a late replay is settled before the prompt goes into the log.
+  // A late replay is settled before the prompt goes into the log.
   const owed = await live.agentSession.replay?.end();
   if (session.state.kind !== 'live') {
     const { kind } = await live.over;
@@ -58,7 +57,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   }
   let report = live.report ?? liveReport(live.agentSession.id);
   const { promise: result, ...settle } = Promise.withResolvers<PromptResult>();
-  // Whoever started the turn awaits `result`; without this a crash before that would be unhandled.
+  // The caller awaits `result` only when it has it; until then a rejection would be unhandled.
   result.catch(() => undefined);
   const turn: Turn = {
     turnId,
@@ -100,7 +99,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   let over = false;
   let cancelled = false;
   let preambleGiven = false;
-  /** Whether a successor was made for this very prompt: there is nothing after that. */
+  /** Whether a successor was made for this very prompt: no tier comes after that. */
   let madeSuccessor = false;
   let grace: ReturnType<typeof setTimeout> | undefined;
   const onOver = () => {
@@ -110,7 +109,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   const finished = result.then(onOver, onOver);
   send();
 
-  /** A successor gets the preamble in front of its first prompt that is no slash command. */
+  /** A successor gets the preamble in front of its first prompt that is not a slash command. */
   function outgoing() {
     return withPreamble(preambleOf(live.basis), content, live.agentSession.reported.commands);
   }
@@ -119,7 +118,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     if (!session.isRunning(turn)) return;
     const { prompt, given } = outgoing();
     preambleGiven = given;
-    // Before it is sent: an agent that is gone is told at once.
+    // Set before it is sent: when the agent is gone, the answer comes at once.
     turn.progress = { kind: 'sent' };
     live.agent.protocol.prompt(live.agentSession.id, prompt, onAnswer, request.params);
   }
@@ -133,12 +132,12 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     void judge((answer as Extract<TurnAnswer, { kind: 'refused' }>).error, end);
   }
 
-  /** The agent says that it has not got the session, or may be saying so: then its own list decides. */
+  /** The agent says that it does not have the session, or may be saying so: then its own list decides. */
   async function judge(refusal: RpcError, said: 'unknown_session' | 'doubtful'): Promise<void> {
     const listed = said === 'doubtful' ? await askList(live.agent, live.agentSession.id, live.context.cwd, config) : ('unknown' as const);
     if (!session.isRunning(turn)) return;
     if (said === 'doubtful' && classify(refusal, listed) !== 'unknown_session') return finish(refused(refusal));
-    // The agent has not got the session: the prompt goes to what the next tier makes of it.
+    // The agent does not have the session: the prompt goes to the one that the next tier opens.
     try {
       report = await takeUpAgain(session, live, { turn, error: refusal, listed, policy: request.policy, firstSeq });
       madeSuccessor = live.basis.kind === 'successor';
@@ -160,10 +159,10 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       case 'stopped': {
         const { stopReason: _, ...rest } = answer.said;
         const { foreign, foreignId, anything } = turn.said;
-        // Beside words of its own they are those of sub-sessions. Alone they are an answer that went astray.
+        // Next to words of this session they belong to sub-sessions. Alone they are the answer, under a wrong id.
         if (foreign > 0 && !anything && answer.stopReason !== 'cancelled')
           return failed(
-            `The agent answered, and all it said in the turn (${foreign} updates) names the session "${foreignId}", not "${live.agentSession.id}", which is this one's. Nothing of it could be taken; try another version of the agent.`,
+            `The agent answered, and all it said in the turn (${foreign} updates) names the session "${foreignId}" instead of "${live.agentSession.id}". None of it could be used; try another version of the agent.`,
             { updates: foreign, named: foreignId },
           );
         return {
@@ -208,7 +207,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   function finish(unredacted: TurnEnded, before: () => Promise<void> = () => Promise.resolve()): void {
     const end = redact(unredacted);
     const { basis } = live;
-    // A successor that was not told the record yet is not the one to go on with: the preamble goes with the next prompt.
+    // A successor that has not been told the record yet is not adopted: the preamble goes with the next prompt.
     const told = preambleOf(basis).length === 0 || preambleGiven;
     const answered = end.state !== 'failed' && told;
     if (answered) live.basis = { kind: 'proven' };
@@ -263,7 +262,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
         cancelled = true;
         if (turn.progress.kind === 'sent') live.agent.protocol.cancel(live.agentSession.id);
         // ACP: a client that cancels answers what is still asked of it with `cancelled`.
-        // Said, so that the end of the turn does not come to stand in front of it.
+        // As `said`, so that it is in the log before the end of the turn.
         const resolved = live.permissions.cancelAll();
         if (resolved.length > 0) writer.push({ events: resolved, said: true }, session.keepUnwritten);
         const graceMs = config.limits.cancelGraceMs;

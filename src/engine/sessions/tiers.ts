@@ -6,7 +6,7 @@ import { RehydrateError } from '../errors.ts';
 import type { AnsweredSettings, NewAgentSession, SessionParams } from '../protocol/agent-protocol.ts';
 import { describeError, failureError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';
-import { classOf, isConversation } from '../protocol/updates.ts';
+import { isConversation } from '../protocol/updates.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import { isNative, nextStep, verifyResume, type NativeMethod, type TriedStep } from '../resume/decide.ts';
 import type { StoredSession } from '../storage/rows.ts';
@@ -61,7 +61,7 @@ export interface Found extends Basis, Pick<TakenUp, 'replay'> {
   readonly report: ResumeReport;
 }
 
-/** Has an agent for the session, started or waiting for one, and goes through the tiers with it; `commit` writes down what was found. */
+/** Has an agent open the session by one of the tiers, in a new process or an idle one; `commit` stores what was found. */
 export function findAgent<T>(search: TierSearch, signal: AbortSignal, commit: (found: Found, agent: Agent) => Promise<T>): Promise<T> {
   const { session, agentSession } = search;
   const { config, agents } = session.parts;
@@ -71,15 +71,15 @@ export function findAgent<T>(search: TierSearch, signal: AbortSignal, commit: (f
   const start = {
     ...{ config, name, cwd, env, sessionId, signal, client, redact },
     listener: session.listener(agentSession),
-    // One that is started in a directory that is gone says so; one that runs elsewhere does not notice.
+    // An agent that is started in a directory that is gone fails; an idle one, which runs elsewhere, would not notice.
     takeIdle: async () =>
       (await config.directoryExists(cwd, { sessionId, signal })) === false ? null : agents.takeIdle(name, env, client, signal),
   };
-  return withAgent(start, (agent) => throughTheTiers(search, agent), commit);
+  return withAgent(start, (agent) => resumeByTiers(search, agent), commit);
 }
 
 /** Errors: those of calling an agent, and what `nextStep` stops with. */
-export async function throughTheTiers(search: TierSearch, agent: Agent): Promise<Found> {
+export async function resumeByTiers(search: TierSearch, agent: Agent): Promise<Found> {
   const { session, agentSession, stored, policy, began, before } = search;
   const { config, agents, store: whole } = session.parts;
   const store = before === undefined ? whole : storeBefore(whole, before);
@@ -100,7 +100,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
   /** What was tried, in order; `weak` as the classifier has it. */
   const attempts: (ResumeAttempt & { readonly weak?: true })[] = [...(search.tried ?? [])];
   const hasHistory = stored !== null && (await store.hasMessages(sessionId));
-  // What was said in an adopted session only the agent has: a replay brings it, and without it there is no session.
+  // Only the agent has what was said in an adopted session: a replay brings it, and without one there is no session.
   const adopted = !hasHistory && (stored?.origin as { readonly kind?: unknown } | null)?.kind === 'adopt';
   const kept = oldId === null ? null : await store.agentSession(sessionId, oldId);
   agentSession.preamble = kept?.preamble ?? null;
@@ -154,7 +154,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
     return (listed ??= oldId !== null && facts.canList ? await askList(agent, oldId, context.cwd, config) : 'unknown');
   }
 
-  /** The agent's own way back. Null where it refused, or cannot be believed. */
+  /** Has the agent resume or load it. Null where it refused, or cannot be believed. */
   async function native(method: NativeMethod, id: string, replay: Replay): Promise<TakenUp | null> {
     const since = connection.agentMs;
     const failed = (outcome: AttemptOutcome, evidence: string, error?: RpcError, weak?: true): null => {
@@ -182,7 +182,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
       const came = await replay.untilQuiet(connection, limits);
       const { verified } = came;
       const evidence = `answered; ${replayWords(came)}`;
-      // A success that brought none of the messages that it should have is none.
+      // A success that brought none of the expected messages is not believed.
       const nothing = verified === 'replay-empty' || (verified === 'replay-mismatch' && came.expectsMessages);
       if (nothing && hasHistory) return failed('unproven', evidence);
       if (nothing && (await list()) === 'absent')
@@ -201,7 +201,7 @@ export async function throughTheTiers(search: TierSearch, agent: Agent): Promise
     return { settings, verified: verifyResume(shown), replay: came };
   }
 
-  /** The refusals, once more in the light of the agent's own list. */
+  /** Classifies the refusals again, now with the agent's own list. */
   async function judgeByList(): Promise<void> {
     const since = connection.agentMs;
     const shown = await list();
@@ -368,7 +368,7 @@ export async function askList(
     const { sessions, nextCursor } = outcome.value;
     if (sessions.some(({ sessionId }) => sessionId === agentSessionId)) return 'present';
     if (nextCursor === undefined) return 'absent';
-    // A cursor that is no string or comes round again never ends.
+    // A cursor that is not a string, or comes a second time, never ends.
     if (typeof nextCursor !== 'string' || seen.has(nextCursor)) return 'unknown';
     seen.add(nextCursor);
     cursor = nextCursor;
@@ -380,23 +380,19 @@ export async function askList(
 function storeBefore(store: Store, before: number): Store {
   return {
     ...store,
-    eventsBackwards: (sessionId, edge) => store.eventsBackwards(sessionId, Math.min(edge ?? before, before)),
-    async hasMessages(sessionId) {
-      for await (const page of store.eventsBackwards(sessionId, before))
-        if (page.some((event) => event.kind === 'update' && classOf(event.payload) === 'message')) return true;
-      return false;
-    },
+    eventsBackwards: (sessionId, edge = before) => store.eventsBackwards(sessionId, Math.min(edge, before)),
+    hasMessages: (sessionId) => store.hasMessages(sessionId, before),
   };
 }
 
 // ---------------------------------------------------------------- into the log
 
-/** What is known of the agent and its session when it was opened. */
+/** What is known of the agent and its session when it is opened. */
 export function knownOf({ reported }: AgentSession, { facts }: Agent): LastKnown {
   return { ...reportedColumns(reported), capabilities: facts.capabilities, agent_info: facts.info };
 }
 
-/** What was imported, the report, and what the agent said of its state that is news. */
+/** What was imported, the report, and what is new of the state that the agent reported. */
 export function foundEvents(config: Config, { replay, report }: Found, news: Parameters<typeof updateEvents>[0]): NewEvent[] {
   const at = config.clock();
   return [

@@ -12,7 +12,7 @@ import { releaseLease, takeLease } from './lease.ts';
 import { resolveSecrets } from './secrets.ts';
 import { openLog, type Live, type Session, type Basis, type Turn } from './session.ts';
 import { reportedColumns, wishesOf } from './settings.ts';
-import { findAgent, foundEvents, knownOf, throughTheTiers, type Found, type Listed } from './tiers.ts';
+import { findAgent, foundEvents, knownOf, resumeByTiers, type Found, type Listed } from './tiers.ts';
 
 export interface WakeOptions {
   readonly policy: ResumePolicy;
@@ -72,7 +72,7 @@ export interface Refusal {
   /** What the agent's list said, where it was asked about it. */
   readonly listed: Listed;
   readonly policy: ResumePolicy;
-  /** The number of the turn's first event: what follows is no part of the record that is told. */
+  /** The number of the turn's first event: what follows is not part of the record that is told. */
   readonly firstSeq: number;
 }
 
@@ -101,7 +101,7 @@ export async function takeUpAgain(session: Session, live: Live, refusal: Refusal
       { method: 'session/prompt', outcome: 'unknown_session', evidence, error, ms: 0 } as const,
     ],
   };
-  const found = await throughTheTiers(search, agent);
+  const found = await resumeByTiers(search, agent);
   const news = agentSession.newsSince(before);
   live.basis = basisOf(found, firstSeq);
   await session.resumeIntake(live, () =>

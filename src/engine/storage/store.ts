@@ -212,12 +212,12 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return { beganSeq: Number(row['began_seq']), preamble: (row['preamble'] as string | null) ?? null, blocks };
     },
 
-    /** Whether the log holds any message, of the user's or the agent's. */
-    async hasMessages(sessionId: string): Promise<boolean> {
+    /** Whether the log holds any message, of the user's or the agent's, before this event. */
+    async hasMessages(sessionId: string, before = Number.MAX_SAFE_INTEGER): Promise<boolean> {
       const [row] = await query(
-        `SELECT 1 AS yes FROM acp_session_events WHERE session_id = ? AND kind = 'update'
+        `SELECT 1 AS yes FROM acp_session_events WHERE session_id = ? AND seq < ? AND kind = 'update'
 AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') IN (${SPOKEN}) END LIMIT 1`,
-        [sessionId],
+        [sessionId, before],
       );
       return row !== undefined;
     },

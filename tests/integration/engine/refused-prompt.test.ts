@@ -1,7 +1,7 @@
 /** I4: an agent that takes a session up, or has it live, and then does not know it at the prompt. */
 import { describe, expect, it } from 'vitest';
-import { ask, CWD, said, worldOf } from './helpers.ts';
-import { ordinary, rawAgents, type Heard } from './raw-agent.ts';
+import { ask, CWD, said, until, worldOf } from './helpers.ts';
+import { ordinary, rawAgents, update, type Heard } from './raw-agent.ts';
 
 const UNKNOWN = { code: -32602, message: 'Invalid params: session not found: raw-1', data: { sessionId: 'raw-1' } };
 
@@ -94,6 +94,20 @@ describe('I4: a prompt that is refused as unknown', () => {
     const events = await host.history('s');
     expect(said(events.filter(({ origin }) => origin === 'import'))).toBe('There I said this.');
     expect(said(events)).toBe('You said: My name is Ada.There I said this.You said: And now?');
+  });
+
+  it('a log of thoughts alone has nothing to tell, as at every wake', async () => {
+    let refused = 0;
+    const thought = { sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: 'Who may that be?' } };
+    const agents = rawAgents((message, agent) => {
+      if (message.method === 'session/prompt' && refused++ === 0) agent.say({ jsonrpc: '2.0', id: message.id, error: UNKNOWN });
+      else if (message.method) agent.say(ordinary(message));
+      if (message.method === 'session/new' && refused === 0) agent.say(update(thought));
+    });
+    const host = await (await worldOf(agents)).wake();
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await until(async () => (await host.history('s')).some(({ kind }) => kind === 'update'));
+    expect((await host.prompt('s', 'Hello')).report).toMatchObject({ tier: 'new', preamble: null });
   });
 
   it('after a resume that was answered with success: the record speaks, in the same call', async () => {

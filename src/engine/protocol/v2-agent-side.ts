@@ -46,13 +46,14 @@ interface Told {
   /** The message that was sent last. */
   last: { readonly role: string; readonly id: string } | null;
   /** The content of tool calls that were sent in v1, where it is always sent whole. */
-  readonly calls: Map<string, readonly unknown[]>;
+  readonly calls: Map<string, { readonly content: readonly unknown[]; readonly chars: number }>;
   /** The output of terminals that were sent in v1. */
   readonly terminals: Map<string, ToolCallReport>;
 }
 
-/** How many tool calls are remembered to have begun. */
+/** How many tool calls are remembered to have begun, and how many characters of their content, as JSON. The oldest content is forgotten first. */
 const CALLS_KEPT = 1_000;
+const CONTENT_CHARS = 4 * 1024 * 1024;
 /** How many terminals' output is remembered, and how many characters of each, in base64. */
 const TERMINALS_KEPT = 16;
 const TERMINAL_CHARS = 256 * 1024;
@@ -429,7 +430,7 @@ function inV1(session: Told, said: Fields): readonly Fields[] {
       return [isNew && typeof said['title'] === 'string' ? { ...told, sessionUpdate: 'tool_call' } : told];
     }
     case 'tool_call_content_chunk':
-      keep(session.calls, id, [...(session.calls.get(id) ?? []), said['content']]);
+      keep(session.calls, id, [...(session.calls.get(id)?.content ?? []), said['content']]);
       return [{ sessionUpdate: 'tool_call_update', toolCallId: id, content: contentV1(session, id) }];
     case 'terminal_update':
     case 'terminal_output_chunk':
@@ -481,12 +482,19 @@ const lastPieces = (data: string): string => data.slice(data.indexOf(',', data.l
 
 function keep(calls: Told['calls'], id: string, content: readonly unknown[]): void {
   if (!calls.has(id) && calls.size >= CALLS_KEPT) calls.delete(calls.keys().next().value as string);
-  calls.set(id, content);
+  calls.set(id, { content, chars: content.length === 0 ? 0 : JSON.stringify(content).length });
+  let over = [...calls.values()].reduce((sum, { chars }) => sum + chars, -CONTENT_CHARS);
+  for (const [other, { chars }] of calls) {
+    if (over <= 0) break;
+    if (other === id) continue;
+    calls.set(other, { content: [], chars: 0 });
+    over -= chars;
+  }
 }
 
 /** A tool call's content. In v1, which wants each file's old and new text, a patch of v2 is text, and so is the agent's own terminal. */
 function contentV1({ calls, terminals }: Told, id: string): readonly unknown[] {
-  const content = calls.get(id) ?? [];
+  const content = calls.get(id)?.content ?? [];
   const isOfV2 = (part: unknown): boolean => {
     const { type, changes, terminalId } = fieldsOf(part);
     return type === 'diff' ? changes !== undefined : type === 'terminal' && terminals.has(stringOf(terminalId));

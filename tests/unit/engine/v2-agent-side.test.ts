@@ -49,3 +49,14 @@ it('a question that its turn left open holds up no later one', () => {
   fromClient({ id: 2, result: {} });
   expect(states()).toEqual(['running', 'requires_action', 'idle', 'running', 'requires_action', 'running']);
 });
+
+it('I10: for clients of v1 the content of tool calls is kept within a bound, that of the newest for longest', () => {
+  const seen: Json[] = [];
+  const wire = createWire((message) => seen.push(message));
+  const tell = (update: object) => wire.fromAgent({ method: 'session/update', params: { ...SESSION, update } });
+  const text = (words: string) => ({ type: 'content', content: { type: 'text', text: words } });
+  const large = 'x'.repeat(1024 * 1024);
+  for (let i = 0; i < 6; i++) tell({ sessionUpdate: 'tool_call_update', toolCallId: `c${i}`, title: 'Look', content: [text(large)] });
+  for (const toolCallId of ['c0', 'c5']) tell({ sessionUpdate: 'tool_call_content_chunk', toolCallId, content: text('more') });
+  expect(seen.slice(-2).map(({ params }) => params.update.content.length)).toEqual([1, 2]);
+});

@@ -10,6 +10,17 @@ import { classOf, fieldsOf, messageIdOf, messageText, noticeText, readToolCall, 
 import { logPages } from '../engine/storage/log-pages.ts';
 import type { PermissionRequested, PermissionResolved, PromptResult, ResumeReport, SessionEvent } from '../engine/types.ts';
 
+/** Words of the agent are missing from what is shown, and why. */
+function noteDropped({ kind, payload }: SessionEvent, output: Output): void {
+  const dropped = kind === 'turn_ended' ? payload.dropped : undefined;
+  if (!dropped) return;
+  const lines =
+    dropped.lines === 1
+      ? 'A line of the agent’s output was not one JSON-RPC message'
+      : `${dropped.lines} lines of the agent’s output were not one JSON-RPC message each`;
+  output.note(`${lines} and could not be read, so words of it may be missing. The last began: ${oneLine(dropped.last, 200)}`);
+}
+
 export interface TurnPrinter {
   event(event: SessionEvent): void;
   result(result: PromptResult): void;
@@ -29,6 +40,7 @@ export function jsonPrinter(output: Output): TurnPrinter {
   };
   return {
     event(event) {
+      noteDropped(event, output);
       if (held === null) return output.json(eventRecord(event));
       held.push(event);
       if (event.kind === 'resumed') release(event.payload);
@@ -50,6 +62,7 @@ export function textPrinter(output: Output, { between }: { readonly between: boo
   let begun = between;
   return {
     event(event) {
+      noteDropped(event, output);
       if (event.kind === 'resumed') output.note(`[${event.payload.tier}] ${reportWords(event.payload)}`);
       if (event.kind === 'turn_started') {
         message = null;

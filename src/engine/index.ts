@@ -32,6 +32,7 @@ export type {
   ClientServiceNotification,
   ClientServiceRequest,
   ClientServices,
+  DroppedLines,
   LeaseOwner,
   McpPlace,
   MessageStream,

@@ -164,6 +164,17 @@ export interface AgentProcess {
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
   /** The last lines the agent wrote to stderr, or printed on stdout without their being JSON-RPC. */
   diagnostics(): string;
+  /**
+   * Lines of its output that were meant as messages and could not be read as such, so far: how many, and the beginning of the last. Null
+   * when there are none; absent where the way to the agent has no lines.
+   */
+  dropped?(): DroppedLines | null;
+}
+
+/** Output of an agent that was lost, since it was no JSON-RPC: words of it may be missing from what it said. */
+export interface DroppedLines {
+  readonly lines: number;
+  readonly last: string;
 }
 
 /** How an agent process ended. Only `ended` is clean (I8). */

@@ -15,7 +15,7 @@ import type {
   StopReason,
   ToolCallUpdate,
 } from '@agentclientprotocol/sdk';
-import type { AgentExit } from './ports.ts';
+import type { AgentExit, DroppedLines } from './ports.ts';
 import type { ErrorCode } from './errors.ts';
 
 export type { AuthMethod, ContentBlock, McpServer, SessionUpdate, StopReason };
@@ -208,6 +208,8 @@ export interface TurnEnded {
   readonly error?: TurnError;
   /** What else the agent answered: usage, ids, `_meta`, as it gave them. */
   readonly answer?: Readonly<Record<string, unknown>>;
+  /** Output of the agent that was lost until then: the reply may be shorter than what it said. */
+  readonly dropped?: DroppedLines;
 }
 
 interface EventBase {
@@ -246,6 +248,8 @@ export interface PromptResult {
   readonly report: ResumeReport;
   /** What else the agent answered: usage, ids, `_meta`, as it gave them. */
   readonly answer?: Readonly<Record<string, unknown>>;
+  /** Output of the agent that was lost: the reply may be shorter than what it said. */
+  readonly dropped?: DroppedLines;
   /** True when the idempotency key had been used and this is the stored result. */
   readonly repeated?: true;
 }

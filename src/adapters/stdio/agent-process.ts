@@ -9,7 +9,7 @@ import { cwdProblem, type Started, startProblem } from './start-problem.ts';
 import { Tail } from './tail.ts';
 import { ProcessTree, type TreeSignal, sendBlindly } from './tree.ts';
 import { RehydrateError } from '../../engine/errors.ts';
-import type { AgentExit } from '../../engine/ports.ts';
+import type { AgentExit, DroppedLines } from '../../engine/ports.ts';
 
 export interface ProcessSpec extends Started {
   readonly args: readonly string[];
@@ -23,6 +23,9 @@ export interface StartOptions {
   /** What the leader leaves behind lives on until `end()`; else it is ended with the leader. */
   readonly keepOrphans?: boolean;
 }
+
+/** As much of a line that is dropped is told. */
+const DROPPED_CHARS = 500;
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
@@ -93,6 +96,7 @@ export class RunningProcess {
   #sent: TreeSignal[] = [];
   #ending = false;
   #why: string | undefined;
+  #dropped: DroppedLines | null = null;
   /** Whether the last look at the process table failed. */
   #blind = false;
 
@@ -154,6 +158,17 @@ export class RunningProcess {
   note(line: Uint8Array | string): void {
     this.#tail.push(line);
     this.#tail.push('\n');
+  }
+
+  /** Counts a line that was meant as a message and is none, and puts its beginning into the diagnostics. */
+  drop(line: string): void {
+    const last = line.slice(0, DROPPED_CHARS);
+    this.#dropped = { lines: (this.#dropped?.lines ?? 0) + 1, last };
+    this.note(`[this line of its output is not one JSON-RPC message, and was dropped] ${last}${last === line ? '' : '…'}`);
+  }
+
+  get dropped(): DroppedLines | null {
+    return this.#dropped;
   }
 
   async #endTree(): Promise<void> {

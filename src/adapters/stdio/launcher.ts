@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { type RunningProcess, startProcess } from './agent-process.ts';
 import { STDIO_LIMITS, type StdioLimits } from './limits.ts';
+import { looksLikeMessage } from '../json-rpc.ts';
 import { corker, findInLine, messageLine, readLines, utf8Reader } from './lines.ts';
 import { checkOptions, isObject, shown } from '../../engine/check-options.ts';
 import { invalid, RehydrateError } from '../../engine/errors.ts';
@@ -61,6 +62,7 @@ export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
         exited: running.exited,
         end: (how) => running.end(how),
         diagnostics: () => running.diagnostics(),
+        dropped: () => running.dropped,
       };
     },
   };
@@ -99,12 +101,13 @@ async function resolve(agents: StdioLauncherOptions['agents'], spec: AgentSpec):
 }
 
 /**
- * An agent's lines as web streams of messages, with backpressure both ways. Lines that are not JSON-RPC go to its diagnostics. A line
+ * An agent's lines as web streams of messages, with backpressure both ways. Lines that are not JSON-RPC go to its diagnostics, and are
+ * counted when they were meant as messages. A line
  * over `messageBytes` errors the readable side; a message over it errors the writable side.
  */
 export function messageStream(
   agent: string,
-  running: Pick<RunningProcess, 'stdin' | 'stdout' | 'note'>,
+  running: Pick<RunningProcess, 'stdin' | 'stdout' | 'note' | 'drop'>,
   limits: StdioLimits,
 ): MessageStream {
   return { readable: readMessages(agent, running, limits), writable: writeMessages(agent, running, limits) };
@@ -122,14 +125,23 @@ function tooLarge(agent: string, direction: string, limit: number): RehydrateErr
   );
 }
 
-function readMessages(agent: string, running: Pick<RunningProcess, 'stdout' | 'note'>, limits: StdioLimits): ReadableStream<AnyMessage> {
+function readMessages(
+  agent: string,
+  running: Pick<RunningProcess, 'stdout' | 'note' | 'drop'>,
+  limits: StdioLimits,
+): ReadableStream<AnyMessage> {
   /** Until its first message. */
   let opening = true;
   const utf8 = utf8Reader((words) => running.note(words));
   const take = (bytes: Buffer): AnyMessage | undefined => {
     const line = utf8(bytes);
     const found = findInLine(line, opening);
-    if (found === null || found.start > 0) running.note(found === null ? line : line.subarray(0, found.start));
+    if (found === null || found.start > 0) {
+      const rest = found === null ? line : line.subarray(0, found.start);
+      const text = rest.toString('utf8');
+      if (looksLikeMessage(text)) running.drop(text);
+      else running.note(rest);
+    }
     if (found !== null) opening = false;
     return found?.message;
   };

@@ -30,7 +30,7 @@ export const launcherOf =
         note(Buffer.from(line).toString('utf8'));
       };
       return {
-        stream: messageStream(name, { stdin, stdout, note: noteLine }, STDIO_LIMITS),
+        stream: messageStream(name, { stdin, stdout, note: noteLine, drop: noteLine }, STDIO_LIMITS),
         exited,
         end: (how) => (kept ? exited : running.end(how)),
         // It is in the exit, where it is looked for. So what a connection adds stands alone.

@@ -82,8 +82,8 @@ export type TurnAnswer =
   /** `said` is the whole answer: usage, ids, `_meta`. */
   | { readonly kind: 'stopped'; readonly stopReason: StopReason; readonly said: Readonly<Record<string, unknown>> }
   | { readonly kind: 'refused'; readonly error: RpcError }
-  /** It is not an answer that the protocol knows. */
-  | { readonly kind: 'garbled'; readonly said: unknown };
+  /** It is not an answer that the protocol knows: it lacks what is required. */
+  | { readonly kind: 'garbled'; readonly lacks: 'stop reason' | 'messageId'; readonly said: unknown };
 
 /** What an agent says without being asked. */
 export type AgentNotification =

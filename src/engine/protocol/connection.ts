@@ -2,7 +2,7 @@
  * The connection to one live agent: its process, the JSON-RPC peer, and the waiting for answers. A call has one
  * of four outcomes; nothing here throws because of what an agent does.
  */
-import { describeExit, type AgentExit, type AgentLauncher, type AgentProcess, type AgentSpec } from '../ports.ts';
+import { describeExit, type AgentExit, type AgentLauncher, type AgentProcess, type AgentSpec, type DroppedLines } from '../ports.ts';
 import { RehydrateError, type ErrorCode } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
@@ -48,6 +48,8 @@ export interface Connection {
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
   /** stderr and noise, for error messages, without what looks like a token. */
   diagnostics(): string;
+  /** What was dropped of its output since this was last asked. */
+  newlyDropped(): DroppedLines | null;
   /** Milliseconds spent waiting for this agent so far. */
   readonly agentMs: number;
 }
@@ -73,13 +75,15 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
   let exit: AgentExit | null = null;
   /** What was wrong with the agent's output, when that is why it was ended. */
   let fault: Error | null = null;
+  let droppedBefore = 0;
   const noise: string[] = [];
   const peer: Peer = createPeer(
     process.stream,
     {
       ...handlers,
       onNoise(what) {
-        if (noise.length < NOISE_KEPT) noise.push(`[the agent ${beginning(what, WORDS_CHARS)}]`);
+        noise.push(`[the agent ${beginning(what, WORDS_CHARS)}]`);
+        if (noise.length > NOISE_KEPT) noise.shift();
       },
     },
     limits,
@@ -146,6 +150,12 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     async end(how) {
       await process.end(how);
       return gone;
+    },
+    newlyDropped() {
+      const dropped = process.dropped?.() ?? null;
+      const lines = (dropped?.lines ?? 0) - droppedBefore;
+      droppedBefore += lines;
+      return dropped && lines > 0 ? { lines, last: redactTokens(dropped.last) } : null;
     },
     diagnostics: () => redactTokens([process.diagnostics(), ...noise].filter(Boolean).join('\n')),
     get agentMs() {

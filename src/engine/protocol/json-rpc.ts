@@ -61,6 +61,8 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   const writer = stream.writable.getWriter();
   const pending = new Map<number, (response: RpcResponse | null) => void>();
   let nextId = 0;
+  /** The request that was the last thing said to the agent: an error without an id is about that, when it is the only one that waits. */
+  let latest: number | null = null;
   let ended = false;
   let closing = false;
   let heardAt = performance.now();
@@ -140,15 +142,15 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
         });
       return;
     }
-    // Some agents answer with the id as a string.
-    const key = typeof id === 'number' ? id : typeof id === 'string' && /^\d{1,15}$/.test(id) ? Number(id) : null;
+    const isError = error !== undefined && error !== null;
+    const key = id === null && isError && pending.size === 1 ? latest : keyOf(id);
     const settle = key === null ? undefined : pending.get(key);
     if (key === null || !settle) {
       handlers.onNoise(`answered ${beginning(JSON.stringify(id) ?? 'nothing', NOTE_CHARS)}, which was not asked or was answered before`);
       return;
     }
     pending.delete(key);
-    settle(error === undefined || error === null ? { result } : { error: toRpcError(error) });
+    settle(isError ? { error: toRpcError(error) } : { result });
   }
 
   const closed = (async () => {
@@ -179,12 +181,14 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
       if (ended) return settle(null);
       const id = nextId++;
       pending.set(id, settle);
+      latest = id;
       const problem = send({ jsonrpc: '2.0', id, method, params } as AnyMessage);
       if (problem === null) return;
       pending.delete(id);
       settle({ error: { code: RPC_INTERNAL, message: `${method} was not sent: it ${problem}` } });
     },
     notify(method, params) {
+      latest = null;
       const problem = ended ? null : send({ jsonrpc: '2.0', method, params } as AnyMessage);
       if (problem !== null) handlers.onNoise(`was not sent ${method}: it ${problem}`);
     },
@@ -206,6 +210,12 @@ function asText(message: AnyMessage, messageBytes = Infinity): { readonly text: 
   } catch (error) {
     return { problem: `cannot be written as JSON: ${words(error)}` };
   }
+}
+
+/** Some agents answer with the id as a string. */
+function keyOf(id: unknown): number | null {
+  if (typeof id === 'string' && /^\d{1,15}$/.test(id)) return Number(id);
+  return typeof id === 'number' ? id : null;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

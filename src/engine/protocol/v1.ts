@@ -65,7 +65,7 @@ export function readTurn(response: RpcResponse): TurnAnswer {
   if ('error' in response) return { kind: 'refused', error: response.error };
   const said = objectOf(response.result);
   const stopReason = said?.['stopReason'];
-  if (!said || typeof stopReason !== 'string') return { kind: 'garbled', said: errorData(response.result ?? null) };
+  if (!said || typeof stopReason !== 'string') return { kind: 'garbled', lacks: 'stop reason', said: errorData(response.result ?? null) };
   return { kind: 'stopped', stopReason: stopReason as StopReason, said };
 }
 

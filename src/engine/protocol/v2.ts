@@ -6,6 +6,7 @@
 import type { AuthMethod, Implementation } from '@agentclientprotocol/sdk';
 import type { StopReason } from '../types.ts';
 import type { AgentCapabilities, AgentFacts, AgentNotification, AgentProtocol, AnsweredSettings, TurnAnswer } from './agent-protocol.ts';
+import { errorData } from './bounded.ts';
 import type { Connection } from './connection.ts';
 import { toRpcError, type RpcError } from './json-rpc.ts';
 import { modesAmong, objectOf, readCommands, readConfigOptions, withText } from './reported-state.ts';
@@ -126,8 +127,10 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
         if (response === null) return mine.end(null);
         if ('error' in response) return mine.end({ kind: 'refused', error: response.error });
         const { messageId, stopReason } = objectOf(response.result) ?? {};
-        // The agent said 2 in `initialize` and goes on as in 1, or nothing tells which.
-        if (typeof stopReason === 'string' || (typeof messageId !== 'string' && !mine.began)) return mine.end(readTurn(response));
+        // The agent said 2 in `initialize` and goes on as in 1.
+        if (typeof stopReason === 'string') return mine.end(readTurn(response));
+        if (typeof messageId !== 'string' && !mine.began)
+          return mine.end({ kind: 'garbled', lacks: 'messageId', said: errorData(response.result ?? null) });
         Object.assign(mine, { inserted: true, messageId, began: mine.began || active });
         if (mine.idle) mine.end(stopped(mine, mine.idle));
       });

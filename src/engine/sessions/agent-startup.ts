@@ -13,7 +13,7 @@ import {
   type NewAgentSession,
   type SessionParams,
 } from '../protocol/agent-protocol.ts';
-import { beginning, WORDS_CHARS } from '../protocol/bounded.ts';
+import { beginning, NOTE_CHARS, WORDS_CHARS } from '../protocol/bounded.ts';
 import { failureError, openConnection, type Connection, type Outcome } from '../protocol/connection.ts';
 import type { IncomingRequest, RpcResponse } from '../protocol/json-rpc.ts';
 import { readNotification } from '../protocol/v1.ts';
@@ -213,11 +213,19 @@ export async function newAgentSession(
   if (agentSessionId === null) {
     throw new RehydrateError(
       'agent_protocol_error',
-      `Agent "${agent.name}" made a new session without naming it. It does not keep to ACP; try another version of it.`,
+      `Agent "${agent.name}" answered session/new ${unnamed(made.raw)}. It does not keep to ACP; try another version of it.`,
       { agent: agent.name, method: 'session/new', result: made.raw ?? null },
     );
   }
   return { ...made, agentSessionId };
+}
+
+/** What an answer lacks that names no new session. */
+export function unnamed(answer: unknown): string {
+  const id = (answer as { readonly sessionId?: unknown } | null | undefined)?.sessionId;
+  return id === undefined
+    ? 'without naming the session'
+    : `with the session id ${beginning(JSON.stringify(id), NOTE_CHARS)}, which must be a string that is not empty`;
 }
 
 /** The answer to a call that must succeed. Errors: `auth_required`, and those of a call. */

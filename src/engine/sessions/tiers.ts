@@ -14,7 +14,7 @@ import type { LastKnown, NewEvent } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 import type { AttemptMethod, AttemptOutcome, ResumeAttempt, ResumePolicy, ResumeReport, Tier, Verification } from '../types.ts';
 import type { AgentSession } from './agent-session.ts';
-import { authRequired, callWithAuth, newAgentSession, withAgent, type Agent } from './agent-startup.ts';
+import { authRequired, callWithAuth, newAgentSession, unnamed, withAgent, type Agent } from './agent-startup.ts';
 import type { Config } from './config.ts';
 import { updateEvents } from './logged-updates.ts';
 import { openReplay, type Replay, type ReplayOutcome } from './replay.ts';
@@ -246,9 +246,9 @@ export async function resumeByTiers(search: TierSearch, agent: Agent): Promise<F
         return null;
       }
     }
-    const { agentSessionId: id, settings } = outcome.value;
+    const { agentSessionId: id, settings, raw } = outcome.value;
     if (id === null) {
-      note('session/fork', 'unsupported', 'it answered without naming the new session', since);
+      note('session/fork', 'unsupported', `it answered ${unnamed(raw)}`, since);
       return null;
     }
     const replays = await openReplay(store, sessionId, id, context.redact);

@@ -172,9 +172,12 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
         };
       }
       case 'garbled':
-        return failed('The agent answered the prompt, but it named no stop reason. It does not keep to ACP: try another version of it.', {
-          result: answer.said,
-        });
+        return failed(
+          `The agent answered the prompt, but it named no ${answer.lacks}. It does not keep to ACP: try another version of it.`,
+          {
+            result: answer.said,
+          },
+        );
       case 'refused': {
         const { error } = answer;
         // Some agents answer a cancelled prompt with the error of a cancelled request.
@@ -205,7 +208,8 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   // ------------------------------------------------------------ the end, into the log
 
   function finish(unredacted: TurnEnded, before: () => Promise<void> = () => Promise.resolve()): void {
-    const end = redact(unredacted);
+    const dropped = live.agent.connection.newlyDropped();
+    const end = redact(dropped ? { ...unredacted, dropped } : unredacted);
     const { basis } = live;
     // A successor that has not been told the record yet is not adopted: the preamble goes with the next prompt.
     const told = preambleOf(basis).length === 0 || preambleGiven;
@@ -240,6 +244,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
             stopReason: end.stopReason as StopReason,
             report,
             ...(end.answer ? { answer: end.answer } : {}),
+            ...(end.dropped ? { dropped: end.dropped } : {}),
           });
       });
     });

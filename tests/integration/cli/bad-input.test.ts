@@ -55,6 +55,41 @@ describe('agents that do not work', () => {
     expect([done.code, replyOf(done)]).toEqual([0, 'hi']);
   });
 
+  /** An agent that answers a prompt so. */
+  function answering(prompt: string): string[] {
+    const script = path.join(at.directory, 'agent.cjs');
+    writeFileSync(
+      script,
+      `
+const say = (text) => process.stdout.write(text + '\\n');
+require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, method } = JSON.parse(line);
+  const answer = (result) => say(JSON.stringify({ jsonrpc: '2.0', id, result }));
+  if (method === 'initialize') answer({ protocolVersion: 1, agentCapabilities: {} });
+  if (method === 'session/new') answer({ sessionId: 's1' });
+  if (method === 'session/prompt') { ${prompt} }
+});`,
+    );
+    return [process.execPath, script];
+  }
+
+  it.each([[['--json']], [[]]])('%j: a line that was meant as a message and is none is told on stderr', async (options) => {
+    const lost = `{"jsonrpc":"2.0","method":"session/update","params":{"x":NaN}}`;
+    const done = await at.run([
+      'prompt',
+      '--db',
+      at.db,
+      ...options,
+      'hi',
+      '--',
+      ...answering(`say('${lost}'); answer({ stopReason: 'end_turn' });`),
+    ]);
+    expect([done.code, done.stderr]).toEqual([0, expect.stringContaining(lost)]);
+    expect(done.stderr).toContain(
+      'A line of the agent’s output was not one JSON-RPC message and could not be read, so words of it may be missing',
+    );
+  });
+
   it.each([['hang-initialize'], ['hang-new']])('%s: given up after --timeout', async (variant) => {
     const done = await at.prompt('say hi', variant, '--timeout', '1');
     expect([done.code, errorOf(done)]).toEqual([1, 'agent_timeout']);

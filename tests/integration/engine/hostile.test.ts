@@ -111,6 +111,22 @@ describe('null where an answer belongs', () => {
     expect((await host.list()).sessions).toEqual([]);
   });
 
+  it.each([
+    [12345, 'with the session id 12345, which must be a string'],
+    ['', 'with the session id "", which must be a string'],
+    [undefined, 'without naming the session'],
+  ])('session/new with the session id %j: the error says what it answered', async (sessionId, words) => {
+    const { host } = await hostOf(
+      rawAgents((message, agent) =>
+        agent.say(message.method === 'session/new' ? { jsonrpc: '2.0', id: message.id, result: { sessionId } } : ordinary(message)),
+      ),
+    );
+    await expect(host.create(CREATE)).rejects.toMatchObject({
+      code: 'agent_protocol_error',
+      message: expect.stringContaining(words) as string,
+    });
+  });
+
   it('session/prompt: the turn failed, says so, and says so again for the same key', async () => {
     const { host } = await hostOf(
       rawAgents((message, agent) =>

@@ -188,3 +188,19 @@ it('an agent that takes the prompt and is idle with a stop reason has ended its 
   const { sessionId } = await host.create({ agent: 'raw', cwd: CWD });
   expect(await host.prompt(sessionId, '/quiet')).toMatchObject({ stopReason: 'end_turn' });
 });
+
+it('an agent that answers the prompt without a messageId is told to lack that, which v2 requires, and no stop reason', async () => {
+  const agents = rawAgents(({ id, method }: Heard, agent) => {
+    const result = (value: object) => agent.say({ jsonrpc: '2.0', id, result: value });
+    if (method === 'initialize') return result({ protocolVersion: 2, info: { name: 'raw', version: '1' }, capabilities: { session: {} } });
+    if (method === 'session/new') return result({ sessionId: 'raw-1', configOptions: [] });
+    if (method === 'session/prompt') result({});
+  });
+  const { wake } = await worldOf(agents);
+  const host = await wake(V2);
+  const { sessionId } = await host.create({ agent: 'raw', cwd: CWD });
+  await expect(host.prompt(sessionId, 'go')).rejects.toMatchObject({
+    code: 'agent_protocol_error',
+    message: expect.stringContaining('it named no messageId') as string,
+  });
+});

@@ -54,3 +54,20 @@ it('a request whose id alone is more than a message holds gets no answer, and al
   void ask('_d');
   await expect.poll(() => sent.length).toBe(1);
 });
+
+it('an error without an id is about the request that waits when that is the last thing that was said, and about nothing else', async () => {
+  const { peer, noise, say, ask } = peerOn();
+  const error = { code: -32000, message: 'quota' };
+  const asked = ask('_a');
+  say({ id: null, error });
+  expect(await asked).toEqual({ error });
+  const settled: unknown[] = [];
+  void ask('_b').then((response) => settled.push(response));
+  peer.notify('_c', {});
+  say({ id: null, error });
+  await expect.poll(() => noise.length).toBe(1);
+  void ask('_d').then((response) => settled.push(response));
+  say({ id: null, error });
+  await expect.poll(() => noise.length).toBe(2);
+  expect(settled).toEqual([]);
+});

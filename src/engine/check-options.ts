@@ -17,6 +17,9 @@ export function refusePromise(name: string, value: unknown): void {
   if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') throw invalid(`${name} is a promise. Await it first.`);
 }
 
+/** Whether an environment can have a variable of this name. */
+export const isVariable = (name: string): boolean => /^[^=\0]+$/.test(name);
+
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 

@@ -21,6 +21,8 @@ import {
   type Role,
   type ToolCallReport,
 } from './protocol/updates.ts';
+import { shown } from './check-options.ts';
+import { invalid } from './errors.ts';
 import { readState } from './protocol/reported-state.ts';
 import type { ContentBlock, PermissionRequested, ResumeReport, SessionEvent, TurnEnded } from './types.ts';
 
@@ -98,7 +100,11 @@ export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VI
   // Copied once for a call, and only if something is added.
   const messages = lazily(view.messages);
   const toolCalls = lazily(view.toolCalls);
+  if (typeof events?.[Symbol.iterator] !== 'function')
+    throw invalid(`foldEvents takes events, as history gives them; it was given ${shown(events)}.`);
   for (const event of events) {
+    if (!Number.isInteger((event as Partial<SessionEvent> | null)?.seq))
+      throw invalid(`foldEvents takes events, which have a seq; one of them is ${shown(event)}.`);
     if (event.seq <= next.seq) continue;
     next.seq = event.seq;
     const isCutOff = cutOffBy(event);

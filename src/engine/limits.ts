@@ -113,6 +113,8 @@ export interface FixedLimits {
   readonly replayChars: number;
   /** Shorter secret values are not replaced: words like `true` stand everywhere. */
   readonly secretChars: number;
+  /** A session's title that is given for it, as JSON in UTF-8. */
+  readonly titleBytes: number;
   /** What an agent nests deeper in a message is replaced by words that say so. */
   readonly nestedLevels: number;
   /** How much of an agent's error is taken: of its message, and of its data as JSON. */
@@ -126,6 +128,7 @@ export interface FixedLimits {
 export const FIXED_LIMITS: FixedLimits = Object.freeze({
   replayChars: 64 * 1024 * 1024,
   secretChars: 6,
+  titleBytes: 4 * 1024,
   nestedLevels: 1_000,
   errorChars: 64 * 1024,
   exitGraceMs: 2_000,

@@ -185,7 +185,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       // What runs is cancelled first, as ACP wants it: the agent ends it in its own way, and its prompt is answered so.
       if (isLast()) await cancel(sessionId);
       await detach(sessionId);
-      if (isLast()) await host.close(sessionId);
+      // What another host runs goes on there.
+      if (isLast()) await host.close(sessionId).catch(unlessBusy);
       return {};
     }),
 
@@ -557,6 +558,10 @@ function byOwnId(params: Params, names: Names | undefined): Params {
 }
 
 const rehydrateMeta = (params: Params): Params => object(object(params['_meta'])['rehydrate']);
+
+function unlessBusy(error: unknown): void {
+  if (!RehydrateError.is(error) || error.code !== 'session_busy') throw error;
+}
 
 function text(params: Params, name: string): string {
   const value = params[name];

@@ -90,7 +90,7 @@ async function cancelTurns(host: Host): Promise<void> {
   let cursor: string | undefined;
   do {
     const { sessions, nextCursor } = await host.list({ cursor });
-    for (const { sessionId, state } of sessions) if (state === 'prompting') cancelling.push(host.cancel(sessionId));
+    for (const { sessionId, state } of sessions) if (state === 'prompting') cancelling.push(host.cancel(sessionId).catch(() => undefined));
     cursor = nextCursor;
   } while (cursor !== undefined);
   await Promise.all(cancelling);

@@ -1,7 +1,9 @@
 /** The `SqlDatabase` port on `node:sqlite` (Node ≥ 22.13): one file, shared by the processes of one machine. */
 import path from 'node:path';
-import { checkOptions } from '../../engine/check-options.ts';
+import { checkOptions, shown } from '../../engine/check-options.ts';
+import { invalid } from '../../engine/errors.ts';
 import { SqlError, type SqlDatabase } from '../../engine/ports.ts';
+import { withLimits } from '../../engine/with-limits.ts';
 import { processOwners } from '../node-host/owners.ts';
 import { Connection } from './connection.ts';
 import { toSqlError } from './errors.ts';
@@ -28,7 +30,7 @@ const LONGEST_PAUSE_MS = 25;
  * read all the same; its batches are refused as `readonly`.
  *
  * Rejects with `SqlError`: `corrupt` when it is not a SQLite database, `io` or `readonly` when it
- * cannot be opened, `busy` when it stays locked. An unknown option is `invalid_argument`.
+ * cannot be opened, `busy` when it stays locked. An option that is unknown or of a wrong type is `invalid_argument`.
  *
  * @example
  * const database = await openNodeSqlite('sessions.sqlite', { powerLossSafe: true });
@@ -36,7 +38,10 @@ const LONGEST_PAUSE_MS = 25;
 export async function openNodeSqlite(file: string, options: NodeSqliteOptions = {}): Promise<SqlDatabase> {
   checkOptions('openNodeSqlite', options, ['powerLossSafe', 'readOnly', 'busyTimeoutMs']);
   if (file === '') throw new SqlError('io', 'Database: the path is empty. Give the path of a file, or :memory:.');
-  const { powerLossSafe = false, readOnly = false, busyTimeoutMs = DEFAULT_BUSY_MS } = options;
+  const { powerLossSafe = false, readOnly = false } = options;
+  for (const [name, value] of Object.entries({ powerLossSafe, readOnly }))
+    if (typeof value !== 'boolean') throw invalid(`openNodeSqlite: ${name} must be true or false; it is ${shown(value)}.`);
+  const { busyTimeoutMs } = withLimits({ busyTimeoutMs: DEFAULT_BUSY_MS }, { busyTimeoutMs: options.busyTimeoutMs }, 'openNodeSqlite');
   const name = file === ':memory:' ? file : path.resolve(file);
   let closing: Promise<void> | undefined;
   /** The end of the queue, while a call waits for another process's lock; else calls run at once. */

@@ -5,7 +5,7 @@ import { type RunningProcess, startProcess } from './agent-process.ts';
 import { STDIO_LIMITS, type StdioLimits } from './limits.ts';
 import { looksLikeMessage } from '../json-rpc.ts';
 import { corker, findInLine, messageLine, readLines, utf8Reader } from './lines.ts';
-import { checkOptions, isObject, shown } from '../../engine/check-options.ts';
+import { checkOptions, isObject, isVariable, shown } from '../../engine/check-options.ts';
 import { invalid, RehydrateError } from '../../engine/errors.ts';
 import { exceeds } from '../../engine/exceeds.ts';
 import type { AgentLauncher, AgentProcess, AgentSpec, MessageStream } from '../../engine/ports.ts';
@@ -80,7 +80,7 @@ export function checkAgents(agents: StdioLauncherOptions['agents']): void {
     if (!isText(cwd)) throw invalid(`The agent "${name}": cwd must be the path of a directory; it is ${shown(cwd)}.`);
     if (!isObject(env)) throw invalid(`The agent "${name}": env must be an object of names and values; it is ${shown(env)}.`);
     for (const [variable, value] of Object.entries(env))
-      if (!/^[^=\0]+$/.test(variable) || !isText(value))
+      if (!isVariable(variable) || !isText(value))
         throw invalid(`The agent "${name}": env.${variable} must be a text without NUL, and its name without "=".`);
   }
 }

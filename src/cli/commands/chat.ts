@@ -89,7 +89,7 @@ export const chat: Command = async ({ call, output, signals }) => {
       case 'running':
         turn = 'cancelling';
         output.note('cancelling; Ctrl-C again kills the agent');
-        void host.cancel(sessionId);
+        void host.cancel(sessionId).catch(() => undefined);
     }
   };
   try {

@@ -80,7 +80,8 @@ async function oneTurn(
   try {
     await applySettings(host, options);
     interrupts.signal.throwIfAborted();
-    interrupts.act = (action) => void (action === 'cancel' ? host.cancel(sessionId) : endEarly(open, action, output));
+    interrupts.act = (action) =>
+      void (action === 'cancel' ? host.cancel(sessionId).catch(() => undefined) : endEarly(open, action, output));
     const key = one(call, 'idempotency-key');
     progress.asked = true;
     const result = await host.prompt(sessionId, content, key === undefined ? {} : { idempotencyKey: key });

@@ -4,6 +4,7 @@
  * way of the session for ever. The log has all of it as it was sent.
  */
 import type { AvailableCommand, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
+import { beginning, WORDS_CHARS } from './bounded.ts';
 
 export interface ReportedState {
   readonly modes: SessionModeState | null;
@@ -57,7 +58,7 @@ const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
         : { says: null, isUnreadable: true },
     session_info_update: ({ title }) =>
       typeof title === 'string' || title === null
-        ? { says: { title }, isUnreadable: false }
+        ? { says: { title: title && beginning(title, WORDS_CHARS) }, isUnreadable: false }
         : { says: null, isUnreadable: title !== undefined },
     usage_update: ({ sessionUpdate: _kind, ...usage }) => ({ says: { usage }, isUnreadable: false }),
   }),

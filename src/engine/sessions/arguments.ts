@@ -2,7 +2,7 @@
  * What each call of a host takes, as one table: arguments are checked once, at the host's door, and from there on they are what their
  * types say.
  */
-import { checkOptions, isObject, refusePromise, shown } from '../check-options.ts';
+import { checkOptions, isObject, isVariable, refusePromise, shown } from '../check-options.ts';
 import { invalid, RehydrateError } from '../errors.ts';
 import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS, type Limits } from '../limits.ts';
@@ -48,7 +48,9 @@ const directory = checks(isAbsolute, 'an absolute path');
 const directories = checks((value) => Array.isArray(value) && value.every(isAbsolute), 'a list of absolute paths');
 const count = checks((value) => Number.isSafeInteger(value) && (value as number) >= 0, 'a whole number, 0 or more');
 const settingValue = checks((value) => typeof value === 'string' || typeof value === 'boolean', 'a string or a boolean');
-const title = checks((value) => value === null || value === '' || isWellFormed(value), 'a well-formed string or null');
+const titleText = checks((value) => value === null || value === '' || isWellFormed(value), 'a well-formed string or null');
+const title: Check = (value, name, limits) =>
+  bounded(titleText(value, name, limits), name, { limit: 'titleBytes', allowed: FIXED_LIMITS.titleBytes }, 'Give a shorter one.');
 const list = checks((value) => Array.isArray(value), 'a list');
 const callback = checks((value) => typeof value === 'function', 'a function');
 /** Whether it has all these methods, of its own or of its class. */
@@ -81,8 +83,11 @@ const lines = checks(
 );
 const env: Check = (value) => {
   if (!isObject(value)) throw invalid('env must be an object of strings.');
-  for (const [name, each] of Object.entries(value))
-    if (typeof each !== 'string') throw invalid(`The environment value ${name} must be a string.`);
+  for (const [name, each] of Object.entries(value)) {
+    if (!isVariable(name))
+      throw invalid(`env has the name ${shown(name)}: a variable's name must not be empty, nor have "=" or NUL in it.`);
+    if (typeof each !== 'string' || each.includes('\0')) throw invalid(`The environment value ${name} must be a string without NUL.`);
+  }
   return value;
 };
 
@@ -105,8 +110,22 @@ const METADATA_BYTES = 16 * 1024;
 const metadata: Check = (value, name) => {
   if (value === null) return null;
   if (!isObject(value)) throw invalid('metadata must be an object of JSON, or null.');
-  return bounded(value, name, { limit: 'metadata', allowed: METADATA_BYTES }, 'Keep less with the session.');
+  return bounded(value, name, { limit: 'metadata', allowed: METADATA_BYTES }, 'Keep less with the session.', onlyJson);
 };
+
+/** JSON would make something else of it without a word: of NaN null, of a Map an empty object. */
+function onlyJson(key: string, value: unknown): unknown {
+  const isTold =
+    typeof value === 'number'
+      ? Number.isFinite(value)
+      : typeof value === 'object'
+        ? value === null || Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]'
+        : typeof value !== 'function' && typeof value !== 'symbol';
+  if (isTold) return value;
+  throw invalid(
+    `metadata must be an object of JSON; its ${shown(key)} is ${typeof value === 'number' ? value : `a ${typeof value}`}, which JSON has not.`,
+  );
+}
 
 // ---------------------------------------------------------------- a prompt
 
@@ -145,7 +164,7 @@ interface Size {
 const ofPrompt = ({ promptBytes }: Limits): Size => ({ limit: 'promptBytes', allowed: promptBytes });
 
 /** A copy within the limits: what the caller changes later is not in the log, so the agent does not get it either. */
-function bounded(value: unknown, what: string, { limit, allowed }: Size, advice: string): unknown {
+function bounded(value: unknown, what: string, { limit, allowed }: Size, advice: string, replacer?: typeof onlyJson): unknown {
   const over = (limit: string, allowed: number, words: string, more: object = {}) =>
     new RehydrateError('limit_exceeded', `${what} ${words}`, { limit, allowed, ...more });
   const tooDeep = () =>
@@ -156,8 +175,9 @@ function bounded(value: unknown, what: string, { limit, allowed }: Size, advice:
     );
   let json: string | undefined;
   try {
-    json = JSON.stringify(value) as string | undefined;
+    json = JSON.stringify(value, replacer) as string | undefined;
   } catch (error) {
+    if (RehydrateError.is(error)) throw error;
     if (error instanceof RangeError) throw tooDeep();
     throw invalid(`${what} cannot be written as JSON: ${error instanceof Error ? error.message : String(error)}.`);
   }

@@ -76,6 +76,8 @@ export interface HostOptions {
 export interface Config
   extends Required<Pick<HostOptions, 'database' | 'knownSecrets' | 'policy' | 'clock' | 'whenFull' | 'protocol'>>, Callbacks {
   readonly launcher: AgentLauncher;
+  /** Error: `agent_not_found`, where it can be known without starting it. */
+  readonly checkAgent: (name: string) => void;
   readonly preamble: Pick<PreambleOptions, 'mode' | 'budget'>;
   readonly limits: Limits;
   readonly permission: PermissionRule;
@@ -108,7 +110,7 @@ export function configure(asGiven: HostOptions): Config {
     ...callbacks,
     preamble,
     clock: wholeClock(given.clock ?? Date.now),
-    launcher: isLauncher(given.agents) ? given.agents : byName(given.agents),
+    ...(isLauncher(given.agents) ? { launcher: given.agents, checkAgent: () => undefined } : byName(given.agents)),
     permission: permissionRule(given.permission ?? 'ask'),
     owner: { ...(owners?.self ?? { kind: 'host' }), hostId: callbacks.newId() },
   };
@@ -148,18 +150,17 @@ function isLauncher(agents: HostOptions['agents']): agents is AgentLauncher {
   return typeof (agents as { launch?: unknown }).launch === 'function';
 }
 
-function byName(agents: Readonly<Record<string, AgentLauncher>>): AgentLauncher {
-  return {
-    async launch(spec, options) {
-      if (Object.hasOwn(agents, spec.agent)) return (agents[spec.agent] as AgentLauncher).launch(spec, options);
-      const known = Object.keys(agents)
-        .map((name) => `"${name}"`)
-        .join(', ');
-      throw new RehydrateError(
-        'agent_not_found',
-        `There is no agent "${spec.agent}" here; known: ${known || 'none'}. Use one of them, or add it to the host's agents.`,
-        { agent: spec.agent },
-      );
-    },
+function byName(agents: Readonly<Record<string, AgentLauncher>>): Pick<Config, 'launcher' | 'checkAgent'> {
+  const find = (name: string): AgentLauncher => {
+    if (Object.hasOwn(agents, name)) return agents[name] as AgentLauncher;
+    const known = Object.keys(agents)
+      .map((name) => `"${name}"`)
+      .join(', ');
+    throw new RehydrateError(
+      'agent_not_found',
+      `There is no agent "${name}" here; known: ${known || 'none'}. Use one of them, or add it to the host's agents.`,
+      { agent: name },
+    );
   };
+  return { launcher: { launch: async (spec, options) => find(spec.agent).launch(spec, options) }, checkAgent: (name) => void find(name) };
 }

@@ -2,6 +2,7 @@
 import { inBackground } from '../background-timer.ts';
 import { invalid, RehydrateError, sessionNotFound } from '../errors.ts';
 import { SqlError, type Statement } from '../ports.ts';
+import { beginning, WORDS_CHARS } from '../protocol/bounded.ts';
 import { readCapabilities } from '../protocol/versions.ts';
 import { finishDeletes, type DeleteParts } from '../records/delete.ts';
 import { copySession } from '../records/fork.ts';
@@ -130,9 +131,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
         ...(await store.sessionsOfAgent(name, ids)),
       ]);
       const sessions = [];
+      /** As short as a title that is given, so that the session can be adopted with it. */
+      const titleOf = (value: unknown): string | null => words(typeof value === 'string' ? beginning(value, WORDS_CHARS) : value);
       const words = (value: unknown): string | null => (typeof value === 'string' ? value.toWellFormed() : null);
       for (const { sessionId: agentSessionId, ...told } of page.sessions) {
-        const [where, title, updatedAt] = [words(told.cwd) ?? cwd ?? null, words(told.title), words(told.updatedAt)];
+        const [where, title, updatedAt] = [words(told.cwd) ?? cwd ?? null, titleOf(told.title), words(told.updatedAt)];
         // Some agents ignore the directory that they are asked for.
         if (cwd === undefined || where === null || where === cwd || (await config.sameDirectory(where, cwd, { signal: options.signal })))
           sessions.push({ agentSessionId, sessionId: known.get(agentSessionId) ?? null, cwd: where, title, updatedAt });
@@ -240,12 +243,14 @@ export async function createHost(options: HostOptions): Promise<Host> {
       const original = await storedSession(sessionId);
       const { after = original.info.latestSeq, agent = original.info.agent, cwd = original.info.cwd, sessionId: to = newId() } = options;
       checkCursor(sessionId, after, original.info);
+      if (options.agent !== undefined) config.checkAgent(options.agent);
       await copySession(database, store, original, { sessionId: to, after, agent, cwd, now: clock() }, () => remove(to));
       manager.shareSecrets(sessionId, to);
       return host.get(to);
     },
 
     async adopt({ agent, agentSessionId, cwd, title = null, mcpServers, sessionId = newId() }) {
+      config.checkAgent(agent);
       await remove(sessionId);
       const here = manager.liveWith(agent).find((live) => live.agentSessionId === agentSessionId)?.sessionId;
       const session = {

@@ -61,7 +61,7 @@ export interface CreateOptions {
 }
 
 export interface SessionChanges {
-  /** Shown instead of the agent's own title; null shows the agent's again. */
+  /** Shown instead of the agent's own title, at most `titleBytes` long; null shows the agent's again. */
   readonly title?: string | null;
   /** What the program wants to keep with the session: a JSON object of at most 16 KiB. Null removes it. */
   readonly metadata?: Readonly<Record<string, unknown>> | null;
@@ -81,7 +81,7 @@ export interface ForkOptions {
   readonly sessionId?: string;
   /** The last event it has of the original. Default: all there is. */
   readonly after?: number;
-  /** Another agent makes it a handoff. */
+  /** Another agent makes it a handoff. One that the host does not know is `agent_not_found`. */
   readonly agent?: string;
   readonly cwd?: string;
 }
@@ -159,7 +159,8 @@ export interface Host {
   previewPreamble(sessionId: string, options?: { readonly mode?: PreambleMode; readonly budget?: number }): Promise<ContentBlock[]>;
 
   /**
-   * Asks the agent to end its turn; resolves when the turn is over. Without a turn it does nothing.
+   * Asks the agent to end its turn; resolves when the turn is over. Without a turn it does nothing. Errors: `session_not_found`, and
+   * `session_busy` when another host runs the session.
    *
    * @example
    * await host.cancel(sessionId);
@@ -233,7 +234,8 @@ export interface Host {
   authenticate(agent: string, methodId: string): Promise<void>;
 
   /**
-   * Ends the live agent; the record stays. A running turn is interrupted.
+   * Ends the live agent; the record stays. A running turn is interrupted. Errors: `session_not_found`, and `session_busy` when another host
+   * runs the session.
    *
    * @example
    * await host.close(sessionId); // the next prompt starts an agent again

@@ -290,7 +290,8 @@ export function createManager(parts: HostParts) {
 
     async cancel(sessionId) {
       const running = entries.get(sessionId)?.prompt;
-      if (!running) return;
+      // Nothing runs in a host that sleeps.
+      if (!running) return ended ? undefined : refuseElsewhere(sessionId);
       const words = `The prompt of session "${sessionId}" was cancelled before it was sent: no turn was made. Prompt again when you want to.`;
       await stop(running, new RehydrateError('prompt_cancelled', words, { sessionId }));
       await over(running.result);
@@ -328,7 +329,7 @@ export function createManager(parts: HostParts) {
     },
 
     async close(sessionId) {
-      await storedSession(sessionId);
+      await refuseElsewhere(sessionId);
       await end(sessionId, { kind: 'closed', words: 'the session was closed while it ran' }, 'close');
     },
 
@@ -363,6 +364,12 @@ export function createManager(parts: HostParts) {
     const stored = await store.session(sessionId);
     if (!stored) throw sessionNotFound(sessionId);
     return stored;
+  }
+
+  /** Errors: `session_not_found`, and `session_busy` when another host runs the session: nothing of it can be ended here. */
+  async function refuseElsewhere(sessionId: string): Promise<void> {
+    const { lease } = await storedSession(sessionId);
+    if (stateOf(sessionId) === 'asleep' && (await cleanUp(parts, sessionId, lease)) === 'held') throw busy(sessionId, lease);
   }
 
   /** A turn that a dead host left is ended first, so that it does not show as running. */

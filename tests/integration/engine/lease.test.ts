@@ -36,6 +36,10 @@ describe('I9: a session is live in at most one host', () => {
     const second = await createHost({ database: db, agents: others, limits: PATIENT, ownerAlive: () => true });
     await expect(second.prompt('s', 'hello')).rejects.toMatchObject({ code: 'session_busy', data: { owner: { hostId: first.hostId } } });
     await expect(second.delete('s')).rejects.toMatchObject({ code: 'session_busy' });
+    await expect(second.close('s')).rejects.toMatchObject({ code: 'session_busy', data: { owner: { hostId: first.hostId } } });
+    await expect(second.cancel('s')).rejects.toMatchObject({ code: 'session_busy', data: { owner: { hostId: first.hostId } } });
+    await expect(second.cancel('nobody')).rejects.toMatchObject({ code: 'session_not_found' });
+    await first.cancel('s');
     expect((await second.get('s')).state).toBe('busy');
     expect((await second.history('s')).length).toBeGreaterThan(3);
     expect(await second.transcript('s')).toContain('Ada');

@@ -3,6 +3,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import {
   createHost,
+  FIXED_LIMITS,
+  foldEvents,
   SqlError,
   workspaceFiles,
   type ContentBlock,
@@ -336,6 +338,63 @@ describe('what is not what its type says is invalid_argument or over a limit, an
       await refuses((odd) => createHost({ ...given, [name]: odd }).then((host) => host.sleep()));
     await refuses((files) => createHost({ ...given, preamble: { mode: 'file', files } }));
     await refusesAll((database) => workspaceFiles(database));
+  });
+});
+
+describe('what cannot be is not taken', () => {
+  it.each([
+    ['of a variable with "=" in it', { 'LD_FOO=B': 'x' }],
+    ['of a variable without letters', { '': 'x' }],
+    ['of a variable with NUL', { 'A\0': 'x' }],
+    ['a value with NUL', { A: 'x\0' }],
+  ])('env: %s', async (_what, env) => {
+    const host = await (await world()).wake();
+    await expect(host.create({ ...CREATE, env })).rejects.toMatchObject({ code: 'invalid_argument' });
+    await expect(host.open('s', { agent: 'demo', cwd: CWD, env })).rejects.toMatchObject({ code: 'invalid_argument' });
+    expect((await host.list()).sessions).toEqual([]);
+  });
+
+  it('I10: a title that is longer than titleBytes, wherever it comes from', async () => {
+    const host = await (await world()).wake();
+    await host.create(CREATE);
+    const title = 'x'.repeat(FIXED_LIMITS.titleBytes);
+    const tooLong = { code: 'limit_exceeded', data: { limit: 'titleBytes' } };
+    await expect(host.update('s', { title })).rejects.toMatchObject(tooLong);
+    await expect(host.adopt({ agent: 'demo', agentSessionId: 'theirs', cwd: CWD, title })).rejects.toMatchObject(tooLong);
+    expect(await host.update('s', { title: title.slice(2) })).toMatchObject({ title: title.slice(2) });
+  });
+
+  it.each([
+    ['no number', { a: NaN }],
+    ['a Map', { deep: [new Map()] }],
+    ['a Set', { a: new Set() }],
+    ['a function', { a: () => 1 }],
+    ['a symbol', { a: Symbol('a') }],
+  ])('metadata that JSON would make something else of: %s', async (_what, metadata) => {
+    const host = await (await world()).wake();
+    await host.create(CREATE);
+    await expect(host.update('s', { metadata })).rejects.toMatchObject({ code: 'invalid_argument' });
+    expect((await host.get('s')).metadata).toBeNull();
+  });
+
+  it('an agent that the host does not know, for a fork as for a session', async () => {
+    const host = await (await world({ agents: { demo: inProcessLauncher({}) } })).wake();
+    await host.create(CREATE);
+    await expect(host.fork('s', { agent: 'nope', sessionId: 'fork' })).rejects.toMatchObject({ code: 'agent_not_found' });
+    await expect(host.adopt({ agent: 'nope', agentSessionId: 'theirs', cwd: CWD })).rejects.toMatchObject({ code: 'agent_not_found' });
+    expect((await host.list()).sessions).toHaveLength(1);
+    expect(await host.fork('s', { agent: 'demo' })).toMatchObject({ agent: 'demo' });
+  });
+
+  it.each([[{ busyTimeoutMs: -1 }], [{ busyTimeoutMs: '5' }], [{ powerLossSafe: 'yes' }], [{ readOnly: 1 }]])(
+    'openNodeSqlite with %j',
+    async (options) => {
+      await expect(openNodeSqlite(':memory:', options as never)).rejects.toMatchObject({ code: 'invalid_argument' });
+    },
+  );
+
+  it.each([[undefined], [5], [[null]], [[{}]]])('foldEvents of %j', (events) => {
+    expect(() => foldEvents(events as never)).toThrow(expect.objectContaining({ code: 'invalid_argument' }));
   });
 });
 

@@ -214,7 +214,7 @@ describe('I10: sessions that are not there', () => {
     ];
     for (const [at, call] of calls.entries()) await expect(call(`nobody-${at}`)).rejects.toMatchObject({ code: 'session_not_found' });
     await expect(manager.calls.close('nobody')).rejects.toMatchObject({ code: 'session_not_found' });
-    await manager.calls.cancel('nobody');
+    await expect(manager.calls.cancel('nobody')).rejects.toMatchObject({ code: 'session_not_found' });
     manager.shareSecrets('nobody', 'no-one');
     await new Promise((resolve) => setTimeout(resolve, 0));
     expect(manager.size).toBe(0);

@@ -20,25 +20,25 @@ export interface DoorOptions {
   /** The allow-list: what can be asked for, and the cwd that `GET /agents` names for it. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
   readonly agents: Readonly<Record<string, { readonly cwd: string }>>;
   /** What is spoken here. Default `acp.v1` alone. */
-  readonly subprotocols?: readonly string[];
+  readonly subprotocols?: readonly string[] | undefined;
   /** The address to listen on. Default 127.0.0.1. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Must be true for a host that is not loopback. */
-  readonly allowRemote?: boolean;
+  readonly allowRemote?: boolean | undefined;
   /** Default 0: the system chooses. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Exact origins of the pages that may connect, as in `https://example.org`. */
-  readonly origins?: readonly string[];
+  readonly origins?: readonly string[] | undefined;
   /** Whether requests without an Origin (programs that are no browsers) are accepted. Default false. */
-  readonly allowMissingOrigin?: boolean;
+  readonly allowMissingOrigin?: boolean | undefined;
   /** Whether clients may have programs started: MCP servers by command, and what agents run from `_meta`. Default false. */
-  readonly allowMcp?: boolean;
+  readonly allowMcp?: boolean | undefined;
   /** More values of `Host` to accept, for a bridge behind a name of its own. */
-  readonly hosts?: readonly string[];
+  readonly hosts?: readonly string[] | undefined;
   /** 43 base64url characters. Default: fresh and random. */
-  readonly token?: string;
-  readonly limits?: Partial<BridgeLimits>;
-  readonly log?: (event: BridgeEvent) => void;
+  readonly token?: string | undefined;
+  readonly limits?: Partial<Record<keyof BridgeLimits, number | undefined>> | undefined;
+  readonly log?: ((event: BridgeEvent) => void) | undefined;
 }
 
 /** What whoever opened a door holds. */
@@ -55,9 +55,9 @@ export interface BridgeOptions extends Omit<DoorOptions, 'agents' | 'subprotocol
   /** The allow-list. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
   readonly agents: Readonly<Record<string, StdioAgent>>;
   /** Where agents run, and what `GET /agents` names as their cwd. Default the process's own. */
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /** The bounds of the agents' processes. */
-  readonly processLimits?: Partial<StdioLimits>;
+  readonly processLimits?: Partial<Record<keyof StdioLimits, number | undefined>> | undefined;
 }
 
 /** What whoever opens a door says of it; what is behind it, and what is spoken there, is for who opens it on their behalf. */

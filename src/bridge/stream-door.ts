@@ -9,7 +9,7 @@ import { streamConnection } from './stream-connection.ts';
 /** What of the door is the caller's; agents and subprotocols are the server's. */
 export interface StreamDoorOptions extends Omit<DoorOptions, 'agents' | 'subprotocols'> {
   /** What `GET /agents` names as every agent's cwd. Default the process's own. */
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
 }
 
 /**

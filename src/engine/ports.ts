@@ -257,7 +257,7 @@ export interface PreambleFiles {
 /** What the host offers to agents beyond permissions: ACP's `fs/*` and `terminal/*`, elicitation, extensions. */
 export interface ClientServices {
   /** Who the agent is told that its client is. Default: this library. */
-  readonly info?: { readonly name: string; readonly version: string };
+  readonly info?: { readonly name: string; readonly version: string } | undefined;
   /** Advertised in `initialize`. Advertise only what `handle` answers. */
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** Answers one request of the agent. A thrown error becomes the JSON-RPC error. */

@@ -6,8 +6,12 @@ import { invalid } from './errors.ts';
 export const LONGEST_MS = 2 ** 31 - 1;
 
 /** The defaults with what differs. What is undefined counts as not given. Error: `invalid_argument`, naming the limit. */
-export function withLimits<L extends object>(defaults: L, changes: Partial<L> | undefined, whose = 'limits'): L {
-  checkOptions(whose, changes as L | undefined, Object.keys(defaults) as (keyof L & string)[]);
+export function withLimits<L extends object>(
+  defaults: L,
+  changes: Partial<Record<keyof NoInfer<L>, number | undefined>> | undefined,
+  whose = 'limits',
+): L {
+  checkOptions(whose, changes as unknown as L | undefined, Object.keys(defaults) as (keyof L & string)[]);
   const limits = { ...defaults };
   for (const [name, value] of Object.entries(changes ?? {}) as [keyof L & string, unknown][]) {
     if (value === undefined) continue;

@@ -22,9 +22,9 @@ class FsError extends Error {
 const invalid = (problem: string): FsError => new FsError(-32602, `Invalid params: ${problem}`);
 
 export interface WorkspaceOptions {
-  readonly limits?: Partial<Pick<Limits, 'workspaceFileBytes' | 'workspaceFileCount'>>;
+  readonly limits?: Partial<Record<'workspaceFileBytes' | 'workspaceFileCount', number | undefined>> | undefined;
   /** Milliseconds since the epoch. Default `Date.now`. */
-  readonly clock?: () => number;
+  readonly clock?: (() => number) | undefined;
 }
 
 /**

@@ -34,14 +34,14 @@ export interface ServeAcpOptions {
   /** The agent that this client's sessions have, by its name in the host. Sessions of others are not shown. */
   readonly agent: string;
   /** Values for the environment of the agents of new sessions. Only their names are stored. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** Where the agent is started to be asked about itself, before a session names a directory. Default: in no project's. */
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /** True for a client that may only look: it lists, loads and watches, and changes nothing. */
-  readonly observe?: boolean;
+  readonly observe?: boolean | undefined;
   /** Lists the sessions that the agent has of its own, too, and takes each into the record when it is loaded. */
-  readonly adopt?: boolean;
-  readonly limits?: Partial<AcpServerLimits>;
+  readonly adopt?: boolean | undefined;
+  readonly limits?: Partial<Record<keyof AcpServerLimits, number | undefined>> | undefined;
 }
 
 export interface AcpServing {

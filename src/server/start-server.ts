@@ -39,8 +39,8 @@ export interface ServerOptions {
   readonly door: OpenServerDoor;
   /** The agents that clients may ask for, by their names in the host. */
   readonly agents: readonly string[];
-  readonly env?: ServeAcpOptions['env'];
-  readonly limits?: ServeAcpOptions['limits'];
+  readonly env?: ServeAcpOptions['env'] | undefined;
+  readonly limits?: ServeAcpOptions['limits'] | undefined;
 }
 
 export interface Server {

@@ -39,7 +39,7 @@ export interface SqlContractOptions {
   /** Called once for each test. */
   readonly open: () => Promise<SqlSubject>;
   /** What this store cannot do, and the engine does without. It must then really fail, so that a version that can is noticed. */
-  readonly has?: SqlAbilities;
+  readonly has?: SqlAbilities | undefined;
 }
 
 const TABLE = 'CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, size INTEGER CHECK (size >= 0)) STRICT';

@@ -64,6 +64,38 @@ test('moduleResolution: bundler – the README’s page, and the browser’s ent
   expect(result).toBe('');
 });
 
+test('exactOptionalPropertyTypes – every option may be given as undefined, and the example that does so', async () => {
+  const folder = folderIn(inject('typesProject'), 'exact');
+  const options = {
+    'acp-rehydrate':
+      'HostOptions PreambleOptions CreateOptions PromptOptions ResumeOptions SessionChanges ForkOptions AdoptOptions DescribeOptions AgentSessionsOptions SearchRequest WorkspaceOptions',
+    'acp-rehydrate/node': 'OpenHostOptions StdioAgent StdioLauncherOptions NodeSqliteOptions',
+    'acp-rehydrate/server': 'ServeAcpOptions ServerOptions',
+    'acp-rehydrate/bridge': 'BridgeOptions',
+    'acp-rehydrate/websocket': 'WebSocketLauncherOptions',
+  };
+  const declared = Object.entries(options).map(([entry, names]) => `import type { ${names.split(' ').join(', ')} } from '${entry}';`);
+  const each = Object.values(options).flatMap((names) => names.split(' '));
+  const result = await check(
+    folder,
+    { module: 'nodenext', lib: ['ES2022'], types: ['node'] },
+    {
+      'prune.ts': readFileSync(path.join(ROOT, 'examples/prune.ts'), 'utf8'),
+      'options.ts': `${declared.join('\n')}
+import type { Host } from 'acp-rehydrate';
+/** The names of what may be left out and not be undefined. */
+type Exact<T> = { [K in keyof T]-?: {} extends Pick<T, K> ? ({ [N in K]: undefined } extends Pick<T, K> ? never : K) : never }[keyof T];
+${each.map((name) => `export const ${name.toLowerCase()}: [Exact<${name}>] extends [never] ? true : Exact<${name}> = true;`).join('\n')}
+export const page = (host: Host, cursor: string | undefined, signal: AbortSignal | undefined) => [
+  host.list({ cursor }), host.search('x', { cursor }), host.prompt('s', 'x', { signal }), host.events('s', { signal }),
+  host.history('s', { after: undefined }), host.transcript('s', { budget: undefined }), host.watch({ signal }),
+];
+`,
+    },
+  );
+  expect(result).toBe('');
+});
+
 test('a mistake in the program is found: the types are there', async () => {
   const folder = folderIn(inject('typesProject'), 'mistaken');
   const program = adapt(readmeBlock('In a program', 'ts'), [["agent: 'mine', cwd", 'agent: 7, cwd']]);

@@ -41,10 +41,10 @@ export async function openHost(file: string, options: OpenHostOptions): Promise<
         secrets: processSecrets(),
         sameDirectory,
         directoryExists,
-        ...rest,
+        ...whatIsGiven(rest),
         preamble: {
           files: preambleFiles({ scope: path.resolve(file) }),
-          ...(typeof preamble === 'string' ? { mode: preamble } : preamble),
+          ...(typeof preamble === 'string' ? { mode: preamble } : whatIsGiven(preamble)),
         },
         database,
         agents: launchers,
@@ -58,6 +58,11 @@ export async function openHost(file: string, options: OpenHostOptions): Promise<
   } catch (error) {
     throw storageError(error, `The database ${file} cannot be opened`);
   }
+}
+
+/** What is undefined counts as not given. */
+function whatIsGiven<T extends object>(options: T | undefined): Partial<T> {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 /** All that are commands share one launcher, and with it one guard process. */

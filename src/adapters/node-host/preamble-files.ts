@@ -8,9 +8,9 @@ import { makeDirectory } from '../node-sqlite/make-directory.ts';
 
 export interface PreambleFilesOptions {
   /** Default `$XDG_STATE_HOME/rehydrate/preambles`, or `~/.local/state/rehydrate/preambles`. */
-  readonly directory?: string;
+  readonly directory?: string | undefined;
   /** Keeps sessions of the same id in other databases apart: the database's path, say. Default none. */
-  readonly scope?: string;
+  readonly scope?: string | undefined;
 }
 
 /**

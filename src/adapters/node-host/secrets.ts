@@ -8,9 +8,9 @@ export interface ProcessSecretsOptions {
    * value, whatever the server is called: a secret belongs to the place it was given for. Header names are not variable
    * names, and none is guessed.
    */
-  readonly headers?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly headers?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;
   /** Where the values are. Default `process.env`, read at each call. */
-  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /**

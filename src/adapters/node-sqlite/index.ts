@@ -13,11 +13,11 @@ export interface NodeSqliteOptions {
    * True makes every batch survive a power cut (`synchronous=FULL`). The default, `NORMAL`, survives
    * killed processes; a power cut may cost the last batches, never the database. Default false.
    */
-  readonly powerLossSafe?: boolean;
+  readonly powerLossSafe?: boolean | undefined;
   /** True only reads: a file that is not there is an error, and every batch is refused as `readonly`. Default false. */
-  readonly readOnly?: boolean;
+  readonly readOnly?: boolean | undefined;
   /** How long to wait for a lock another process holds, in milliseconds, before `busy`. Default 5 000. */
-  readonly busyTimeoutMs?: number;
+  readonly busyTimeoutMs?: number | undefined;
 }
 
 const DEFAULT_BUSY_MS = 5_000;

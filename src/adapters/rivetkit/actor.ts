@@ -54,14 +54,14 @@ export interface SessionActorOptions<Db> extends Omit<HostOptions, 'database' | 
    */
   readonly UserError: new (message: string, options: { code: string; metadata: unknown }) => Error;
   /** Milliseconds without a call, a connection or a turn before the actor sleeps. Default 30 000. */
-  readonly sleepTimeout?: number;
+  readonly sleepTimeout?: number | undefined;
   /** How long one action, a prompt above all, may take, in milliseconds. Default 30 minutes. */
-  readonly actionTimeout?: number;
+  readonly actionTimeout?: number | undefined;
   /**
    * `serveAcp` of `acp-rehydrate/server`: then ACP clients reach the actor by its raw WebSocket, at `/websocket/agents/NAME`, as
    * `rehydrate acp --connect` does with the actor's gateway URL. Whoever `onBeforeConnect` lets in is served.
    */
-  readonly serveAcp?: ServeAcp;
+  readonly serveAcp?: ServeAcp | undefined;
 }
 
 type ServeAcp = (host: Host, stream: MessageStream, options: { readonly agent: string; readonly observe: boolean }) => AcpClient;

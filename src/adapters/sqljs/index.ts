@@ -33,19 +33,19 @@ export { OWNER_QUIET_MS, OWNER_SILENT_MS } from './tabs.ts';
 
 export interface SqljsOptions extends SqljsSource {
   /** Where it is kept: for as long as the page lives (the default), or in the IndexedDB of this name. */
-  readonly storage?: 'memory' | { readonly indexedDB: string };
+  readonly storage?: 'memory' | { readonly indexedDB: string } | undefined;
   /** Least size of the journal, in bytes, before a snapshot replaces it. Default `SNAPSHOT_AFTER_BYTES`. */
-  readonly snapshotAfterBytes?: number;
+  readonly snapshotAfterBytes?: number | undefined;
   /** Told when a snapshot could not be written; the journal stays and it is tried again. Default: a warning on the console. */
-  readonly onProblem?: (problem: SqlError) => void;
+  readonly onProblem?: ((problem: SqlError) => void) | undefined;
   /** Default: the browser's. */
-  readonly indexedDB?: IDBFactory;
+  readonly indexedDB?: IDBFactory | undefined;
   /** Default: the browser's Web Locks, where there are any; null does without. */
-  readonly locks?: LockManager | null;
+  readonly locks?: LockManager | null | undefined;
   /** How long the owner may leave a question unanswered before it is asked whether it is there. Default `OWNER_QUIET_MS`. */
-  readonly ownerQuietMs?: number;
+  readonly ownerQuietMs?: number | undefined;
   /** How long it may then stay silent before its database is taken over. Default `OWNER_SILENT_MS`. */
-  readonly ownerSilentMs?: number;
+  readonly ownerSilentMs?: number | undefined;
 }
 
 /**

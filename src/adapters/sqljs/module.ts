@@ -26,11 +26,11 @@ export interface SqljsStatement {
 /** Where sql.js comes from; by default the package `sql.js` is imported when it is first needed. */
 export interface SqljsSource {
   /** sql.js, already initialised. */
-  readonly module?: SqljsModule | Promise<SqljsModule>;
+  readonly module?: SqljsModule | Promise<SqljsModule> | undefined;
   /** Gives the address of `sql-wasm-browser.wasm` (or of `sql-wasm.wasm` in Node). */
-  readonly locateFile?: (file: string) => string;
+  readonly locateFile?: ((file: string) => string) | undefined;
   /** The wasm itself, where the caller fetched it. */
-  readonly wasmBinary?: ArrayBuffer | Uint8Array;
+  readonly wasmBinary?: ArrayBuffer | Uint8Array | undefined;
 }
 
 type Initialise = (config: object) => Promise<SqljsModule>;

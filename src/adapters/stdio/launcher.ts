@@ -14,11 +14,11 @@ import { withLimits } from '../../engine/with-limits.ts';
 /** How to run one agent. No shell is involved: `command` is a program, found through PATH. */
 export interface StdioAgent {
   readonly command: string;
-  readonly args?: readonly string[];
+  readonly args?: readonly string[] | undefined;
   /** On top of the inherited environment. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** Instead of the session's working directory; an agent that is started before it has a session runs in the home directory. */
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
 }
 
 export interface StdioLauncherOptions {
@@ -26,8 +26,8 @@ export interface StdioLauncherOptions {
   readonly agents:
     Readonly<Record<string, StdioAgent>> | ((name: string, spec: AgentSpec) => StdioAgent | undefined | Promise<StdioAgent | undefined>);
   /** Whether agents get this process's environment. Default true. */
-  readonly inheritEnv?: boolean;
-  readonly limits?: Partial<StdioLimits>;
+  readonly inheritEnv?: boolean | undefined;
+  readonly limits?: Partial<Record<keyof StdioLimits, number | undefined>> | undefined;
 }
 
 /**

@@ -7,7 +7,7 @@ export interface BridgeAddress {
   readonly url: string;
   readonly token: string;
   /** Default: the global one. */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: typeof fetch | undefined;
 }
 
 export interface BridgeAgent {

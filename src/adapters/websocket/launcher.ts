@@ -10,8 +10,8 @@ import { withLimits } from '../../engine/with-limits.ts';
 
 export interface WebSocketLauncherOptions extends BridgeAddress {
   /** Default: the global one. For a bridge that checks origins, a program injects one that sends an Origin. */
-  readonly WebSocket?: new (url: string, protocols: string[]) => WebSocketLike;
-  readonly limits?: Partial<WebSocketLimits>;
+  readonly WebSocket?: (new (url: string, protocols: string[]) => WebSocketLike) | undefined;
+  readonly limits?: Partial<Record<keyof WebSocketLimits, number | undefined>> | undefined;
 }
 
 const OPTIONS: readonly (keyof WebSocketLauncherOptions)[] = ['url', 'token', 'fetch', 'WebSocket', 'limits'];

@@ -24,9 +24,9 @@ export interface WorkerLauncherOptions {
   /** Makes the worker of each agent, by the agent's name. The worker must call `workerAgent`. */
   readonly agents: Readonly<Record<string, () => WorkerLike>>;
   /** How long a worker may take to load and answer. Default 10 s. */
-  readonly startMs?: number;
+  readonly startMs?: number | undefined;
   /** How long a worker that was asked to end may take before it is terminated. Default 1 s. */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
 }
 
 /**

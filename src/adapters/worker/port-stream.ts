@@ -15,7 +15,7 @@ export interface PortStreamOptions {
   /** Frames that are not about the stream, and (as `null`) whatever is not a frame. */
   readonly onOther: (frame: Frame | null, data: unknown) => void;
   /** What a write fails with when the other side is gone. Default: a plain error. */
-  readonly goneError?: () => Error;
+  readonly goneError?: (() => Error) | undefined;
 }
 
 /** Attaches to the port at once; nothing that arrives from then on is lost. */

@@ -29,9 +29,9 @@ export interface SearchResult {
 }
 
 export interface SearchRequest {
-  readonly sessionId?: string;
-  readonly cursor?: string;
-  readonly limit?: number;
+  readonly sessionId?: string | undefined;
+  readonly cursor?: string | undefined;
+  readonly limit?: number | undefined;
 }
 
 /** A message with where it stands. */

@@ -15,11 +15,11 @@ export type PermissionRule = (
 
 export interface PreambleOptions {
   /** Default `inline`. `resource` becomes `inline` for an agent that does not advertise `embeddedContext`. */
-  readonly mode?: PreambleMode;
+  readonly mode?: PreambleMode | undefined;
   /** Bytes of the transcript. Default `limits.transcriptBytes`. */
-  readonly budget?: number;
+  readonly budget?: number | undefined;
   /** Needed for mode `file`. */
-  readonly files?: PreambleFiles;
+  readonly files?: PreambleFiles | undefined;
 }
 
 export interface HostOptions {
@@ -27,49 +27,49 @@ export interface HostOptions {
   /** One launcher for all agents, or one for each agent's name. */
   readonly agents: AgentLauncher | Readonly<Record<string, AgentLauncher>>;
   /** Where values of environment variables and MCP secrets come back from at resume. Default: nowhere. */
-  readonly secrets?: Secrets;
+  readonly secrets?: Secrets | undefined;
   /**
    * Values to redact beside those that sessions were created with: what the agents inherit, say. They are
    * treated like a session's own secrets, but nothing of them is stored, not even the name.
    */
-  readonly knownSecrets?: readonly { readonly name: string; readonly value: string }[];
+  readonly knownSecrets?: readonly { readonly name: string; readonly value: string }[] | undefined;
   /** Default `auto`. */
-  readonly policy?: ResumePolicy;
-  readonly preamble?: PreambleMode | PreambleOptions;
+  readonly policy?: ResumePolicy | undefined;
+  readonly preamble?: PreambleMode | PreambleOptions | undefined;
   /** Overrides of `DEFAULT_LIMITS`. */
-  readonly limits?: Partial<Limits>;
+  readonly limits?: Partial<Record<keyof Limits, number | undefined>> | undefined;
   /** Milliseconds since the epoch. Default `Date.now`. */
-  readonly clock?: () => number;
+  readonly clock?: (() => number) | undefined;
   /** Fresh, unguessable ids. Default: 128 random bits. */
-  readonly newId?: () => string;
+  readonly newId?: (() => string) | undefined;
   /** Redacts more than the known secrets and token shapes, in transcripts and preambles. */
-  readonly redact?: (text: string) => string;
+  readonly redact?: ((text: string) => string) | undefined;
   /** Whether another lease owner is still there. Default: what the database's adapter knows. */
-  readonly ownerAlive?: OwnerAlive;
+  readonly ownerAlive?: OwnerAlive | undefined;
   /** `ask` (default) waits for `respondPermission`; `allow` and `reject` take the agent's own such option. */
-  readonly permission?: 'ask' | 'allow' | 'reject' | PermissionRule;
+  readonly permission?: 'ask' | 'allow' | 'reject' | PermissionRule | undefined;
   /**
    * What agents may ask of this host beyond permissions: files, terminals. A function gives each agent its
    * own, by its name: an agent on another disk must not be offered this one. Default: nothing.
    */
-  readonly client?: ClientServices | ((agent: string) => ClientServices | undefined);
+  readonly client?: ClientServices | ((agent: string) => ClientServices | undefined) | undefined;
   /**
    * What happens when `limits.liveSessions` are live and another is wanted: `refuse` (default), or `end-idlest`, which ends the
    * agent of the session that was not used for longest. One that is in a turn, or has a `request` to answer, is never ended.
    */
-  readonly whenFull?: 'refuse' | 'end-idlest';
+  readonly whenFull?: 'refuse' | 'end-idlest' | undefined;
   /**
    * Which version of ACP is spoken with agents: `v1` (default), `v2`, which is a draft still, or `newest`, the newest that an agent
    * speaks. A session that was begun under one goes on under the other.
    */
-  readonly protocol?: ProtocolChoice;
+  readonly protocol?: ProtocolChoice | undefined;
   /**
    * Whether a directory is there. A session moves (`update`) only from one that is gone, and an agent that runs already is given none
    * of a session whose directory is gone. Default: the caller is believed. On Node: `directoryExists` of `acp-rehydrate/node`.
    */
-  readonly directoryExists?: (path: string) => boolean | Promise<boolean>;
+  readonly directoryExists?: ((path: string) => boolean | Promise<boolean>) | undefined;
   /** Whether two paths lead to one directory, for `open`. Default: when they are the same text. On Node: `sameDirectory` of `acp-rehydrate/node`. */
-  readonly sameDirectory?: (a: string, b: string) => boolean | Promise<boolean>;
+  readonly sameDirectory?: ((a: string, b: string) => boolean | Promise<boolean>) | undefined;
 }
 
 /** The options with everything filled in, and the user's functions as the host calls them. */

@@ -22,18 +22,18 @@ export interface PromptOptions {
    * Makes the prompt safe to repeat: the same key with the same content joins the running turn or gives
    * the stored result; with other content it is `idempotency_conflict`. Unique per session.
    */
-  readonly idempotencyKey?: string;
+  readonly idempotencyKey?: string | undefined;
   /** Further parameters of the agent's `session/prompt`, `_meta` among them. They are not stored. */
-  readonly params?: Readonly<Record<string, unknown>>;
+  readonly params?: Readonly<Record<string, unknown>> | undefined;
   /** Overrides the host's policy for this prompt. */
-  readonly policy?: ResumePolicy;
+  readonly policy?: ResumePolicy | undefined;
   /**
    * Aborting cancels the turn, or the resume before it. A call that joined another's turn only stops waiting: it rejects
    * with the signal's reason, and the turn goes on.
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Answers what the agent asks from now on, until a call names another client. */
-  readonly client?: ClientServices;
+  readonly client?: ClientServices | undefined;
 }
 
 export type ResumeOptions = Pick<PromptOptions, 'policy' | 'signal' | 'client'>;
@@ -44,46 +44,46 @@ export interface CreateOptions {
   /** Absolute. */
   readonly cwd: string;
   /** Default: a fresh id. */
-  readonly sessionId?: string;
+  readonly sessionId?: string | undefined;
   /** Values for the agent's environment. Only their names are stored. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>> | undefined;
   /** Stored without the values of their environment and headers. */
-  readonly mcpServers?: readonly McpServer[];
-  readonly additionalDirectories?: readonly string[];
+  readonly mcpServers?: readonly McpServer[] | undefined;
+  readonly additionalDirectories?: readonly string[] | undefined;
   /**
    * Further parameters of the agent's `session/new`, `_meta` among them. They are not stored; for as long as the host lives the agent is
    * given them again when it wakes.
    */
-  readonly params?: Readonly<Record<string, unknown>>;
-  readonly signal?: AbortSignal;
+  readonly params?: Readonly<Record<string, unknown>> | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Answers what the agent asks, until a call names another client. */
-  readonly client?: ClientServices;
+  readonly client?: ClientServices | undefined;
 }
 
 export interface SessionChanges {
   /** Shown instead of the agent's own title, at most `titleBytes` long; null shows the agent's again. */
-  readonly title?: string | null;
+  readonly title?: string | null | undefined;
   /** What the program wants to keep with the session: a JSON object of at most 16 KiB. Null removes it. */
-  readonly metadata?: Readonly<Record<string, unknown>> | null;
+  readonly metadata?: Readonly<Record<string, unknown>> | null | undefined;
   /** Where the agent works from its next wake on: when the old directory was moved, say. */
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /**
    * The MCP servers from the next wake on, all of them: those that are not in the list are gone, and a value goes only to the server it
    * stands with here. Values are kept in memory only. A live agent keeps the servers it has; `close` the session to change them at once.
    */
-  readonly mcpServers?: readonly McpServer[];
+  readonly mcpServers?: readonly McpServer[] | undefined;
   /** All of them, from the next wake on. Absolute. */
-  readonly additionalDirectories?: readonly string[];
+  readonly additionalDirectories?: readonly string[] | undefined;
 }
 
 export interface ForkOptions {
   /** The fork's id. Default: a fresh one. */
-  readonly sessionId?: string;
+  readonly sessionId?: string | undefined;
   /** The last event it has of the original. Default: all there is. */
-  readonly after?: number;
+  readonly after?: number | undefined;
   /** Another agent makes it a handoff. One that the host does not know is `agent_not_found`. */
-  readonly agent?: string;
-  readonly cwd?: string;
+  readonly agent?: string | undefined;
+  readonly cwd?: string | undefined;
 }
 
 export interface AdoptOptions {
@@ -92,22 +92,22 @@ export interface AdoptOptions {
   readonly agentSessionId: string;
   readonly cwd: string;
   /** Default: a fresh one. The agent's own id will do, where the client knows the session by it. */
-  readonly sessionId?: string;
+  readonly sessionId?: string | undefined;
   /** As the agent's list has it (`agentSessions`), until the agent gives another. */
-  readonly title?: string | null;
-  readonly mcpServers?: readonly McpServer[];
+  readonly title?: string | null | undefined;
+  readonly mcpServers?: readonly McpServer[] | undefined;
 }
 
 export interface DescribeOptions extends Pick<PromptOptions, 'signal' | 'client'> {
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
 }
 
 export interface AgentSessionsOptions extends DescribeOptions {
   readonly agent: string;
   /** Only those in this directory. */
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /** `nextCursor` of the page before. */
-  readonly cursor?: string;
+  readonly cursor?: string | undefined;
 }
 
 /** What became of a session since it was last told of. */
@@ -156,7 +156,10 @@ export interface Host {
    * @example
    * const [record] = await host.previewPreamble(sessionId, { mode: 'inline' });
    */
-  previewPreamble(sessionId: string, options?: { readonly mode?: PreambleMode; readonly budget?: number }): Promise<ContentBlock[]>;
+  previewPreamble(
+    sessionId: string,
+    options?: { readonly mode?: PreambleMode | undefined; readonly budget?: number | undefined },
+  ): Promise<ContentBlock[]>;
 
   /**
    * Asks the agent to end its turn; resolves when the turn is over. Without a turn it does nothing. Errors: `session_not_found`, and
@@ -266,10 +269,10 @@ export interface Host {
    * const { sessions, nextCursor } = await host.list({ agent: 'mine', limit: 20 });
    */
   list(options?: {
-    readonly agent?: string;
-    readonly cwd?: string;
-    readonly cursor?: string;
-    readonly limit?: number;
+    readonly agent?: string | undefined;
+    readonly cwd?: string | undefined;
+    readonly cursor?: string | undefined;
+    readonly limit?: number | undefined;
   }): Promise<SessionList>;
 
   /**
@@ -281,7 +284,7 @@ export interface Host {
    */
   history(
     sessionId: string,
-    options?: { readonly after?: number; readonly before?: number; readonly limit?: number },
+    options?: { readonly after?: number | undefined; readonly before?: number | undefined; readonly limit?: number | undefined },
   ): Promise<SessionEvent[]>;
 
   /**
@@ -291,7 +294,10 @@ export interface Host {
    * @example
    * for await (const event of host.events(sessionId, { after: lastSeen })) console.log(event.seq, event.kind);
    */
-  events(sessionId: string, options?: { readonly after?: number; readonly signal?: AbortSignal }): AsyncIterable<SessionEvent>;
+  events(
+    sessionId: string,
+    options?: { readonly after?: number | undefined; readonly signal?: AbortSignal | undefined },
+  ): AsyncIterable<SessionEvent>;
 
   /**
    * A bounded, redacted rendering of the log. `budget` in bytes, default the host's `preamble.budget`, else `limits.transcriptBytes`.
@@ -299,7 +305,7 @@ export interface Host {
    * @example
    * const text = await host.transcript(sessionId, { budget: 8_192 });
    */
-  transcript(sessionId: string, options?: { readonly budget?: number }): Promise<string>;
+  transcript(sessionId: string, options?: { readonly budget?: number | undefined }): Promise<string>;
 
   // Sessions as things to work with: opened by name, named, watched, found, copied, carried elsewhere.
 
@@ -326,7 +332,7 @@ export interface Host {
    * @example
    * for await (const change of host.watch()) console.log(change.kind, change.sessionId);
    */
-  watch(options?: { readonly signal?: AbortSignal }): AsyncIterable<SessionChange>;
+  watch(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<SessionChange>;
 
   /**
    * Messages in which every word begins a word, the latest first.
@@ -378,7 +384,7 @@ export interface Host {
    * @example
    * const copy = await host.import(host.export(sessionId), { sessionId: 'copy' });
    */
-  import(lines: AsyncIterable<string> | Iterable<string>, options?: { readonly sessionId?: string }): Promise<SessionInfo>;
+  import(lines: AsyncIterable<string> | Iterable<string>, options?: { readonly sessionId?: string | undefined }): Promise<SessionInfo>;
 
   /**
    * Ends everything live. The database is ready for the next host, and stays open: the program that opened it closes it.

@@ -30,15 +30,15 @@ export type NewestFirst = AsyncIterable<SessionEvent | readonly SessionEvent[]> 
 
 export interface TranscriptOptions {
   /** The most UTF-8 bytes the result may have. Default 64 KiB (`transcriptBytes`), at most 4 MiB (`transcriptMaxBytes`). */
-  readonly budget?: number;
+  readonly budget?: number | undefined;
   /** Values that must not be in it, with the names to put in their place. */
-  readonly secrets?: readonly Secret[];
+  readonly secrets?: readonly Secret[] | undefined;
   /** The caller's own redaction, run over each message after ours, and once more over one that was then made harmless to quote. */
-  readonly redact?: (text: string) => string;
+  readonly redact?: ((text: string) => string) | undefined;
   /** The most bytes of one tool call's output. Default 600 (`toolExcerptBytes`). */
-  readonly toolExcerptBytes?: number;
+  readonly toolExcerptBytes?: number | undefined;
   /** The largest budget allowed. Default `DEFAULT_LIMITS.transcriptMaxBytes`. */
-  readonly maxBudget?: number;
+  readonly maxBudget?: number | undefined;
 }
 
 export interface TranscriptRecord {

@@ -37,7 +37,8 @@ export function membersOf(file: string, name: string): readonly Member[] {
 function flatten(member: ts.TypeElement, prefix: string): readonly Member[] {
   if (!ts.isPropertySignature(member) || !member.type) return [];
   const name = prefix + member.name.getText();
-  const parts: readonly ts.TypeNode[] = ts.isUnionTypeNode(member.type) ? member.type.types : [member.type];
+  const all: readonly ts.TypeNode[] = ts.isUnionTypeNode(member.type) ? member.type.types : [member.type];
+  const parts = all.filter((part) => part.kind !== ts.SyntaxKind.UndefinedKeyword);
   const objects = parts.filter((part) => ts.isTypeLiteralNode(part));
   const nulls = parts.filter((part) => part.getText() === 'null');
   // Nothing but object literals and null.
@@ -49,13 +50,16 @@ function flatten(member: ts.TypeElement, prefix: string): readonly Member[] {
   ];
 }
 
-/** `readonly X[]`, comments and line breaks say nothing to a reader of a table. */
+/** `readonly X[]`, comments, line breaks, and that what may be left out may be undefined, say nothing to a reader of a table. */
 export function tidy(type: string): string {
   return type
     .replace(/\/\*[\s\S]*?\*\//g, '')
     .replace(/\breadonly /g, '')
     .replace(/\s+/g, ' ')
-    .replace(/; }/g, ' }');
+    .replace(/; }/g, ' }')
+    .replace(/(\?: [^;,(]*?) \| undefined\b/g, '$1')
+    .replace(/^(.+) \| undefined$/, '$1')
+    .replace(/^\(((?:new )?\([^()]*\) => [^()]*)\)$/, '$1');
 }
 
 /** A number of the source, with its unit, as prose gives it: `figure('src/engine/limits.ts', 'leaseMs')` is “10 s”. Throws when it is gone. */

@@ -10,11 +10,11 @@ import { type AgentVariant, behaviourOf } from './variants.ts';
 
 export interface InProcessOptions {
   /** Default `native`. */
-  readonly variant?: AgentVariant;
+  readonly variant?: AgentVariant | undefined;
   /** The agent's store, shared by all the processes this launcher starts. Default: one in memory. */
-  readonly store?: SessionStore;
+  readonly store?: SessionStore | undefined;
   /** Multiplies the agent's pauses. Default 0: none. */
-  readonly pace?: number;
+  readonly pace?: number | undefined;
 }
 
 export interface InProcessLauncher extends AgentLauncher {

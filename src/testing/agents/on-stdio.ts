@@ -12,7 +12,7 @@ export interface StdioAgentOptions {
   /** A directory of its sessions; without it they live as long as the process. */
   readonly store?: string | undefined;
   /** What its pauses are multiplied by. Default 1. */
-  readonly pace?: number;
+  readonly pace?: number | undefined;
 }
 
 /** Runs until its client is gone. One that is stubborn never ends by itself. */

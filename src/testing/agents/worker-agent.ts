@@ -10,9 +10,9 @@ import { type AgentVariant, behaviourOf } from './variants.ts';
 export interface ServeInWorkerOptions {
   readonly variant: AgentVariant;
   /** Default: one in memory. */
-  readonly store?: SessionStore;
+  readonly store?: SessionStore | undefined;
   /** Multiplies the agent's pauses. Default 1. */
-  readonly pace?: number;
+  readonly pace?: number | undefined;
 }
 
 /**

@@ -10,14 +10,14 @@ export { CLIENT_LIMITS, type ClientLimits } from './request.ts';
 
 export interface NodeClientOptions {
   /** What is offered of files: `false`, `read`, or both reading and writing. Default both. */
-  readonly fs?: boolean | 'read';
+  readonly fs?: boolean | 'read' | undefined;
   /** Whether terminals are offered. Default true. They have the host's rights, and no directory binds them. */
-  readonly terminal?: boolean;
+  readonly terminal?: boolean | undefined;
   /** Whether terminals get this process's environment. Default true. */
-  readonly inheritEnv?: boolean;
-  readonly limits?: Partial<ClientLimits>;
+  readonly inheritEnv?: boolean | undefined;
+  readonly limits?: Partial<Record<keyof ClientLimits, number | undefined>> | undefined;
   /** Who agents are told that their client is. Default: this library. */
-  readonly info?: ClientServices['info'];
+  readonly info?: ClientServices['info'] | undefined;
 }
 
 /**

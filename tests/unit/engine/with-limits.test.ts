@@ -39,7 +39,7 @@ describe('withLimits', () => {
 describe('everything that takes limits looks at them', () => {
   const bad = 2 ** 31;
   it.each<[string, () => unknown]>([
-    ['createHost', () => createHost({ database: {} as never, agents: {}, limits: { sessionMs: bad } })],
+    ['createHost', () => createHost({ database: { query: () => [], batch: () => [] } as never, agents: {}, limits: { sessionMs: bad } })],
     ['stdioLauncher', async () => stdioLauncher({ agents: {}, limits: { askMs: bad } })],
     ['websocketLauncher', async () => websocketLauncher({ url: 'ws://127.0.0.1:1', token: 't', limits: { openMs: bad } })],
     ['startBridge', () => startBridge({ agents: { a: { command: 'true' } }, limits: { stalledMs: bad } })],

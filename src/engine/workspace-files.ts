@@ -3,7 +3,7 @@
  * what an agent wrote survives sleep.
  */
 import { countParam, sliceLines } from './protocol/fs-lines.ts';
-import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
 import type { ClientServiceRequest, ClientServices, SqlDatabase } from './ports.ts';
 import { database as checkDatabase, options as checkOptions } from './sessions/arguments.ts';
 import { withLimits } from './with-limits.ts';

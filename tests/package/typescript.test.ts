@@ -69,7 +69,9 @@ test('exactOptionalPropertyTypes – every option may be given as undefined, and
   const options = {
     'acp-rehydrate':
       'HostOptions PreambleOptions CreateOptions PromptOptions ResumeOptions SessionChanges ForkOptions AdoptOptions DescribeOptions AgentSessionsOptions SearchRequest WorkspaceOptions',
-    'acp-rehydrate/node': 'OpenHostOptions StdioAgent StdioLauncherOptions NodeSqliteOptions',
+    'acp-rehydrate/node': 'OpenHostOptions PreambleFilesOptions ProcessSecretsOptions',
+    'acp-rehydrate/node-sqlite': 'NodeSqliteOptions',
+    'acp-rehydrate/stdio': 'NodeClientOptions StdioAgent StdioLauncherOptions',
     'acp-rehydrate/server': 'ServeAcpOptions ServerOptions',
     'acp-rehydrate/bridge': 'BridgeOptions',
     'acp-rehydrate/websocket': 'WebSocketLauncherOptions',

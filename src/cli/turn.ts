@@ -6,6 +6,7 @@ import { type Call, one } from './parse.ts';
 import { openTerminal, REFUSED, type Terminal } from './terminal.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import type { Host } from '../engine/index.ts';
+import { STOP_REASONS } from '../engine/protocol/agent-protocol.ts';
 import { classOf, fieldsOf, messageIdOf, messageText, noticeText, readToolCall, roleOf, stringOf } from '../engine/protocol/updates.ts';
 import { logPages } from '../engine/storage/log-pages.ts';
 import type { PermissionRequested, PermissionResolved, PromptResult, ResumeReport, SessionEvent } from '../engine/types.ts';
@@ -19,6 +20,12 @@ function noteDropped({ kind, payload }: SessionEvent, output: Output): void {
       ? 'A line of the agent’s output was not one JSON-RPC message'
       : `${dropped.lines} lines of the agent’s output were not one JSON-RPC message each`;
   output.note(`${lines} and could not be read, so words of it may be missing. The last began: ${oneLine(dropped.last, 200)}`);
+}
+
+/** Nobody knows that a turn went well that ended for a reason which ACP does not have. */
+function noteStopReason({ stopReason }: PromptResult, output: Output): void {
+  if (STOP_REASONS.has(stopReason)) return;
+  output.note(`the turn ended with ${oneLine(stopReason, 100) || 'an empty stop reason'}, which is no stop reason of ACP`);
 }
 
 export interface TurnPrinter {
@@ -47,6 +54,7 @@ export function jsonPrinter(output: Output): TurnPrinter {
     },
     result(result) {
       release(result.report);
+      noteStopReason(result, output);
       const { turnId, stopReason, repeated } = result;
       output.json({ type: 'result', turnId, stopReason, ...(repeated ? { repeated } : {}) });
     },
@@ -86,7 +94,8 @@ export function textPrinter(output: Output, { between }: { readonly between: boo
     },
     result(result) {
       output.freshLine();
-      if (result.stopReason !== 'end_turn') output.note(`the turn ended with ${oneLine(result.stopReason, 100) || 'an empty stop reason'}`);
+      if (STOP_REASONS.has(result.stopReason) && result.stopReason !== 'end_turn') output.note(`the turn ended with ${result.stopReason}`);
+      noteStopReason(result, output);
     },
     end: () => output.freshLine(),
   };

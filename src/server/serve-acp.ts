@@ -14,7 +14,7 @@ import {
   type SessionInfo,
 } from '../engine/index.ts';
 import { checkOptions } from '../engine/check-options.ts';
-import { RPC } from '../engine/protocol/agent-protocol.ts';
+import { RPC, STOP_REASONS } from '../engine/protocol/agent-protocol.ts';
 import { within } from '../engine/protocol/connection.ts';
 import type { RpcError } from '../engine/protocol/json-rpc.ts';
 import { objectOf } from '../engine/protocol/reported-state.ts';
@@ -424,7 +424,14 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       await told(sessionId, attachment);
       const given = object(result.answer);
       const { stopReason, report, turnId } = result;
-      return { ...given, stopReason, _meta: { ...object(given['_meta']), rehydrate: { report, turnId } } } satisfies PromptResponse;
+      // Clients refuse a stop reason that ACP does not have: they get the nearest, and the agent's own in `_meta`.
+      const isKnown = STOP_REASONS.has(stopReason);
+      const rehydrate = { report, turnId, ...(isKnown ? {} : { stopReason }) };
+      return {
+        ...given,
+        stopReason: isKnown ? stopReason : 'end_turn',
+        _meta: { ...object(given['_meta']), rehydrate },
+      } satisfies PromptResponse;
     } catch (error) {
       // A turn that was begun has its end in the log, which may be another host's: the client hears of it before the error.
       // Where that cannot be read, the attachment says so.

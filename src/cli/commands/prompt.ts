@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { buffer as readAll } from 'node:stream/consumers';
 import { RehydrateError } from '../../engine/errors.ts';
+import { STOP_REASONS } from '../../engine/protocol/agent-protocol.ts';
 import type { PromptResult } from '../../engine/types.ts';
 import {
   type Command,
@@ -97,6 +98,7 @@ async function oneTurn(
     printer.result(result);
     const signal = endedBy(interrupts.ending);
     if (signal) return SIGNAL_EXITS[signal];
+    if (!STOP_REASONS.has(result.stopReason)) return EXIT.error;
     return result.stopReason === 'cancelled' ? EXIT.cancelled : EXIT.ok;
   } catch (error) {
     // What was stored of the turn is shown before what went wrong with it. Of a busy session that is another process's.

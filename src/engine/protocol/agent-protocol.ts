@@ -147,6 +147,15 @@ export const HOSTS_OWN_METHODS: ReadonlySet<string> = new Set([
   'session/delete',
 ]);
 
+/** The stop reasons of ACP. An agent may give another: it is kept, but nobody knows that such a turn went well. */
+export const STOP_REASONS: ReadonlySet<string> = new Set([
+  'end_turn',
+  'max_tokens',
+  'max_turn_requests',
+  'refusal',
+  'cancelled',
+] satisfies StopReason[]);
+
 /** Error codes of JSON-RPC and ACP, the same in every version. */
 export const RPC = {
   invalidRequest: -32600,

@@ -90,6 +90,14 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
     );
   });
 
+  it.each(['error', ''])('a stop reason that ACP does not have (%j) is told, and exit 1; the session goes on', async (stopReason) => {
+    const agent = answering(`answer({ stopReason: '${stopReason}' });`);
+    for (const options of [['--json'], []]) {
+      const done = await at.run(['prompt', '--db', at.db, ...options, 'hi', '--', ...agent]);
+      expect([done.code, done.stderr]).toEqual([1, expect.stringContaining('which is no stop reason of ACP')]);
+    }
+  });
+
   it.each([['hang-initialize'], ['hang-new']])('%s: given up after --timeout', async (variant) => {
     const done = await at.prompt('say hi', variant, '--timeout', '1');
     expect([done.code, errorOf(done)]).toEqual([1, 'agent_timeout']);

@@ -90,6 +90,24 @@ it('a client sees the same frames as without us', async () => {
   expect(normalised(withUs)).toEqual(normalised(without));
 });
 
+it('a stop reason that ACP does not have is end_turn for a client, with the agent’s own in _meta, and the session goes on', async () => {
+  const raw = rawAgents((message, agent) => {
+    if (message.method === 'session/prompt') agent.say({ jsonrpc: '2.0', id: message.id, result: { stopReason: 'error' } });
+    else if (message.method) agent.say(ordinary(message));
+  });
+  const { host } = await hostOf(raw);
+  const { client, server } = pair();
+  serveAcp(host, server, { agent: 'raw' });
+  const one = rawClient(client);
+  await one.request('initialize', INITIALIZE);
+  const { sessionId } = (await one.request('session/new', { cwd: '/project', mcpServers: [] })).result;
+  for (let turn = 0; turn < 2; turn++)
+    expect((await one.request('session/prompt', { sessionId, prompt: text('hi') })).result).toMatchObject({
+      stopReason: 'end_turn',
+      _meta: { rehydrate: { stopReason: 'error' } },
+    });
+});
+
 it('what ACP does not have goes through both ways, but for our part of _meta; an agent’s own word of a setting is told once', async () => {
   const mode = { currentModeId: 'a', availableModes: [{ id: 'a', name: 'A' }, { id: 'b', name: 'B' }] }; // prettier-ignore
   const raw = rawAgents((message, agent) => {

@@ -7,7 +7,14 @@ import {
   RPC,
   type TurnAnswer,
 } from '../../engine/protocol/agent-protocol.ts';
-import { type Connection, openConnection, type Outcome, type Patience, within } from '../../engine/protocol/connection.ts';
+import {
+  type Connection,
+  type ConnectionHandlers,
+  openConnection,
+  type Outcome,
+  type Patience,
+  within,
+} from '../../engine/protocol/connection.ts';
 import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/json-rpc.ts';
 import { fieldsOf, isConversation } from '../../engine/protocol/updates.ts';
 import { introduce, type Unusable } from '../../engine/protocol/versions.ts';
@@ -108,8 +115,9 @@ export function endFault(end: TurnEnd, version: number): string | null {
   return `ended its turn with the stop reason ${quote(stopReason)}, which ACP does not have`;
 }
 
-/** How many updates of one process are kept; a doctor's conversation has a few dozen. */
+/** How many updates of one process are kept, and how many characters of them; a doctor's conversation has a few dozen. */
 const KEPT_UPDATES = 10_000;
+const KEPT_CHARS = 16 * 1024 * 1024;
 
 const CLIENT = {
   capabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
@@ -144,6 +152,7 @@ export async function startAgent(setting: Setting) {
   /** Whether it is ended, or has nothing more to do. */
   let ending = false;
   let listFailure = '';
+  let kept = 0;
   const link = await openConnection(
     launch((line) => {
       if (!ending) noteNoise(conduct, line, asked);
@@ -156,11 +165,13 @@ export async function startAgent(setting: Setting) {
         const said = protocol?.readNotification(method, params);
         if (said?.kind !== 'update') return;
         lastUpdate = performance.now();
-        if (updates.length < KEPT_UPDATES) updates.push(said);
+        kept += JSON.stringify(params).length;
+        if (updates.length < KEPT_UPDATES && kept <= KEPT_CHARS) updates.push(said);
         said.after?.();
       },
       room: () => null,
     },
+    DEFAULT_LIMITS,
   );
   void link.gone.then((exit) => {
     if (protocol && asking === 0 && !ending) conduct.ends.push(`${endWords(exit)} after ${asked}`);

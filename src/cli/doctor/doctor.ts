@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { ProtocolChoice } from '../../engine/types.ts';
+import { oneLine } from '../format.ts';
 import { withAgent } from './agent.ts';
 import { comeBack, lookForPreambles, native } from './coming-back.ts';
 import { judgeConduct } from './conduct.ts';
@@ -15,7 +16,7 @@ import { advertises, type DoctorOptions, newExamination, type Examination, sessi
 import { lookAtExit } from './exit.ts';
 import { FIRST_STEPS, inFirstProcess, judgeIntroduction } from './first-process.ts';
 import { askForNeverPrompted, askForUnknown, closeOne, compareIds } from './other-sessions.ts';
-import { checksOf, differences, type DoctorReport, type Examined, NO_SESSION, record, verdictOf } from './report.ts';
+import { checksOf, differences, type DoctorReport, type Examined, NO_SESSION, record, reportable, verdictOf } from './report.ts';
 
 const PROMPT_NOTICE =
   'doctor will send up to ten short prompts to the agent, which may ask its model and cost a little. --no-prompt skips that.';
@@ -36,7 +37,7 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   const [main, other] = first.facts === null && second?.facts ? [second, null] : [first, second?.facts ? second : null];
   const info = main.facts?.info;
   return {
-    agent: { command: path.basename(options.command), name: info?.name ?? null, version: info?.version ?? null },
+    agent: { command: path.basename(options.command), name: nameOf(info?.name), version: nameOf(info?.version) },
     ...main.examined,
     ...(other ? { v2: { ...other.examined, differs: differences(main.examined, other.examined) } } : {}),
   };
@@ -100,13 +101,20 @@ async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice 
       version: facts.protocolVersion,
       unknownSession: x.unknownSession,
     };
-    const { protocolVersion = null, capabilities = null } = facts ?? {};
-    const examined: Examined = { protocolVersion, capabilities, checks, verdict: verdictOf(outcomes, checks) };
+    const examined: Examined = {
+      protocolVersion: facts?.protocolVersion ?? null,
+      capabilities: facts && reportable(facts.capabilities),
+      checks,
+      verdict: verdictOf(outcomes, checks),
+    };
     return { facts, mute, examined };
   } finally {
     await rm(cwd, { recursive: true, force: true, maxRetries: 3 });
   }
 }
+
+/** A name that an agent gives itself, as far as it is one. */
+const nameOf = (said: unknown): string | null => (typeof said === 'string' ? oneLine(said, 200) : null);
 
 async function scratchDirectory(): Promise<string> {
   try {

@@ -106,11 +106,23 @@ export function record(found: Found, more: Found): void {
   }
 }
 
+/** How many characters of anything that an agent said, its ids and error messages among them, are in a report. */
+const SAID_CHARS = 2_000;
+const CAPABILITIES_CHARS = 64 * 1024;
+
+const shortened = (text: string): string => (text.length > SAID_CHARS ? `${text.slice(0, SAID_CHARS)}…` : text);
+
+/** What an agent advertises, or how much that is where it is more than a person reads. */
+export function reportable(capabilities: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { length } = JSON.stringify(capabilities);
+  return length > CAPABILITIES_CHARS ? { omitted: `${length} characters` } : capabilities;
+}
+
 /** All checks in order; those without a finding are skipped for `reason`. */
 export function checksOf(found: Found, reason: string): Check[] {
   return CHECK_IDS.map((id) => {
-    const { ms, ...finding } = found[id] ?? skip(reason);
-    return { id, ...finding, ms: Math.round(ms), help: `${GUIDE}#${CHECKS[id]}` };
+    const { ms, detail, ...finding } = found[id] ?? skip(reason);
+    return { id, ...finding, detail: shortened(detail), ms: Math.round(ms), help: `${GUIDE}#${CHECKS[id]}` };
   });
 }
 
@@ -194,7 +206,8 @@ export const lost = ({ outcome, forgotten }: ComingBack): boolean => outcome ===
 /** Of no outcomes where the agent did not even introduce itself. */
 export function verdictOf(outcomes: Outcomes | null, checks: readonly Check[]): DoctorReport['verdict'] {
   const unknownSession = outcomes?.unknownSession ?? { load: null, resume: null };
-  return { ...tierOf(outcomes), unknownSession, breaksProtocol: checks.some((check) => check.breaksProtocol === true) };
+  const { tier, summary } = tierOf(outcomes);
+  return { tier, summary: shortened(summary), unknownSession, breaksProtocol: checks.some((check) => check.breaksProtocol === true) };
 }
 
 type TierVerdict = Pick<DoctorReport['verdict'], 'tier' | 'summary' | 'untried'>;

@@ -380,6 +380,15 @@ test.concurrent('what an agent answered instead is said as it was', async () => 
   expect(claims.protocolVersion).toBe(1);
 });
 
+test.concurrent('I10: of an agent whose every word is long, a report has the beginnings', async () => {
+  const report = await odd('is-long');
+  expect(report.agent.name).toMatch(/^x{199}…$/);
+  expect(report.capabilities).toEqual({ omitted: expect.stringMatching(/^\d{6} characters$/) });
+  expect(found(report, 'initialize')?.detail).toMatch(/Not all it writes on stdout is ACP; \d+ times something else came.*“x{199}…”/);
+  expect(found(report, 'kill-and-load')?.outcome).toBe('pass');
+  expect(JSON.stringify(report).length).toBeLessThan(40_000);
+});
+
 test.concurrent('the sessions of an examination are deleted where the agent can', async () => {
   const file = path.join(stores, 'deletes.json');
   const args = [path.join(import.meta.dirname, 'odd-agent.fixture.mjs'), 'deletes', file];

@@ -12,6 +12,7 @@
  * - `fails-second`: its second process ends at once
  * - `names-a-number`: its sessions' ids are numbers; `claims-2`: answers that it speaks version 2, with the fields of 1
  * - `deletes`: can delete a session
+ * - `is-long`: its name, its ids, its errors and what it says that nobody asked for have 100 000 characters each
  * - `replays-elsewhere`, `answers-elsewhere`: what it replays, or says in a turn, names another session; `unnamed`: names none
  * - `dies-between`: dies of SIGSEGV after each answer to a prompt; `leaves-between`: exits with code 0; `dies-later`: so after its third
  * - `answers-once`: no process answers a second prompt; `dies-brought-back`: one that loaded a session dies of the prompt
@@ -29,6 +30,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const [, , odd, file, unitMs = '60000'] = process.argv;
+const LONG = 'x'.repeat(100_000);
 const unit = () => Math.floor(Date.now() / Number(unitMs));
 const stored = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 const starts = existsSync(`${file}.starts`) ? Number(readFileSync(`${file}.starts`, 'utf8')) + 1 : 1;
@@ -72,9 +74,11 @@ function answer(method, params) {
       return {
         result: {
           protocolVersion: odd === 'claims-2' ? 2 : 1,
+          ...(odd === 'is-long' ? { agentInfo: { name: LONG, version: LONG } } : {}),
           agentCapabilities: {
             loadSession: !(odd === 'flips' && starts % 2 === 0),
             promptCapabilities: { embeddedContext: true },
+            ...(odd === 'is-long' ? { _meta: { LONG } } : {}),
             ...(['forgets-on-resume', 'empties-on-resume'].includes(odd) || (odd === 'flips' && starts % 2 === 1)
               ? { sessionCapabilities: { resume: {} } }
               : {}),
@@ -87,7 +91,7 @@ function answer(method, params) {
       made += 1;
       if (made > 1 && odd === 'second-refused') return { error: { code: -32603, message: 'One session is enough' } };
       if (made > 1 && odd === 'second-hangs') return null;
-      const id = `odd-${odd === 'same-ids' ? 1 : odd === 'ids-anew' ? made : randomUUID()}`;
+      const id = `odd-${odd === 'same-ids' ? 1 : odd === 'ids-anew' ? made : randomUUID()}${odd === 'is-long' ? LONG : ''}`;
       stored[id] = { unit: unit(), said: [] };
       save();
       return { result: { sessionId: odd === 'names-a-number' ? 42 : id } };
@@ -157,6 +161,12 @@ function answer(method, params) {
 
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params } = JSON.parse(line);
+  if (odd === 'is-long' && method === 'session/new') {
+    for (let times = 0; times < 30; times += 1) {
+      console.log(LONG);
+      send({ id: LONG, result: {} });
+    }
+  }
   if (id === undefined) return;
   const answered = answer(method, params);
   if (answered !== null) send({ id, ...answered });

@@ -74,12 +74,12 @@ function findIn(text: string, from: number, to: number, opening: boolean): Found
  */
 const INVISIBLE = String.raw`[\u0000-\u001a\u001c-\u0020\u007f-\u009a\u00a0\ufeff]|(?:\u001b\[|\u009b)[0-?]{0,256}[ -/]{0,256}[@-~]|(?:\u001b\]|\u009d)[^\u0007\u001b\u009c]{0,4096}(?:\u0007|\u001b\\|\u009c)|\u001b[PX^_][^\u001b]{0,4096}\u001b\\|\u001b[ -/]{0,256}[0-OQ-WYZ\\${'`'}-~]`;
 const INVISIBLE_START = new RegExp(`^(?:${INVISIBLE}){1,65536}`);
-/** Behind a message, whose last character is a brace. */
+/** What follows a message, whose last character is a brace. */
 const INVISIBLE_REST = new RegExp(`^(?:${INVISIBLE})*$`);
 const OBJECT_START = /\{\s{0,256}"/g;
 /** How many places of one line are tried: each costs as much as reading the line. */
 const MOST_TRIES = 8;
-/** How much may stand behind a message: a colour is switched off, a title is set. */
+/** How much may follow a message: a colour is switched off, a title is set. */
 const LONGEST_TAIL = 1_024;
 
 function endOfVisible(text: string, from: number, to: number): number {

@@ -28,7 +28,7 @@ export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits
     if (!behind || bytesWritten - writableLength !== sent) movedAt = now;
     sent = bytesWritten - writableLength;
     if (over(movedAt, stalledMs)) return cutOff('stalledMs');
-    // A client with unread data cannot be blamed for not seeing a ping behind it; `stalledMs` bounds that. While we do not
+    // A client with unread data cannot be blamed for not seeing the ping that follows it; `stalledMs` bounds that. While we do not
     // read, a ping is still worth sending: one to a client that has gone fails, and that ends the socket.
     if (behind || isHeld) unanswered = null;
     if (behind) return;

@@ -148,7 +148,7 @@ function badValue({ name, value: form, choices, range }: OptionRow, value: strin
   const [least, most = Infinity] = range ?? [0];
   if (range && (!/^\d{1,15}$/.test(value) || Number(value) < least || Number(value) > most))
     return `is a whole number of at least ${least}${most === Infinity ? '' : ` and at most ${most}`}, not “${value}”.`;
-  return form?.includes('=') && value.indexOf('=') < 1 ? `has the form ${form}, which “${value}” has not.` : null;
+  return form?.includes('=') && value.indexOf('=') < 1 ? `must have the form ${form}; “${value}” does not.` : null;
 }
 
 function checkWords(words: readonly string[], command: CommandName): readonly string[] {

@@ -4,6 +4,7 @@
  */
 import type { Host, MessageStream } from '../engine/index.ts';
 import { checkOptions } from '../engine/check-options.ts';
+import { within } from '../engine/protocol/connection.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { ACP_SERVER_LIMITS } from './limits.ts';
 import { serveAcp, type AcpServing, type ServeAcpOptions } from './serve-acp.ts';
@@ -75,9 +76,9 @@ export async function startServer(host: Host, options: ServerOptions): Promise<S
     async close() {
       try {
         await cancelTurns(host);
-        // Who prompted hears how its turn ended, unless it does not read.
+        // A client that prompted hears how its turn ended, unless it does not read.
         const answered = Promise.all([...clients].map((client) => client.idle()));
-        await Promise.race([answered, new Promise((resolve) => setTimeout(resolve, GOODBYE_MS))]);
+        await within(answered, GOODBYE_MS);
       } finally {
         await door.close();
       }

@@ -117,8 +117,8 @@ const KINDS: readonly (readonly [RegExp, SqlErrorKind])[] = [
 ];
 
 /**
- * RivetKit's errors say “An internal error occurred”; what SQLite said stands in `metadata.error`, in the
- * line behind “Caused by:”, before a stack of the engine's own.
+ * RivetKit's errors say “An internal error occurred”; what SQLite said is in `metadata.error`, after
+ * “Caused by:” and before a stack of the engine's own.
  */
 export function toSqlError(error: unknown): SqlError {
   if (error instanceof SqlError) return error;

@@ -1,5 +1,6 @@
 /** Following a session of an actor from anywhere: stored events, then live ones, across reconnects. */
 import { checkOptions } from '../../engine/check-options.ts';
+import { within } from '../../engine/protocol/connection.ts';
 import type { SessionEvent } from '../../engine/types.ts';
 import { EVENTS, type EventsBroadcast } from './broadcast.ts';
 
@@ -74,8 +75,9 @@ export async function* followSession(
     for (;;) {
       const opening = opened;
       try {
-        const events = await answered(connection.history(sessionId, { after: cursor, limit: PAGE, maxBytes: PAGE_BYTES }));
-        if (events || signal?.aborted) return events;
+        const reading = connection.history(sessionId, { after: cursor, limit: PAGE, maxBytes: PAGE_BYTES });
+        const events = await within(reading, READ_AGAIN_MS);
+        if (events || signal?.aborted) return events ?? null;
       } catch (error) {
         if (!wasLost(error, status)) throw error;
         while (opened === opening && !signal?.aborted) {
@@ -111,18 +113,6 @@ export async function* followSession(
   } finally {
     signal?.removeEventListener('abort', nudge);
     for (const stop of stops) stop?.();
-  }
-}
-
-/** Null when there is no answer in time. A late failure is nobody's any more. */
-async function answered<T>(call: Promise<T>): Promise<T | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), READ_AGAIN_MS)));
-  try {
-    return await Promise.race([call, late]);
-  } finally {
-    clearTimeout(timer);
-    call.catch(() => undefined);
   }
 }
 

@@ -10,6 +10,7 @@ import { Tail } from './tail.ts';
 import { ProcessTree, type TreeSignal, sendBlindly } from './tree.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit, DroppedLines } from '../../engine/ports.ts';
+import { within } from '../../engine/protocol/connection.ts';
 
 export interface ProcessSpec extends Started {
   readonly args: readonly string[];
@@ -231,13 +232,13 @@ export class RunningProcess {
   /** Waits until leader and tree are gone; false when the time ran out or somebody said `kill`. */
   async #goneWithin(ms: number, deaf = false): Promise<boolean> {
     const deadline = performance.now() + ms;
-    const hurry = deaf ? [] : [this.#hurry.promise];
-    if (this.#leader === null) await within(ms, this.left, ...hurry);
+    const hurry = deaf ? new Promise<void>(() => undefined) : this.#hurry.promise;
+    if (this.#leader === null) await within(Promise.race([this.left, hurry]), ms);
     for (let pause = 5; ; pause = Math.min(50, pause * 2)) {
       if (this.#leader !== null && (windows || !(await this.#lives()))) return true;
       const left = deadline - performance.now();
       if (left <= 0 || (this.#hurried && !deaf)) return false;
-      await within(Math.min(pause, left), ...hurry);
+      await within(hurry, Math.min(pause, left));
     }
   }
 
@@ -245,7 +246,7 @@ export class RunningProcess {
     guard.remove(this.pid);
     this.stdin.destroy();
     // All writers are gone, so the rest of stderr is there to be read at once, unless one is out of our sight.
-    void within(this.#limits.drainMs, this.#stderrDone).then(() => {
+    void within(this.#stderrDone, this.#limits.drainMs).then(() => {
       const facts = this.#leader ?? { code: null, signal: 'SIGKILL', asked: true, sent: ['SIGKILL'] };
       this.#settled.resolve(exitOf(facts, this.#tail.lines(this.#limits.exitStderrBytes)));
       this.stderr.destroy();
@@ -271,16 +272,6 @@ export class RunningProcess {
 
 /** How many looks may find more in an output that is being read, after the tree is gone. What was in the pipe by then is read at the first. */
 const DRAIN_LOOKS = 4;
-
-/** Waits for the first of the promises, `ms` at most; leaves no timer behind. */
-async function within(ms: number, ...promises: readonly Promise<unknown>[]): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<unknown>((resolve) => {
-    timer = setTimeout(resolve, ms, undefined);
-  });
-  await Promise.race([late, ...promises]);
-  clearTimeout(timer);
-}
 
 /** What is known of a leader's end: the raw material of an `AgentExit`. */
 export interface ExitFacts {

@@ -85,7 +85,7 @@ export function scanMessage(bytes: Uint8Array, start: number): number {
       at = byte === QUOTE ? scanString(bytes, at) : scanScalar(bytes, at, byte);
       if (at < 0) return -1;
     }
-    // Behind a value: a comma and the next one, or the end of one or more containers.
+    // After a value: a comma and the next one, or the end of one or more containers.
     for (;;) {
       if (depth === 0) {
         const answers = (seen & ID) !== 0 && (seen & OUTCOME) !== 0;
@@ -102,7 +102,7 @@ export function scanMessage(bytes: Uint8Array, start: number): number {
   }
 }
 
-/** The index behind the string that starts at `at`, or -1. */
+/** The index after the string that starts at `at`, or -1. */
 function scanString(bytes: Uint8Array, at: number): number {
   for (at += 1; ; at += 1) {
     let byte = bytes[at]!;
@@ -134,7 +134,7 @@ function isEscape(byte: number): boolean {
   );
 }
 
-/** The index behind a number, `true`, `false` or `null`, or -1. */
+/** The index after a number, `true`, `false` or `null`, or -1. */
 function scanScalar(bytes: Uint8Array, at: number, byte: number): number {
   if (byte === 0x74) return bytes[at + 1] === 0x72 && bytes[at + 2] === 0x75 && bytes[at + 3] === 0x65 ? at + 4 : -1;
   if (byte === 0x66)

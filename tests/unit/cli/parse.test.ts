@@ -77,7 +77,7 @@ describe('wrong calls say what to do', () => {
     [['prompt', 'a', '--json', '--json', '--', 'x'], /--json was given twice/],
     [['prompt', 'a', '--db', 'a', '--db', 'b', '--', 'x'], /--db was given twice/],
     [['prompt', 'a', '--policy', 'lenient', '--', 'x'], /one of auto, strict, transcript, not “lenient”/],
-    [['prompt', 'a', '--set', 'novalue', '--', 'x'], /has the form KEY=VALUE/],
+    [['prompt', 'a', '--set', 'novalue', '--', 'x'], /must have the form KEY=VALUE/],
     [['history', '--after', '-1', 'main'], /whole number of at least 0/],
     [['history', '--limit', '0', 'main'], /whole number of at least 1/],
     [['history', '--limit', '1e3', 'main'], /whole number/],

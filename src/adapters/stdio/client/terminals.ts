@@ -3,6 +3,8 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { RehydrateError } from '../../../engine/errors.ts';
 import type { ClientServiceRequest } from '../../../engine/ports.ts';
+import { within } from '../../../engine/protocol/connection.ts';
+import { unlessAborted } from '../../../engine/unless-aborted.ts';
 import { type RunningProcess, startProcess } from '../agent-process.ts';
 import { STDIO_LIMITS } from '../limits.ts';
 import { type ClientLimits, ClientRequestError, countParam, invalid, limitExceeded, notFound, textParam } from './request.ts';
@@ -73,16 +75,7 @@ export class Terminals {
 
   async waitForExit(request: ClientServiceRequest): Promise<ExitStatus> {
     const { ended } = await this.#find(request);
-    const { signal } = request;
-    signal.throwIfAborted();
-    const aborted = Promise.withResolvers<never>();
-    const abort = (): void => aborted.reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    try {
-      return await Promise.race([ended, aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    return unlessAborted(ended, request.signal);
   }
 
   async kill(request: ClientServiceRequest): Promise<Record<string, never>> {
@@ -141,7 +134,7 @@ export class Terminals {
       status: null,
       ended: running.left.then(async ({ code, signal: died, asked, sent }) => {
         // Something in the background may hold the output open for as long as it likes.
-        await Promise.race([read, new Promise((resolve) => setTimeout(resolve, STDIO_LIMITS.drainMs))]);
+        await within(read, STDIO_LIMITS.drainMs);
         // A command that we ended did not finish, whatever code it then gave (I8).
         const ours = asked || sent.length > 0;
         terminal.status =

@@ -12,7 +12,7 @@ import { corker, LineTooLong, readBlocks, utf8Reader } from '../adapters/stdio/l
 import { attend, type Client, type ClientOptions } from './client.ts';
 import { closeFrame } from './close.ts';
 import type { Connected } from './connections.ts';
-import { openDoor, type Visitor } from './door.ts';
+import { openDoor, type UpgradeRequest } from './door.ts';
 import { framesOf } from './frames.ts';
 import { BRIDGE_LIMITS } from './limits.ts';
 import { type BridgeOptions, type Door, DOOR_OPTIONS, isLoopback } from './options.ts';
@@ -36,13 +36,13 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   const places = Object.fromEntries(Object.entries(options.agents).map(([name, agent]) => [name, { cwd: path.resolve(agent.cwd ?? cwd) }]));
   const { messageBytes } = withLimits(BRIDGE_LIMITS, options.limits);
   const processLimits = withLimits({ ...STDIO_LIMITS, messageBytes }, options.processLimits, 'processLimits');
-  const door = await openDoor({ ...options, agents: places }, (visitor) => startAgent(visitor, { ...options, cwd, processLimits }));
+  const door = await openDoor({ ...options, agents: places }, (asking) => startAgent(asking, { ...options, cwd, processLimits }));
   return { ...door, agents: Object.keys(options.agents), cwd };
 }
 
 /** Starts the agent first: a client that is let in has an agent, or is told at once why not. */
-async function startAgent(visitor: Visitor, options: BridgeOptions & { cwd: string; processLimits: StdioLimits }): Promise<void> {
-  const { id, agent } = visitor;
+async function startAgent(asking: UpgradeRequest, options: BridgeOptions & { cwd: string; processLimits: StdioLimits }): Promise<void> {
+  const { id, agent } = asking;
   const { command, args = [], env, cwd = options.cwd } = options.agents[agent]!;
   let running: RunningProcess;
   try {
@@ -51,16 +51,16 @@ async function startAgent(visitor: Visitor, options: BridgeOptions & { cwd: stri
     // Whatever went wrong, it is this client's to hear, and no reason to end the others.
     const message = error instanceof Error ? error.message : String(error);
     const exit = { kind: 'not_started', code: null, signal: null, message } as const;
-    visitor.remember({ connection: id, agent, exit, stderr: '' });
+    asking.remember({ connection: id, agent, exit, stderr: '' });
     options.log?.({ event: 'closed', connection: id, agent, exit: `could not start (${RehydrateError.is(error) ? error.code : message})` });
-    visitor.upgrade(({ websocket }) => {
+    asking.upgrade(({ websocket }) => {
       const frame = closeFrame({ kind: 'exit', exit }, id);
       websocket.close(frame.code, frame.reason);
       return null;
     });
     return;
   }
-  const attached = visitor.upgrade((client) => {
+  const attached = asking.upgrade((client) => {
     const connection = agentConnection(agent, running, client);
     options.log?.({ event: 'opened', connection: id, agent, pid: running.pid });
     void connection.exited.then((exit) => {

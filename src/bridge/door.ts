@@ -25,8 +25,8 @@ import {
   type UpgradePolicy,
 } from './policy.ts';
 
-/** Somebody whom the policy let in, and who waits for an answer. */
-export interface Visitor {
+/** An upgrade that the policy allows; its client waits for an answer. */
+export interface UpgradeRequest {
   readonly id: string;
   readonly agent: string;
   readonly subprotocol: string;
@@ -37,14 +37,14 @@ export interface Visitor {
 }
 
 /** Opens a door. Rejects with `invalid_argument`, or with the system's error when the port cannot be had. */
-export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) => Promise<void>): Promise<Door> {
+export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequest) => Promise<void>): Promise<Door> {
   const { host, port, origins } = checkDoor(options);
   const limits: BridgeLimits = withLimits(BRIDGE_LIMITS, options.limits);
   const { log = () => undefined, subprotocols = [SUBPROTOCOL] } = options;
   const connections = new Connections(limits);
   /** Every open socket, upgraded or not. */
   const tcp = new Set<Socket>();
-  /** Visits whose agent has not started yet. */
+  /** Upgrades whose agent has not started yet. */
   const starting = new Set<Promise<void>>();
   let closing: Promise<void> | null = null;
   /** When each recent upgrade was let in. */
@@ -111,23 +111,23 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
     response.shouldKeepAlive = false;
     response.writeHead(status, { ...json, ...cors, ...more }).end(text);
   };
-  const turnAway = (asked: RequestHead, response: ServerResponse, refusal: Refusal): void => {
+  const reject = (asked: RequestHead, response: ServerResponse, refusal: Refusal): void => {
     const { status, reason, message } = refusal;
     // SECURITY: neither path nor headers: a token put in the wrong place would be in the log.
     log({ event: 'refused', status, reason });
     reply(asked, response, status, { error: reason, message }, status === 426 ? UPGRADE_HEADERS : {});
   };
 
-  const admit = (
+  const accept = (
     id: string,
     request: IncomingMessage,
     socket: Socket,
     head: Buffer,
     connect: (client: ClientOptions) => Connected | null,
   ): boolean => {
-    let admitted = false;
+    let accepted = false;
     sockets.handleUpgrade(request, socket, head, (websocket) => {
-      admitted = true;
+      accepted = true;
       websocket.on('error', () => undefined); // said by the socket's close(); 'close' follows
       const connection = connect({
         id,
@@ -139,7 +139,7 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
       });
       if (connection !== null) connections.add(connection);
     });
-    return admitted;
+    return accepted;
   };
 
   server.on('connection', (socket) => {
@@ -160,17 +160,17 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
       const response = new ServerResponse(request);
       response.assignSocket(socket);
       response.once('finish', () => socket.end());
-      turnAway(asked, response, decision);
+      reject(asked, response, decision);
       return dismiss(socket);
     }
     upgrades.push(performance.now());
     const id = decision.connection ?? randomBytes(16).toString('base64url');
     connections.reserve(id);
-    const start = visit({
+    const start = serve({
       id,
       agent: decision.agent,
       subprotocol: decision.subprotocol,
-      upgrade: (connect) => admit(id, request, socket, head, connect),
+      upgrade: (connect) => accept(id, request, socket, head, connect),
       remember: (report) => connections.remember(report),
     }).finally(() => {
       connections.release(id);
@@ -188,9 +188,9 @@ export async function openDoor(options: DoorOptions, visit: (visitor: Visitor) =
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const asked = headOf(request, 0);
     const found = (body: object | null | undefined): void =>
-      body === undefined ? turnAway(asked, response, UNKNOWN_CONNECTION) : reply(asked, response, 200, body);
+      body === undefined ? reject(asked, response, UNKNOWN_CONNECTION) : reply(asked, response, 200, body);
     const decision = decide(asked);
-    if (!decision.ok) return turnAway(asked, response, decision);
+    if (!decision.ok) return reject(asked, response, decision);
     switch (decision.action) {
       case 'preflight':
         return reply(asked, response, 204, undefined, decision.headers);

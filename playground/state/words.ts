@@ -184,7 +184,7 @@ export function verdictOf(told: Told): Verdict {
 
 export function verdictWords(told: Told): string {
   if (!('report' in told)) return told.message;
-  const { tier, verified } = told.report;
+  const { tier, verified, replay } = told.report;
   switch (tier) {
     case 'live':
       return 'The agent was live already.';
@@ -199,7 +199,7 @@ export function verdictWords(told: Told): string {
     case 'load':
       if (verified === 'replay-matched') return 'The agent loaded its session, and all that it replayed matches the record.';
       return verified === 'replay-partial'
-        ? 'The agent loaded its session, and replayed only part of the record.'
+        ? `The agent loaded its session, and replayed only part of the record${replay?.newestMissing ? ', without the newest of it' : ''}.`
         : 'The agent says that it loaded its session. What it replayed does not prove that.';
     case 'transcript':
       return asked(told)

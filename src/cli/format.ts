@@ -35,6 +35,10 @@ const VERIFIED: Readonly<Record<NonNullable<ResumeReport['verified']>, string>> 
 export function reportWords(report: ResumeReport): string {
   const { tier, attempts, verified, replay, preamble, settings } = report;
   const told = [TIERS[tier], ...(verified ? [VERIFIED[verified]] : [])];
+  if (verified === 'replay-partial' && replay) {
+    const newest = replay.newestMissing === undefined ? '' : `, without the newest ${replay.newestMissing}`;
+    told[1] += `: ${replay.matched} of ${replay.matched + replay.missing} messages${newest}`;
+  }
   if (preamble) told.push(`${preamble.bytes} bytes from ${preamble.events} events${preamble.truncated ? ', cut to the newest' : ''}`);
   if (replay && replay.imported > 0) told.push(`${replay.imported} messages from elsewhere were added to the record`);
   const failed = attempts

@@ -84,6 +84,8 @@ export interface ResumeReport {
     readonly missing: number;
     /** How many the log did not have, and has now. */
     readonly imported: number;
+    /** How many of the missing are the newest: an agent that caps its replay leaves out the oldest. Only where there are any. */
+    readonly newestMissing?: number;
   } | null;
   /** What goes in front of the next prompt, or null when nothing does. */
   readonly preamble: {

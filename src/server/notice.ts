@@ -28,8 +28,17 @@ export function noticeToolCall({ severity, title, description }: Notice, id: num
   };
 }
 
-/** The notice of a resume, or null when nothing was lost. */
-export function lossNotice({ tier, preamble, attempts }: ResumeReport): Notice | null {
+/**
+ * The notice of a resume, or null when nothing was lost. An agent that caps its replay leaves out the oldest and need not have lost it;
+ * one that ends before the record does has nothing of what came last.
+ */
+export function lossNotice({ tier, preamble, attempts, replay }: ResumeReport): Notice | null {
+  if (tier === 'load' && replay?.newestMissing)
+    return {
+      severity: 'warning',
+      title: 'Rehydrate: the agent may have lost the newest part of this session',
+      description: `Its replay has ${replay.matched} of ${replay.matched + replay.missing} messages, and ends ${replay.newestMissing} before the record does. Ask it again for what it no longer knows, or start with --policy transcript to give it the record.`,
+    };
   if (tier !== 'transcript') return null;
   const shortened = preamble?.truncated === true;
   const tried = attempts

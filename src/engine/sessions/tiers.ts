@@ -294,9 +294,7 @@ export async function resumeByTiers(search: TierSearch, agent: Agent): Promise<F
       tier,
       attempts: toldAttempts(),
       verified,
-      replay: replay?.isReplay
-        ? { received: replay.received, matched: replay.matched, missing: replay.missing, imported: replay.importedMessages }
-        : null,
+      replay: replay?.isReplay ? countsOf(replay) : null,
       preamble: preamble && { mode: preamble.mode, bytes: preamble.bytes, events: preamble.events, truncated: preamble.truncated },
       settings: {
         restored: restored.restored,
@@ -344,6 +342,12 @@ function adviceFor(code: RehydrateError['code'], adopted: boolean): string {
   const [agent, record] = advice;
   if (!adopted) return ` ${agent}${record} to go on from the stored record.`;
   return code === 'session_not_resumable' ? ' The record has nothing of it to go on from.' : ` ${agent}.`;
+}
+
+function countsOf({ received, matched, missing, importedMessages: imported, next }: ReplayOutcome): NonNullable<ResumeReport['replay']> {
+  // Where nothing matched, the agent told a summary instead.
+  const newestMissing = matched > 0 ? next.filter(({ isCertain }) => isCertain).length : 0;
+  return { received, matched, missing, imported, ...(newestMissing > 0 && { newestMissing }) };
 }
 
 function replayWords(replay: ReplayOutcome): string {

@@ -224,6 +224,27 @@ describe('I3: a replay never adds a row twice', () => {
     expect(report).toMatchObject({ tier: 'load', verified, replay });
   });
 
+  it('I4: an agent that lost what came last is not told as one that caps its replay', async () => {
+    const beginning = () =>
+      rawAgents((message, agent) => {
+        if (message.method === 'session/prompt') agent.say(words(`${message.params.prompt[0].text} Noted.`));
+        if (message.method === 'session/load')
+          agent.say(
+            update({ sessionUpdate: 'user_message_chunk', content: { type: 'text', text: 'My name is Ada.' } }),
+            words('My name is Ada. Noted.'),
+          );
+        if (message.method) agent.say(ordinary(message, { loadSession: true }));
+      });
+    const { report } = await (await woken(beginning())).prompt('s', 'What is my dog called?');
+    expect(report).toMatchObject({
+      tier: 'load',
+      verified: 'replay-partial',
+      replay: { received: 2, matched: 2, missing: 4, imported: 0, newestMissing: 4 },
+    });
+    const capped = await (await woken(inProcessLauncher({ variant: 'capped' }))).prompt('s', 'What is my dog called?');
+    expect(capped.report.replay).not.toHaveProperty('newestMissing');
+  });
+
   it('a resume has no replay to verify', async () => {
     const { report } = await (await woken(inProcessLauncher())).prompt('s', 'What is my name?');
     expect(report).toMatchObject({ tier: 'resume', verified: 'listed', replay: null });

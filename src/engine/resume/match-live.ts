@@ -1,8 +1,9 @@
 /**
- * The live side (DESIGN §6): once a prompt is sent nothing is dropped, except the prompt's own echo, and a message that is exactly the
- * next one the replay still owed us, or one that it owed us by its id.
+ * The live side (DESIGN §6): once a prompt is sent nothing is dropped, except the prompt's own echo, and a message that the replay still
+ * owed us: one with its id, wherever it comes, or, until something live was said, the next one by its text. A question of the user's is
+ * one by its text at any time, and what comes behind it may be its answer.
  *
- * Both are known only when the message is whole, so chunks that may still become one are held back. They are given out unchanged and in
+ * All are known only when the message is whole, so chunks that may still become one are held back. They are given out unchanged and in
  * order at the first chunk that differs, and at the latest when the turn ends.
  */
 import { blocksOf, classOf, messageIdOf, messageText, readToolCall, textOf } from '../protocol/updates.ts';
@@ -27,9 +28,7 @@ interface Expected {
   readonly side: Side;
   /** Squeezed. */
   readonly text: string;
-  /** With this id and this text it is the message, wherever it comes. */
   readonly messageId: string | null;
-  readonly tells: 'echo' | 'owed by text' | 'owed by id';
 }
 
 /** A message that is held back. */
@@ -49,33 +48,28 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
   /** What an echo may say: the prompt, with or without the preamble, or one block of them; as sent or as stored. */
   const echoes = [words.slice(sent.length - prompt.length).join(''), words.join(''), ...words]
     .flatMap((text) => [squeeze(text), squeeze(redact(text))])
-    .flatMap((text): Expected[] => (text === '' ? [] : [{ side: 'user', text, messageId: null, tells: 'echo' }]));
+    .flatMap((text): Expected[] => (text === '' ? [] : [{ side: 'user', text, messageId: null }]));
   const blocks = new Set(sent.map((block) => JSON.stringify(block)));
-  // Half an answer is how the live one begins, too: of a turn that was cut off the text tells the question alone.
-  let owed = next.flatMap(({ side, text, messageId, isCertain }): Expected[] =>
-    text ? [{ side, text: squeeze(text), messageId, tells: side === 'user' || isCertain ? 'owed by text' : 'owed by id' }] : [],
-  );
-  const ids = new Set(owed.flatMap(({ messageId }) => messageId ?? []));
+  let owed = next.flatMap((one) => (one.text ? [{ ...one, text: squeeze(one.text) }] : []));
+  const [first, ids] = [owed[0], new Set(owed.flatMap(({ messageId }) => messageId ?? []))];
   let held: Held | null = null;
   /** What is held back, and what is given out. */
   let [items, out]: [ReplayItem[], readonly ReplayItem[]] = [[], []];
-  /** Set by the first thing that is surely live: from then on text alone proves nothing. */
-  let live = !owed.some(({ tells }) => tells === 'owed by text');
-  /** Whether an owed question came: what answers it is owed, too. */
-  let questionCame = false;
+  /** Set by the first thing that is surely live: from then on only an owed question is told by its text, and what answers it. */
+  let live = false;
   /** Whether anything live was given out. */
   let spoke = false;
 
   /**
    * What words of this side and id may be, the likeliest first. The same prompt once more is the running one's echo, unless its id says
    * otherwise: what answers it would else be taken for the old answer. By their text messages are owed in order, but one of the user's may
-   * come without those before it.
+   * come without those before it. Half an answer is how the live one begins, too: of a turn that was cut off the text tells the question alone.
    */
   const mayBe = (side: Side, id: string | null): readonly Expected[] => {
-    const known = id === null ? undefined : owed.find((one) => one.messageId === id && one.side === side);
-    const byText = known || live ? [] : owed.filter(({ tells }) => tells === 'owed by text');
-    const inPlace = (side === 'user' ? byText : byText.slice(0, 1)).filter((one) => one.side === side);
-    return [...(known ? [known] : []), ...(side === 'user' ? echoes : []), ...inPlace];
+    const known = owed.filter((one) => id !== null && one.messageId === id && one.side === side);
+    const told = owed.filter((one) => one.side === 'user' || one.isCertain);
+    const isNext = (one: Expected): boolean => one.side === side && (side === 'user' || (!live && one === told[0]));
+    return [...known, ...(side === 'user' ? echoes : []), ...told.filter(isNext)];
   };
   const giveOut = (...more: readonly ReplayItem[]): void => {
     out = [...out, ...items, ...more];
@@ -89,20 +83,20 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
   /** The held message is over: it is dropped, or given out. */
   const settle = (): void => {
     if (!held) return;
-    const { side, id, maybe, length, ending } = held;
+    const { id, maybe, length, ending } = held;
     const one = maybe.find(({ text }) => text.length === length);
     if (!one && ending !== OPENING) return surelyLive();
-    questionCame = one !== undefined && one.tells !== 'echo' && side === 'user';
-    // After an echo the agent answers: that is live. What is owed by its text comes in order, what has an id wherever it comes.
-    if (!one || one.tells === 'echo') live = true;
-    else owed = id !== null && one.messageId === id ? owed.filter((each) => each !== one) : owed.slice(owed.indexOf(one) + 1);
+    const at = owed.findIndex((each) => each === one);
+    // What is owed by its text comes in order, what has an id wherever it comes. What follows a question answers it; after an echo that is live.
+    if (at >= 0) owed = id !== null && one?.messageId === id ? owed.toSpliced(at, 1) : owed.slice(at + 1);
+    if (held.side === 'user') live = at < 0;
     [items, held] = [[], null];
   };
 
   const chunk = (item: ReplayItem, side: Side): void => {
     const id = messageIdOf(item.update);
     // Nearly all there is: an answer, with nothing owed and nothing held.
-    if (live && !held && side === 'agent' && (id === null || !ids.has(id))) return surelyLive(item);
+    if (!held && side === 'agent' && (live || owed.length === 0) && (id === null || !ids.has(id))) return surelyLive(item);
     if (held?.side !== side) settle();
     const text = squeeze(messageText(item.update));
     const attached = blocksOf(item.update).filter((block) => textOf(block) === null);
@@ -118,11 +112,10 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
       held = { ...before, maybe, length: before.length + text.length, ending };
       return;
     }
-    // What was held may be whole, and this the beginning of another message of the same side. Of the agent's only another id says so, or
-    // the owed question before it; without them it is the rest of a live answer that begins like the owed one.
-    const isAnother = before.length > 0 && attached.length === 0 && (side === 'user' || id !== before.id || questionCame);
-    const isWhole = before.maybe.some((one) => one.text.length === before.length);
-    if (!isAnother || !(isWhole || (id !== null && ids.has(id)))) return surelyLive(item);
+    // What was held may be over, and this the beginning of another message of the same side. Of the agent's another id says so, or the owed
+    // question before it; the first one owed, without them, is the beginning of a live answer.
+    const whole = before.maybe.find((one) => one.text.length === before.length);
+    if (!held || (side === 'agent' && id === before.id && (!whole || whole === first))) return surelyLive(item);
     settle();
     chunk(item, side);
   };
@@ -130,9 +123,11 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
   const other = (item: ReplayItem): void => {
     const is = classOf(item.update, item.meta);
     const isCall = is === 'tool_call' || is === 'tool_call_update';
-    if (held?.side === 'user' || (!isCall && is !== 'message')) settle();
-    if (!isCall && is !== 'message') return giveOut(item);
-    // Tool calls and thoughts belong to the answer they stand in, owed or live; which one, its words will tell.
+    // Tool calls and thoughts belong to the answer they stand in, owed or live; which one, its words will tell. Once something live was said
+    // nobody knows it of a thought.
+    const belongs = isCall || (is === 'message' && !spoke);
+    if (held?.side === 'user' || !belongs) settle();
+    if (!belongs) return giveOut(item);
     if (mayBe('agent', held?.id ?? null).length > 0 && (!isCall || nextToolCalls?.has(readToolCall(item.update).id)))
       return void items.push(item);
     settle();

@@ -123,6 +123,22 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
     expect(stored(options, updates)).toEqual(['agent:New', 'agent: words']);
   });
 
+  describe('while the live answer streams', () => {
+    const options = owed(['user', 'Old question'], ['agent', 'Old answer'], ['user', 'Next question'], ['agent', 'Older words']);
+    const replayed = [user('Old '), user('question'), agent('Old answer'), user('Next question'), agent('Older '), agent('words')];
+    it.each([
+      ['an owed question is told by its text, and so is its answer', replayed, []],
+      ['a question alone', [user('Next question')], []],
+      ['an answer that differs is kept', [user('Old question'), agent('Old news')], ['agent:Old news']],
+      ['an answer without its question is kept', [agent('Older words')], ['agent:Older words']],
+      ['a thought is kept', [user('Old question'), thought('t'), agent('Old answer')], ['agent_thought:t']],
+      ['other words of the user’s are kept', [user('Old questions')], ['user:Old questions']],
+    ])('%s', (_, late_, kept) => {
+      const live = [user('What now?'), agent('Ne'), ...late_, agent('w'), agent(' words')];
+      expect(stored(options, live)).toEqual(['agent:Ne', ...kept, 'agent:w', 'agent: words']);
+    });
+  });
+
   it('a later question with its answer, where the replay leaves out those before it', () => {
     const options = owed(['user', 'First'], ['agent', 'One'], ['user', 'Second'], ['agent', 'Two']);
     expect(stored(options, [user('Second'), agent('Two'), user('What now?'), agent('New')])).toEqual(['agent:New']);
@@ -181,8 +197,8 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
     ['… with thoughts before it', [thought('t'), agent('Old answer')], ['agent_thought:t', 'agent:Old answer']],
     [
       'a tool call nobody owed',
-      [tool('new'), agent('Old answer'), user('Old question')],
-      ['tool_call:new', 'agent:Old answer', 'user:Old question'],
+      [tool('new'), agent('Old answer'), agent(' in full'), user('Another question')],
+      ['tool_call:new', 'agent:Old answer', 'agent: in full', 'user:Another question'],
     ],
     ['an owed tool call, used again live', [tool('k'), agent('Different')], ['tool_call:k', 'agent:Different']],
     ['other updates', [{ sessionUpdate: 'plan', entries: [] } as SessionUpdate, agent('x')], ['plan:', 'agent:x']],
@@ -192,9 +208,9 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
       ['agent_thought:t', 'agent:New'],
     ],
     [
-      'everything after the first live word',
-      [agent('New'), user('Old question'), agent('Older words')],
-      ['agent:New', 'user:Old question', 'agent:Older words'],
+      'after the first live word an owed answer, where its question did not come',
+      [agent('New'), agent('Old answer'), user('Another question'), agent('Older words')],
+      ['agent:New', 'agent:Old answer', 'user:Another question', 'agent:Older words'],
     ],
   ])('nothing live is swallowed: %s', (_, updates, kept) => {
     const options = { ...late, prompt: [text('What now?'), image], nextToolCalls: new Set(['k']) };

@@ -145,14 +145,14 @@ export function whatFollows(
   before: {
     /** The last thing was new, so what follows without a word of the user's belongs to it. */
     readonly endsNew: boolean;
-    /** What the newest message still lacks; without white space. */
-    readonly lacks: string;
+    /** What should come next: what the newest message still lacks, or one of a turn that was cut off; without white space. */
+    readonly next: string;
   },
   came: { readonly hasUser: boolean; readonly beginsOurs: boolean; readonly words: string },
 ): 'more' | 'again' | 'own' {
-  const { lacks } = before;
+  const { next } = before;
   const { words } = came;
-  if (lacks !== '' && words !== '' && (lacks.startsWith(words) || words.startsWith(lacks))) return 'more';
+  if (next !== '' && words !== '' && (next.startsWith(words) || words.startsWith(next))) return 'more';
   // A replay begins with words of the user's.
   if (came.hasUser) return came.beginsOurs ? 'again' : 'more';
   return before.endsNew ? 'more' : 'own';

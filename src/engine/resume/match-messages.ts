@@ -108,8 +108,9 @@ export type ReplayLog = ReturnType<typeof createReplayLog>;
 
 /** Joins updates to speeches as they come. */
 export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions & { readonly hasPreamble: boolean }) {
-  const speeches: { readonly side: Side; items: Chunk[]; size: number; read: Speech | null }[] = [];
-  let [kept, released] = [0, 0];
+  /** `released`: what is left of one whose items are let go. */
+  const speeches: { readonly side: Side; items: Chunk[]; size: number; released?: Speech }[] = [];
+  let [kept, releasedTo] = [0, 0];
   const read = (side: Side, chunks: readonly Chunk[]): Speech => readSpeech(side, chunks, redact, hasPreamble);
 
   /** An embedded record says what it is by its opening and closing, too. */
@@ -122,40 +123,37 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
   const take = (item: ReplayItem): void => {
     const side = sideOf(item.update, item.meta);
     let speech = speeches.at(-1);
-    if (side && speech?.side !== side) speeches.push((speech = { side, items: [], size: 0, read: null }));
+    if (side && speech?.side !== side) speeches.push((speech = { side, items: [], size: 0 }));
     if (!speech) return;
     const text = side && wordsOf(item.update);
     speech.items.push({ ...item, text, id: side ? messageIdOf(item.update) : (speech.items.at(-1)?.id ?? null) });
-    speech.read = null;
     const size = 128 + (text ?? JSON.stringify(item.update)).length;
     speech.size += size;
-    for (kept += size; kept > maxChars && released < speeches.length - 1; released++) {
-      const oldest = speeches[released]!;
+    for (kept += size; kept > maxChars && releasedTo < speeches.length - 1; releasedTo++) {
+      const oldest = speeches[releasedTo]!;
       kept -= oldest.size;
-      [oldest.read, oldest.items] = [{ ...read(oldest.side, oldest.items), items: [], text: null }, []];
+      oldest.released = { ...read(oldest.side, oldest.items), items: [], text: null };
+      oldest.items = [];
     }
   };
 
   return {
     read,
-    get length() {
-      return speeches.length;
-    },
-    speeches: (): Speech[] => speeches.map((one) => (one.read ??= read(one.side, one.items))),
-    /** The same in pieces, ahead of it, so that others can run meanwhile. */
-    async readAhead(breathe: () => Promise<void>): Promise<void> {
-      for (const one of speeches) {
-        one.read ??= read(one.side, one.items);
+    /** As far as they came now; read in pieces, so that others can run meanwhile. */
+    async speeches(breathe: () => Promise<void>): Promise<Speech[]> {
+      const came = speeches.map((one) => ({ ...one, items: [...one.items] }));
+      const all: Speech[] = [];
+      for (const { side, items, released } of came) {
+        all.push(released ?? read(side, items));
         await breathe();
       }
+      return all;
     },
     /** A whole message comes as its blocks, in the place of what was said under its id. */
     push(item: ReplayItem): void {
       const speech = speeches.at(-1);
-      if (replacesMessage(item.update) && speech?.side === roleOf(item.update, item.meta)) {
-        speech.read = null;
+      if (replacesMessage(item.update) && speech?.side === roleOf(item.update, item.meta))
         speech.items = speech.items.filter(({ text, id }) => text === null || id === null || id !== messageIdOf(item.update));
-      }
       for (const update of chunksOf(item.update)) take(update === item.update ? item : { ...item, update });
     },
   };

@@ -45,20 +45,17 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
     since = performance.now();
   };
 
-  const compare = async (count: number) => {
+  const compare = async (came: readonly Speech[], count: number) => {
     await log.readUntil(count, breathe);
     // An answer whose question was not read is half a turn, and left out.
     const logged = log.speeches.slice(0, log.isWhole() || log.speeches.at(-1)?.side === 'user' ? undefined : -1).reverse();
     const isAllNew = isAdopted && logged.length === 0;
     const index = indexOf(logged);
     await breathe();
-    const units = unitsOf(replay, index, logged.at(-1));
+    const units = unitsOf(came, index, logged.at(-1), replay);
     await align(units, index, breathe);
     placeOthers(units, logged, index);
-    const first = units.findIndex(({ at }) => at !== null);
-    /** Whether there is room for what came before the first one found: what is older was not replayed. */
-    const isCovered = units.length === 0 || (first >= 0 && units[first]!.at! >= first);
-    return { ...findNews(units, logged, index, log, isAllNew), units, logged, isAllNew, isCovered };
+    return { ...findNews(units, logged, index, log, isAllNew), units, logged, isAllNew };
   };
 
   return {
@@ -73,26 +70,26 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
     /** Matches what came so far. May be called again after more was taken. */
     async end() {
       since = performance.now();
-      await replay.readAhead(breathe);
-      let seen = await compare(countBefore ? replay.length + READ_AHEAD : Infinity);
-      // Before anything is new, all of the log is asked.
-      if (!log.isWhole() && (!seen.isCovered || seen.imported.length > 0)) seen = await compare(Infinity);
+      const came = await replay.speeches(breathe);
+      let seen = await compare(came, countBefore ? came.length + READ_AHEAD : Infinity);
+      // Before anything is new, or none of ours, all of the log is asked.
+      if (!log.isWhole() && (seen.units[0]?.at === null || seen.imported.length > 0)) seen = await compare(came, Infinity);
       const { units, logged, owed, imported, importedMessages, isAllNew } = seen;
-      const found = new Set(units.flatMap(({ at }) => at ?? []));
+      const places = units.flatMap(({ at }) => at ?? []);
+      const found = new Set(places);
       const unread = log.isWhole() ? 0 : await countBefore!(logged[0]!.seq - 1);
       const missing = (log.isCompacted() ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !found.has(at)).length;
       const [received, matched, tail] = [units.length, found.size, units.at(-1)];
-      const [expected, compacted] = [isAllNew ? received || 1 : matched + missing, hasCompacted || log.isCompacted()];
       const lacks = tail?.at === logged.length - 1 ? tail.lacks : '';
-      const came = replay.speeches().reduce((sum, one) => sum + one.preambles, 0);
-      const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === units.find(({ at }) => at !== null)?.at;
+      const records = came.reduce((sum, one) => sum + one.preambles, 0);
+      const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === places[0];
       return {
         verified: verifyReplay({
-          expected,
+          expected: matched + missing,
           received,
           matched: isAllNew ? received : matched,
-          said: unread > 0 || logged.some(({ side }) => side === 'user'),
-          compacted,
+          said: isAllNew || unread > 0 || logged.some(({ side }) => side === 'user'),
+          compacted: hasCompacted || log.isCompacted(),
         }),
         /** Messages that came, that we have, that we expected in vain, that something was imported of. */
         received,
@@ -101,19 +98,15 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         importedMessages,
         /** The new updates in order. A later `end` gives the same `update` objects again, so that what was stored before can be told. */
         imported,
-        /** Whether the log holds anything that a replay should bring. */
-        expectsMessages: isAdopted || logged.some(({ isCertain }) => isCertain) || unread > 0,
         /** Whether it reached the newest message it should bring. While it did not, more may come late. */
         reachedEnd: !owed.some(({ isCertain }) => isCertain),
         /** Whether what came first is ours. */
         beginsOurs: units.length > 0 && units[0]!.at !== null,
         /** Whether what came last is new: what follows without a word of the user's belongs to it. */
         endsNew: imported.length > 0 && imported.at(-1)!.update === tail!.items.at(-1)?.update,
-        /** What is still to come of the newest message, squeezed, where the replay ends within it. */
-        lacks,
         /** Whether the preamble is still in the replay; null where none was given, or the replay does not reach back to it. */
-        preamble: preambles === 0 ? null : came >= preambles ? ('kept' as const) : reachesBack ? ('gone' as const) : null,
-        /** What should come next, and the tool calls of its turns, for `createLiveFilter`. */
+        preamble: preambles === 0 ? null : records >= preambles ? ('kept' as const) : reachesBack ? ('gone' as const) : null,
+        /** What should come next, first the rest of the newest message where the replay ends within it; and the tool calls of its turns. */
         next: [...(lacks ? [{ side: tail!.side, text: lacks, messageId: null, isCertain: true }] : []), ...owed],
         nextToolCalls: log.names,
         /** What the log has beside the conversation (notices, kinds of later versions), as far as it was read. */
@@ -144,9 +137,8 @@ function indexOf(logged: readonly LoggedSpeech[]): Index {
 }
 
 /** The replay as the log knows it: each speech by itself, or as the several it is; all of it once, where everything is said twice. */
-function unitsOf(replay: ReplayLog, index: Index, newest: LoggedSpeech | undefined): Unit[] {
+function unitsOf(came: readonly Speech[], index: Index, newest: LoggedSpeech | undefined, replay: ReplayLog): Unit[] {
   const known = (speeches: readonly Speech[]): number => speeches.filter(({ key }) => index.has(key)).length;
-  const came = replay.speeches();
   const once = saidOnce(came, replay);
   return (once && known(once) >= known(came) ? once : came)
     .filter(({ side, text }) => side === 'agent' || text === null || /\S/.test(text))
@@ -171,9 +163,9 @@ function saidOnce(came: readonly Speech[], { read }: ReplayLog): Speech[] | null
 function severalIn(speech: Speech, index: Index, newest: LoggedSpeech | undefined, { read }: ReplayLog): readonly Speech[] {
   const { side, text, items } = speech;
   const isNewest = newest?.side === side;
-  const had = side === 'agent' && isNewest && newest.text ? squeeze(newest.text) : '';
-  const goesOn = (words: string | null): boolean => had !== '' && squeeze(words ?? '').startsWith(had);
-  if (text === null || index.has(speech.key) || (!newest?.isCertain && goesOn(text))) return [speech];
+  const had = side === 'agent' && isNewest ? squeeze(newest.text ?? '') : '';
+  const goesOn = (words: string): boolean => had !== '' && words.startsWith(had);
+  if (text === null || index.has(speech.key) || (!newest?.isCertain && goesOn(squeeze(text)))) return [speech];
   const parts: Chunk[][] = [];
   let [key, id, isNew] = [NaN, null as string | null, false];
   for (const item of items) {
@@ -188,11 +180,10 @@ function severalIn(speech: Speech, index: Index, newest: LoggedSpeech | undefine
   }
   const several = parts.map((part) => read(side, part));
   // The newest answer is known by parts of it, too, and what is none of ours goes on with it: the end that begins as it does is one.
-  for (let [at, words] = [parts.length, '']; at > 0 && words.length < had.length;) {
-    words = squeeze(several[--at]!.text ?? '') + words;
-    if (goesOn(words)) several.splice(at, Infinity, read(side, parts.slice(at).flat()));
-  }
-  return several.length > 1 && (isNew || index.has(key) || goesOn(several.at(-1)!.text)) ? several : [speech];
+  let [at, words] = [parts.length, ''];
+  while (at > 0 && words.length < had.length) words = squeeze(several[--at]!.text ?? '') + words;
+  if (goesOn(words)) several.splice(at, Infinity, read(side, parts.slice(at).flat()));
+  return isNew || goesOn(words) || index.has(key) ? several : [speech];
 }
 
 /** Of what was said often, so many places are tried on either side of the one that has as many after it as the replay has. */
@@ -245,7 +236,7 @@ function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], in
   for (const [i, unit] of units.entries()) {
     const at = logged[next]?.side === unit.side ? next : next + 1;
     const ours = logged[at];
-    if (unit.at === null && unit.text?.trim() && ours?.text && ours.side === unit.side && !found.has(at)) {
+    if (unit.at === null && unit.text?.trim() && ours?.text && !found.has(at)) {
       const [text, own] = [squeeze(unit.text), squeeze(ours.text)];
       const before = i === 0 ? -1 : units[i - 1]!.at;
       // The question need not have come.
@@ -267,9 +258,10 @@ function findNews(units: readonly Unit[], logged: readonly LoggedSpeech[], index
   /** `turnId`: the turn it completes; null for what was said in another client. */
   const imported: (ReplayItem & { readonly turnId: string | null })[] = [];
   let importedMessages = 0;
-  const add = (turnId: string | null, items: readonly ReplayItem[]): void => {
-    for (const { update, meta } of items) imported.push({ update, ...(meta ? { meta } : {}), turnId });
-    if (items.length > 0) importedMessages++;
+  const add = (turnId: string | null, items: readonly ReplayItem[], isNew: (item: ReplayItem) => boolean): void => {
+    const news = items.filter(isNew);
+    for (const { update, meta } of news) imported.push({ update, ...(meta ? { meta } : {}), turnId });
+    if (news.length > 0) importedMessages++;
   };
   const last = units.findLastIndex(({ at }) => at !== null);
   const owed = logged.slice((units[last]?.at ?? -1) + 1);
@@ -283,17 +275,14 @@ function findNews(units: readonly Unit[], logged: readonly LoggedSpeech[], index
     const isOpen = i === last && unit.at === logged.length - 1 && ours.isCutOff;
     if (!isOpen && unit.had === Infinity) continue;
     const more = isOpen ? units.slice(i + 1, begin).flatMap(({ items }) => items) : [];
-    add(
-      ours.turnId,
-      [...restOf(unit, ours, isOpen), ...more].filter((item) => log.isNew(item, ours.turnId)),
-    );
+    add(ours.turnId, [...restOf(unit, ours, isOpen), ...more], (item) => log.isNew(item, ours.turnId));
   }
 
   // Nothing in common: whatever this is, it does not belong into this log. A word in common among others that are not ours proves nothing.
   const isOurs = isAllNew || (last >= 0 && units.filter(({ at }) => at !== null).length * 2 >= turns.findLast((from) => from <= last)!);
   if (isOurs && !owed.some(({ isCertain }) => isCertain)) {
     const isNew = (item: ReplayItem): boolean => roleOf(item.update, item.meta) === 'thought' || log.isNew(item, null);
-    for (const { items } of foreignFrom(begin, units, turns, index)) add(null, items.filter(isNew));
+    for (const { items } of foreignFrom(begin, units, turns, index)) add(null, items, isNew);
   }
   return { imported, importedMessages, owed };
 }
@@ -305,8 +294,8 @@ function foreignFrom(begin: number, units: readonly Unit[], turns: readonly numb
   const firstOf = new Map(names.map((name, i) => [name, i] as const).reverse());
   const again = beginsAgain(names);
   /** How often the log has a text that did not come yet: of three times “yes” there, two of them found, one is left. */
-  const left = new Map<number, number>();
-  const leftOf = (key: number): number => left.get(key) ?? index.get(key)?.length ?? 0;
+  const left = new Map([...index].map(([key, places]) => [key, places.length]));
+  const leftOf = (key: number): number => left.get(key) ?? 0;
   const take = ({ key }: Unit) => left.set(key, leftOf(key) - 1);
   for (const unit of units) if (unit.at !== null) take(unit);
   const foreign: Unit[] = [];

@@ -124,7 +124,9 @@ function createReplay(newPart: () => Part, method: NativeMethod) {
       if (state.kind === 'whole') {
         const { items, replay, outcome } = state;
         const words = squeeze(items.map(({ update, meta }) => (sideOf(update, meta) ? messageText(update) : '')).join(''));
-        const follows = whatFollows(outcome, { hasUser: items.some(isUsers), beginsOurs: result.beginsOurs, words });
+        const { endsNew, next } = outcome;
+        const before = { endsNew, next: squeeze(next[0]?.text ?? '') };
+        const follows = whatFollows(before, { hasUser: items.some(isUsers), beginsOurs: result.beginsOurs, words });
         if (follows !== 'own') state = { kind: 'replaying', part: follows === 'again' ? part : replay };
         if (follows === 'more') {
           for (const { update, meta } of items) replay.matcher.take(update, meta);
@@ -147,9 +149,9 @@ function createReplay(newPart: () => Part, method: NativeMethod) {
     const deadline = performance.now() + limits.replayMaxMs;
     for (let silences = 0; ;) {
       const outcome = await match();
-      const { expectsMessages, reachedEnd, verified } = outcome;
+      const { reachedEnd, verified } = outcome;
       const left = deadline - performance.now();
-      const isAll = (!expectsMessages || reachedEnd) && verified !== 'replay-empty';
+      const isAll = reachedEnd && verified !== 'replay-empty';
       if (isAll || left <= 0 || connection.exit !== null) return outcome;
       const before = receivedOf(state);
       const wait = Math.min(limits.replayQuietMs, left);

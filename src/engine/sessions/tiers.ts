@@ -183,7 +183,7 @@ export async function resumeByTiers(search: TierSearch, agent: Agent): Promise<F
       const { verified } = came;
       const evidence = `answered; ${replayWords(came)}`;
       // A success that brought none of the expected messages is not believed.
-      const nothing = verified === 'replay-empty' || (verified === 'replay-mismatch' && came.expectsMessages);
+      const nothing = verified === 'replay-empty' || (verified === 'replay-mismatch' && came.missing > 0);
       if (nothing && hasHistory) return failed('unproven', evidence);
       if (nothing && (await list()) === 'absent')
         return failed('unknown_session', `${evidence}, and session/list does not show the session`);

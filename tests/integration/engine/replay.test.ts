@@ -206,6 +206,44 @@ describe('I3: a replay never adds a row twice', () => {
     expect(messages(await host.history('s'))).toEqual([...told, 'user: Go on.', 'agent: Noted, and kept.']);
   });
 
+  it('after a pause the replay brings the answer of a turn that was cut off: its rest goes to that turn', async () => {
+    const { promise: isLater, resolve } = Promise.withResolvers<void>();
+    const isHeard = Promise.withResolvers<void>();
+    let prompts = 0;
+    const { wake } = await worldOf(
+      rawAgents((message, agent) => {
+        if (message.method === 'session/prompt' && prompts++ === 1) {
+          agent.say(words('Under'));
+          return isHeard.resolve();
+        }
+        if (message.method === 'session/load') agent.say(...ours, foreign[0]);
+        if (message.method === 'session/prompt') agent.say(ours[1]);
+        if (message.method) agent.say(ordinary(message, { loadSession: true }));
+        if (message.method === 'session/load')
+          setTimeout(() => {
+            agent.say(foreign[1]);
+            resolve();
+          }, 5 * limits.replayQuietMs);
+      }),
+    );
+    const limits = { ...PATIENT, replayQuietMs: 20 };
+    const before = await wake();
+    await before.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await before.prompt('s', 'My name is Ada.');
+    const cutOff = before.prompt('s', 'From elsewhere').catch(() => undefined);
+    await isHeard.promise;
+    await new Promise((settled) => setTimeout(settled, 50));
+    await before.sleep();
+    await cutOff;
+    const host = await wake({ limits });
+    await host.resume('s');
+    await isLater;
+    await host.prompt('s', 'Go on.');
+    const rest = (await host.history('s')).filter(({ origin }) => origin === 'import');
+    expect(messages(rest)).toEqual(['agent: stood.']);
+    expect(rest[0]?.turnId).not.toBeNull();
+  });
+
   /** A session of three turns with this agent, woken. */
   async function woken(agents: AgentLauncher, policy?: ResumePolicy) {
     const { wake } = await worldOf(agents);

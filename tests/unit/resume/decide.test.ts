@@ -255,17 +255,17 @@ describe('what follows a replay that was whole', () => {
   const users = { ...words, hasUser: true };
   const ours = { ...users, beginsOurs: true };
   it.each([
-    ['own', 'words of the agent’s', { endsNew: false, lacks: '' }, words],
-    ['more', '… after words that were new', { endsNew: true, lacks: '' }, words],
-    ['more', '… that a message lacked', { endsNew: false, lacks: 'is blue.' }, words],
-    ['more', '… that a message lacked, and a part of them', { endsNew: false, lacks: 'is blue. Or green.' }, words],
-    ['more', '… that a message lacked, and more', { endsNew: false, lacks: 'is' }, words],
-    ['own', '… other than a message lacked', { endsNew: false, lacks: 'was red.' }, words],
-    ['own', 'no words, where a message lacked some', { endsNew: false, lacks: 'is blue.' }, { ...words, words: '' }],
-    ['again', 'a message of ours', { endsNew: false, lacks: '' }, ours],
-    ['again', '… after words that were new', { endsNew: true, lacks: '' }, ours],
-    ['more', '… which is also what a message lacked', { endsNew: false, lacks: 'is blue.' }, ours],
-    ['more', 'words of the user’s that are not ours', { endsNew: false, lacks: '' }, users],
+    ['own', 'words of the agent’s', { endsNew: false, next: '' }, words],
+    ['more', '… after words that were new', { endsNew: true, next: '' }, words],
+    ['more', '… that a message lacked', { endsNew: false, next: 'is blue.' }, words],
+    ['more', '… that a message lacked, and a part of them', { endsNew: false, next: 'is blue. Or green.' }, words],
+    ['more', '… that a message lacked, and more', { endsNew: false, next: 'is' }, words],
+    ['own', '… other than a message lacked', { endsNew: false, next: 'was red.' }, words],
+    ['own', 'no words, where a message lacked some', { endsNew: false, next: 'is blue.' }, { ...words, words: '' }],
+    ['again', 'a message of ours', { endsNew: false, next: '' }, ours],
+    ['again', '… after words that were new', { endsNew: true, next: '' }, ours],
+    ['more', '… which is also what a message lacked', { endsNew: false, next: 'is blue.' }, ours],
+    ['more', 'words of the user’s that are not ours', { endsNew: false, next: '' }, users],
   ] as const)('%s: %s', (follows, _, before, came) => {
     expect(whatFollows(before, came)).toBe(follows);
   });

@@ -203,7 +203,15 @@ export function whereTyped(words: readonly string[], cwd = process.cwd()): strin
   return words.map((word, index) => {
     if (index === 0) return /[/\\]/.test(word) ? path.resolve(cwd, word) : word;
     const file = path.resolve(cwd, word);
-    const isFile = /[/.]/.test(word) && !path.isAbsolute(word) && statSync(file, { throwIfNoEntry: false })?.isFile() === true;
-    return isFile ? file : word;
+    return /[/.]/.test(word) && !path.isAbsolute(word) && isFile(file) ? file : word;
   });
+}
+
+function isFile(file: string): boolean {
+  try {
+    return statSync(file).isFile();
+  } catch {
+    // A word that can be no path, a program's text say, is no file either.
+    return false;
+  }
 }

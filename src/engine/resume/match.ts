@@ -55,7 +55,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
     const units = unitsOf(came, index, logged.at(-1), replay);
     await align(units, index, breathe);
     placeOthers(units, logged, index);
-    return { ...findNews(units, logged, index, log, isAllNew), units, logged, isAllNew };
+    return { ...findNews(units, logged, index, log, isAllNew), units, logged, index, isAllNew };
   };
 
   return {
@@ -74,7 +74,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
       let seen = await compare(came, countBefore ? came.length + READ_AHEAD : Infinity);
       // Before anything is new, or none of ours, all of the log is asked.
       if (!log.isWhole() && (seen.units[0]?.at === null || seen.imported.length > 0)) seen = await compare(came, Infinity);
-      const { units, logged, owed, imported, importedMessages, isAllNew } = seen;
+      const { units, logged, index, owed, imported, importedMessages, isAllNew } = seen;
       const places = units.flatMap(({ at }) => at ?? []);
       const found = new Set(places);
       const unread = log.isWhole() ? 0 : await countBefore!(logged[0]!.seq - 1);
@@ -100,6 +100,11 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         imported,
         /** Whether it reached the newest message it should bring. While it did not, more may come late. */
         reachedEnd: !owed.some(({ isCertain }) => isCertain),
+        /** What says again what we have, and whether nothing else was said. */
+        repeats: new Set(
+          units.flatMap((unit) => (unit.at === null ? knownIn(unit, index, replay) : unit.items)).map(({ update }) => update),
+        ),
+        isAllOurs: units.length > 0 && places.length === units.length,
         /** Whether what came first is ours. */
         beginsOurs: units.length > 0 && units[0]!.at !== null,
         /** Whether what came last is new: what follows without a word of the user's belongs to it. */
@@ -185,6 +190,10 @@ function severalIn(speech: Speech, index: Index, newest: LoggedSpeech | undefine
   if (goesOn(words)) several.splice(at, Infinity, read(side, parts.slice(at).flat()));
   return isNew || goesOn(words) || index.has(key) ? several : [speech];
 }
+
+/** Of a speech that is none of ours, the messages that are. */
+const knownIn = ({ side, items }: Speech, index: Index, { read }: ReplayLog): readonly Chunk[] =>
+  [...Map.groupBy(items, ({ id }) => id).values()].filter((message) => index.has(read(side, message).key)).flat();
 
 /** Of what was said often, so many places are tried on either side of the one that has as many after it as the replay has. */
 const PLACES = 12;

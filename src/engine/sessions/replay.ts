@@ -135,8 +135,10 @@ function createReplay(newPart: () => Part, method: NativeMethod) {
           continue;
         }
       }
-      const isReplay = state.kind === 'replaying';
-      const news = state.kind === 'replaying' ? newOf(part, result) : ownOf(state.items, result);
+      // Asked for the session, an agent that must not replay says nothing of ours by chance, be it without the user's words.
+      const isRestated = state.kind === 'undecided' && !late && result.repeats.size > 0;
+      const isReplay = state.kind === 'replaying' || isRestated;
+      const news = state.kind === 'replaying' ? newOf(part, result) : isRestated ? restOf(state.items, result) : ownOf(state.items, result);
       part.matched = { received, outcome: { ...result, isReplay, news } };
       return part.matched.outcome;
     }
@@ -176,7 +178,10 @@ function createReplay(newPart: () => Part, method: NativeMethod) {
   function opened(to: LateReplay): void {
     late = to;
     if (state.kind === 'over') return;
-    for (const { update } of state.part.matched?.outcome.news ?? []) given.add(update);
+    const { matched } = state.part;
+    for (const { update } of matched?.outcome.news ?? []) given.add(update);
+    if (state.kind === 'undecided' && matched?.outcome.isReplay)
+      for (const { update } of state.items.slice(0, matched.received)) given.add(update);
     conclude();
   }
 
@@ -262,8 +267,20 @@ function newOf({ beside }: Part, { imported, besideInLog }: ReplayResult): Logge
 }
 
 /** What was said and is not a replay. A whole replay may still end with the tool calls that stood beside its last words. */
-function ownOf(items: readonly ReplayItem[], { nextToolCalls }: ReplayResult): LoggedUpdate[] {
+function ownOf(items: readonly ReplayItem[], { nextToolCalls }: Pick<ReplayResult, 'nextToolCalls'>): LoggedUpdate[] {
   return items.filter(({ update }) => classOf(update) !== 'tool_call' || !nextToolCalls.has(readToolCall(update).id));
+}
+
+/** What stands among words of ours that were said again, and is not ours; and the rest of what we have only the beginning of. */
+function restOf(items: readonly ReplayItem[], { repeats, isAllOurs, imported, besideInLog, ...result }: ReplayResult): LoggedUpdate[] {
+  const rest = imported.filter(({ turnId }) => turnId !== null);
+  const taken = new Set(rest.map(({ update }) => update));
+  const isOwn = ({ update, meta }: ReplayItem): boolean =>
+    isAllOurs ? !isConversation(update, meta) && !besideInLog.has(JSON.stringify(update)) : !repeats.has(update);
+  return [
+    ...rest.map((item): LoggedUpdate => ({ ...item, origin: 'import' })),
+    ...ownOf(items, result).filter((item) => isOwn(item) && !taken.has(item.update)),
+  ];
 }
 
 /** The texts of a preamble's blocks, including those of an embedded record. */

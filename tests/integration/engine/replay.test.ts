@@ -263,13 +263,14 @@ describe('I3: a replay never adds a row twice', () => {
   });
 
   it('I4: an agent that lost what came last is not told as one that caps its replay', async () => {
+    let told = 0;
     const beginning = () =>
       rawAgents((message, agent) => {
-        if (message.method === 'session/prompt') agent.say(words(`${message.params.prompt[0].text} Noted.`));
+        if (message.method === 'session/prompt') agent.say(words(`Noted, for the ${++told}. time.`));
         if (message.method === 'session/load')
           agent.say(
             update({ sessionUpdate: 'user_message_chunk', content: { type: 'text', text: 'My name is Ada.' } }),
-            words('My name is Ada. Noted.'),
+            words('Noted, for the 1. time.'),
           );
         if (message.method) agent.say(ordinary(message, { loadSession: true }));
       });
@@ -281,6 +282,54 @@ describe('I3: a replay never adds a row twice', () => {
     });
     const capped = await (await woken(inProcessLauncher({ variant: 'capped' }))).prompt('s', 'What is my dog called?');
     expect(capped.report.replay).not.toHaveProperty('newestMissing');
+  });
+
+  describe('I3: what a resume says again is not stored again, be it without the words of the user', () => {
+    const said = (n: number) => `Answer number ${n}.`;
+    const again = (ns: readonly number[], say: (n: number) => unknown) => () => {
+      let n = 0;
+      return rawAgents((message, agent) => {
+        if (message.method === 'session/prompt') agent.say(say(++n));
+        if (message.method === 'session/resume') agent.say(...ns.map(say));
+        if (message.method) agent.say(ordinary(message, { sessionCapabilities: { resume: {} } }));
+      });
+    };
+    const thought = update({ sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: 'Hm.' } });
+    it.each([
+      ['all of them, by their ids', again([1, 2, 3], (n) => words(said(n), `m${n}`)), 0],
+      ['all of them, without ids', again([1, 2, 3], (n) => words(said(n))), 0],
+      ['the last one', again([3], (n) => words(said(n))), 0],
+      ['the first one', again([1], (n) => words(said(n))), 0],
+      ['one of them, and words of its own', again([3, 9], (n) => words(said(n), `m${n}`)), 1],
+      ['nothing of ours', again([9], (n) => words(said(n), `m${n}`)), 1],
+    ])('%s', async (_what, agents, own) => {
+      const host = await woken(agents());
+      const before = await host.history('s');
+      const { tier, attempts } = await host.resume('s');
+      expect(tier).toBe('resume');
+      const updates = (events: readonly SessionEvent[]) => events.filter(({ kind }) => kind === 'update');
+      const after = await host.history('s');
+      expect(updates(after).length - updates(before).length).toBe(own);
+      expect(/replayed \d messages although/.test(attempts[0]!.evidence)).toBe(_what !== 'nothing of ours');
+    });
+
+    it('with a thought and a tool call beside them', async () => {
+      let calls = 0;
+      const agents = rawAgents((message, agent) => {
+        const call = update({ sessionUpdate: 'tool_call', toolCallId: `c${++calls}`, title: 'Look', status: 'completed' });
+        if (message.method === 'session/prompt' || message.method === 'session/resume') agent.say(thought, call, words(said(1)));
+        if (message.method) agent.say(ordinary(message, { sessionCapabilities: { resume: {} } }));
+      });
+      const { wake } = await worldOf(agents);
+      const first = await wake();
+      await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+      await first.prompt('s', 'Hello.');
+      await first.sleep();
+      const host = await wake();
+      const before = (await host.history('s')).filter(({ kind }) => kind === 'update');
+      await host.resume('s');
+      expect((await host.history('s')).filter(({ kind }) => kind === 'update')).toEqual(before);
+    });
   });
 
   it('a resume has no replay to verify', async () => {

@@ -113,6 +113,9 @@ describe('the words of an agent', () => {
       'no-such.json',
     ]);
     expect(whereTyped(['./agent'], here)).toEqual([path.join(here, 'agent')]);
+    // A program's text is longer than any path.
+    const text = `console.log(1 / ${'2'.repeat(5_000)})`;
+    expect(whereTyped(['node', '-e', text], here)).toEqual(['node', '-e', text]);
   });
 });
 

@@ -30,7 +30,7 @@ export interface Bridge extends Door {
  * console.log(bridge.url, bridge.token);
  */
 export async function startBridge(options: BridgeOptions): Promise<Bridge> {
-  checkOptions('startBridge', options, [...DOOR_OPTIONS, 'agents', 'cwd', 'processLimits']);
+  checkOptions('startBridge', options, [...DOOR_OPTIONS, 'agents', 'cwd', 'processLimits'], ['agents']);
   checkAgents(options.agents);
   const cwd = path.resolve(options.cwd ?? '.');
   const places = Object.fromEntries(Object.entries(options.agents).map(([name, agent]) => [name, { cwd: path.resolve(agent.cwd ?? cwd) }]));

@@ -19,7 +19,7 @@ export interface StreamDoorOptions extends Omit<DoorOptions, 'agents' | 'subprot
  * const server = await startServer(host, { agents: ['mine'], door: streamDoor({ allowMissingOrigin: true }) });
  */
 export function streamDoor(given: StreamDoorOptions) {
-  checkOptions('streamDoor', given, [...DOOR_OPTIONS, 'cwd']);
+  checkOptions('streamDoor', given, [...DOOR_OPTIONS, 'cwd'], []);
   const { cwd = '.', ...options } = given;
   return (
     asks: { readonly agents: readonly string[]; readonly subprotocols: readonly string[] },

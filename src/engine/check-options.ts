@@ -2,15 +2,26 @@
 import { didYouMean } from './did-you-mean.ts';
 import { invalid } from './errors.ts';
 
-/** Refuses unknown options. `whose` is what the caller knows them by: a function, or an option that holds them. */
-export function checkOptions<T extends object>(whose: string, given: T | undefined, known: readonly (keyof T & string)[]): void {
-  if (given === undefined) return;
+/**
+ * Refuses unknown options. `whose` is what the caller knows them by: a function, or an option that holds them. `needed` are those that it
+ * cannot do without; with them, or with none, the options themselves are needed.
+ */
+export function checkOptions<T extends object>(
+  whose: string,
+  given: T | undefined,
+  known: readonly (keyof T & string)[],
+  needed?: readonly (keyof T & string)[],
+): void {
+  if (given === undefined && needed === undefined) return;
   if (!isObject(given)) throw invalid(`${whose} takes its options as an object; it is ${shown(given)}.`);
   refusePromise(whose, given);
   const unknown = Object.keys(given).filter((name) => !(known as readonly string[]).includes(name));
-  if (unknown.length === 0) return;
-  const meant = unknown.map((name) => didYouMean(name, known)).join('') || ` It knows ${known.join(', ') || 'none'}.`;
-  throw invalid(`${whose} has no option ${unknown.map((name) => `"${name}"`).join(', ')}.${meant}`, { options: unknown });
+  if (unknown.length > 0) {
+    const meant = unknown.map((name) => didYouMean(name, known)).join('') || ` It knows ${known.join(', ') || 'none'}.`;
+    throw invalid(`${whose} has no option ${unknown.map((name) => `"${name}"`).join(', ')}.${meant}`, { options: unknown });
+  }
+  for (const name of needed ?? [])
+    if ((given[name] ?? null) === null) throw invalid(`${whose} needs the option "${name}".`, { options: [name] });
 }
 
 export function refusePromise(name: string, value: unknown): void {

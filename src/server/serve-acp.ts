@@ -69,7 +69,7 @@ const clientsOf = new WeakMap<Host, Map<string, Set<Attachment>>>();
  * await serveAcp(host, ndJsonStream(output, input), { agent: 'claude' }).closed;
  */
 export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOptions): AcpServing {
-  checkOptions('serveAcp', options, ['agent', 'env', 'cwd', 'observe', 'adopt', 'limits']);
+  checkOptions('serveAcp', options, ['agent', 'env', 'cwd', 'observe', 'adopt', 'limits'], ['agent']);
   const limits = withLimits(ACP_SERVER_LIMITS, options.limits);
   const { agent, observe = false } = options;
   const adopt = options.adopt === true && !observe;

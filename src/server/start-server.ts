@@ -60,7 +60,7 @@ export interface Server {
  * const server = await startServer(host, { agents: ['claude'], door: streamDoor({ allowMissingOrigin: true }) });
  */
 export async function startServer(host: Host, options: ServerOptions): Promise<Server> {
-  checkOptions('startServer', options, ['door', 'agents', 'env', 'limits']);
+  checkOptions('startServer', options, ['door', 'agents', 'env', 'limits'], ['door', 'agents']);
   const { agents, door: open, env } = options;
   const limits = withLimits(ACP_SERVER_LIMITS, options.limits);
   const clients = new Set<AcpServing>();

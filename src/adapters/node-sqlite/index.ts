@@ -37,6 +37,7 @@ const LONGEST_PAUSE_MS = 25;
  */
 export async function openNodeSqlite(file: string, options: NodeSqliteOptions = {}): Promise<SqlDatabase> {
   checkOptions('openNodeSqlite', options, ['powerLossSafe', 'readOnly', 'busyTimeoutMs']);
+  if (typeof file !== 'string') throw invalid(`openNodeSqlite needs the path of a file; it is ${shown(file)}.`);
   if (file === '') throw new SqlError('io', 'Database: the path is empty. Give the path of a file, or :memory:.');
   const { powerLossSafe = false, readOnly = false } = options;
   for (const [name, value] of Object.entries({ powerLossSafe, readOnly }))

@@ -123,7 +123,7 @@ type PromptArgs = Omit<PromptOptions, 'signal'>;
  */
 export function sessionActor<Db>(options: SessionActorOptions<Db>) {
   const ofHost = HOST_OPTIONS.filter((name) => name !== 'database' && name !== 'ownerAlive');
-  checkOptions('sessionActor', options, ['db', 'UserError', 'sleepTimeout', 'actionTimeout', 'serveAcp', ...ofHost]);
+  checkOptions('sessionActor', options, ['db', 'UserError', 'sleepTimeout', 'actionTimeout', 'serveAcp', ...ofHost], []);
   const { db, UserError, sleepTimeout = 30_000, actionTimeout = 30 * 60_000, serveAcp, ...hostOptions } = options;
   // Programs without types; undefined is also what a bundler's stand-in for a missing package gives.
   if (!db || typeof UserError !== 'function') {

@@ -40,7 +40,7 @@ export interface StdioLauncherOptions {
  * const agents = stdioLauncher({ agents: { opencode: { command: 'opencode', args: ['acp'] } } });
  */
 export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
-  checkOptions('stdioLauncher', options, ['agents', 'inheritEnv', 'limits']);
+  checkOptions('stdioLauncher', options, ['agents', 'inheritEnv', 'limits'], ['agents']);
   const limits: StdioLimits = withLimits(STDIO_LIMITS, options.limits);
   checkAgents(options.agents);
   return {

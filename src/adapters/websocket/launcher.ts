@@ -29,7 +29,7 @@ const OF_A_BRIDGE = ['agents', 'cwd', 'close'];
  * const agents = websocketLauncher({ url: 'ws://127.0.0.1:4711', token });
  */
 export function websocketLauncher(options: WebSocketLauncherOptions): AgentLauncher {
-  checkOptions('websocketLauncher', options, [...OPTIONS, ...OF_A_BRIDGE] as typeof OPTIONS);
+  checkOptions('websocketLauncher', options, [...OPTIONS, ...OF_A_BRIDGE] as typeof OPTIONS, ['url', 'token']);
   const limits: WebSocketLimits = withLimits(WEBSOCKET_LIMITS, options.limits);
   return {
     async launch(spec, { signal }): Promise<AgentProcess> {

@@ -38,7 +38,7 @@ export interface WorkerLauncherOptions {
  * const agents = workerLauncher({ agents: { mine } });
  */
 export function workerLauncher(options: WorkerLauncherOptions): AgentLauncher {
-  checkOptions('workerLauncher', options, ['agents', 'startMs', 'graceMs']);
+  checkOptions('workerLauncher', options, ['agents', 'startMs', 'graceMs'], ['agents']);
   return {
     async launch(spec, { signal }) {
       const make = Object.hasOwn(options.agents, spec.agent) ? options.agents[spec.agent] : undefined;

@@ -116,3 +116,22 @@ it.each<[string, object]>([
   ])
     await expect(call()).rejects.toMatchObject({ code: 'invalid_argument', message: expect.stringContaining(words) as string });
 });
+
+it.each<[string, () => unknown]>([
+  ['stdioLauncher takes its options as an object; it is missing', () => stdioLauncher(undefined as never)],
+  ['stdioLauncher needs the option "agents"', () => stdioLauncher(none)],
+  ['websocketLauncher takes its options as an object', () => websocketLauncher(undefined as never)],
+  ['websocketLauncher needs the option "url"', () => websocketLauncher(none)],
+  ['workerLauncher needs the option "agents"', () => workerLauncher(none)],
+  ['sessionActor takes its options as an object', () => sessionActor(undefined as never)],
+  ['startBridge takes its options as an object', () => startBridge(undefined as never)],
+  ['startBridge needs the option "agents"', () => startBridge(none)],
+  ['streamDoor takes its options as an object', () => streamDoor(undefined as never)],
+  ['startServer takes its options as an object', () => startServer(none, undefined as never)],
+  ['startServer needs the option "door"', () => startServer(none, { agents: [] } as never)],
+  ['serveAcp needs the option "agent"', () => serveAcp(none, none, none)],
+  ['openNodeSqlite needs the path of a file', () => openNodeSqlite(undefined as never)],
+])('what a function cannot do without is named: %s', async (words, call) => {
+  await expect((async () => call())()).rejects.toMatchObject({ message: expect.stringContaining(words) as string });
+  await expect((async () => call())()).rejects.not.toBeInstanceOf(TypeError);
+});

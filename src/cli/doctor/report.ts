@@ -206,8 +206,14 @@ export const lost = ({ outcome, forgotten }: ComingBack): boolean => outcome ===
 /** Of no outcomes where the agent did not even introduce itself. */
 export function verdictOf(outcomes: Outcomes | null, checks: readonly Check[]): DoctorReport['verdict'] {
   const unknownSession = outcomes?.unknownSession ?? { load: null, resume: null };
-  const { tier, summary } = tierOf(outcomes);
-  return { tier, summary: shortened(summary), unknownSession, breaksProtocol: checks.some((check) => check.breaksProtocol === true) };
+  const { tier, summary, untried } = tierOf(outcomes);
+  return {
+    tier,
+    summary: shortened(summary),
+    unknownSession,
+    breaksProtocol: checks.some((check) => check.breaksProtocol === true),
+    ...(untried !== undefined && { untried: shortened(untried) }),
+  };
 }
 
 type TierVerdict = Pick<DoctorReport['verdict'], 'tier' | 'summary' | 'untried'>;

@@ -73,6 +73,8 @@ describe('the verdict is what a client of the engine gets', () => {
     );
     expect(verdict.tier).toBe(tier);
     expect(verdict.summary).toMatch(words);
+    // A program reads why nothing was tried, and --expect goes by it.
+    expect(verdict.untried).toBe((outcomes as Partial<Outcomes>).resume?.untried);
   });
 
   test('one broken MUST breaks the protocol; failures of other kinds do not', () => {

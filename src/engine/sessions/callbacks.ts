@@ -186,8 +186,6 @@ export function wrapCallbacks(given: Given, callbackMs: number) {
   };
 }
 
-export type CalledFiles = ReturnType<typeof calledFiles>;
-
 function calledFiles(files: PreambleFiles, ask: <T>(callback: Callback<T>, call: () => unknown, occasion: Occasion) => Promise<T>) {
   return {
     write: (sessionId: string, text: string, signal?: AbortSignal) => ask(WRITE, () => files.write(sessionId, text), { sessionId, signal }),

@@ -6,7 +6,7 @@ import { STDIO_LIMITS } from '../adapters/stdio/limits.ts';
 import { findInLine, parseMessage, readLines } from '../adapters/stdio/lines.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../engine/limits.ts';
-import { within } from '../engine/protocol/connection.ts';
+import { within } from '../engine/waiting.ts';
 import { fieldsOf } from '../engine/protocol/updates.ts';
 import { ANSWERS_MS, tooLarge } from './stdio-messages.ts';
 

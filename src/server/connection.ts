@@ -9,7 +9,7 @@ import { objectOf } from '../engine/protocol/reported-state.ts';
 import { createWire } from '../engine/protocol/v2-agent-side.ts';
 import { type MessageStream, RehydrateError } from '../engine/index.ts';
 import { RPC } from '../engine/protocol/agent-protocol.ts';
-import { within } from '../engine/protocol/connection.ts';
+import { within } from '../engine/waiting.ts';
 import type { RpcError, RpcResponse } from '../engine/protocol/json-rpc.ts';
 import { toRpcError } from './errors.ts';
 import type { AcpServerLimits } from './limits.ts';

@@ -15,7 +15,7 @@ import {
 } from '../engine/index.ts';
 import { checkOptions } from '../engine/check-options.ts';
 import { RPC, STOP_REASONS } from '../engine/protocol/agent-protocol.ts';
-import { within } from '../engine/protocol/connection.ts';
+import { within } from '../engine/waiting.ts';
 import type { RpcError } from '../engine/protocol/json-rpc.ts';
 import { objectOf } from '../engine/protocol/reported-state.ts';
 import { capabilitiesV1 } from '../engine/protocol/v2-agent-side.ts';

@@ -4,7 +4,7 @@
  */
 import type { Host, MessageStream } from '../engine/index.ts';
 import { checkOptions } from '../engine/check-options.ts';
-import { within } from '../engine/protocol/connection.ts';
+import { within } from '../engine/waiting.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { ACP_SERVER_LIMITS } from './limits.ts';
 import { serveAcp, type AcpServing, type ServeAcpOptions } from './serve-acp.ts';

@@ -1,6 +1,6 @@
 /** Following a session of an actor from anywhere: stored events, then live ones, across reconnects. */
 import { checkOptions } from '../../engine/check-options.ts';
-import { within } from '../../engine/protocol/connection.ts';
+import { within } from '../../engine/waiting.ts';
 import type { SessionEvent } from '../../engine/types.ts';
 import { EVENTS, type EventsBroadcast } from './broadcast.ts';
 

@@ -10,7 +10,7 @@ import { Tail } from './tail.ts';
 import { ProcessTree, type TreeSignal, sendBlindly } from './tree.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit, DroppedLines } from '../../engine/ports.ts';
-import { within } from '../../engine/protocol/connection.ts';
+import { within } from '../../engine/waiting.ts';
 
 export interface ProcessSpec extends Started {
   readonly args: readonly string[];

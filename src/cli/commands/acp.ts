@@ -1,7 +1,7 @@
 /** `rehydrate acp`: an agent for an editor, with sessions that never die. stdout carries ACP and nothing else. */
 import type { RehydrateError } from '../../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
-import { within } from '../../engine/protocol/connection.ts';
+import { within } from '../../engine/waiting.ts';
 import { serveAcp } from '../../server/index.ts';
 import { type Command, type Context, firstSignal, SIGNAL_EXITS } from '../ends.ts';
 import { EXIT } from '../table.ts';

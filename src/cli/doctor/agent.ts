@@ -7,7 +7,8 @@ import {
   RPC,
   type TurnAnswer,
 } from '../../engine/protocol/agent-protocol.ts';
-import { type Connection, openConnection, type Outcome, type Patience, within } from '../../engine/protocol/connection.ts';
+import { type Connection, openConnection, type Outcome, type Patience } from '../../engine/protocol/connection.ts';
+import { within } from '../../engine/waiting.ts';
 import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/json-rpc.ts';
 import { fieldsOf, isConversation } from '../../engine/protocol/updates.ts';
 import { introduce, type Unusable } from '../../engine/protocol/versions.ts';

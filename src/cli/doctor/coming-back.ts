@@ -1,6 +1,6 @@
 /** Coming back: what was said in the first process is asked of later ones, which take its sessions up. */
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
-import { within } from '../../engine/protocol/connection.ts';
+import { within } from '../../engine/waiting.ts';
 import { isConversation } from '../../engine/protocol/updates.ts';
 import { SILENCES_AT_FIRST } from '../../engine/sessions/replay.ts';
 import { count, quote } from '../format.ts';

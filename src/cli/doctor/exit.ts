@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { exitOf, type RunningProcess } from '../../adapters/stdio/agent-process.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
 import type { ProcessEntry } from '../../adapters/stdio/process-table.ts';
-import { within } from '../../engine/protocol/connection.ts';
+import { within } from '../../engine/waiting.ts';
 import { count, seconds } from '../format.ts';
 import { endWords, type RunningAgent, startAgent } from './agent.ts';
 import type { Examination } from './examination.ts';

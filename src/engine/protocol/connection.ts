@@ -7,6 +7,7 @@ import { RehydrateError, type ErrorCode } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
 import { beginning, WORDS_CHARS } from './bounded.ts';
+import { within } from '../waiting.ts';
 import { createPeer, type Peer, type PeerHandlers, type PeerLimits, type RpcError, type RpcResponse } from './json-rpc.ts';
 
 /** A call that got no result. */
@@ -162,16 +163,6 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
       return agentMs;
     },
   };
-}
-
-/** The value, or undefined if it does not come in time. */
-export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  try {
-    return await Promise.race([promise, new Promise<undefined>((resolve) => (timer = setTimeout(resolve, ms, undefined)))]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** A kill is reported with its reason; the launcher's own reason comes first. */

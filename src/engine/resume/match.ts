@@ -100,10 +100,9 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         imported,
         /** Whether it reached the newest message it should bring. While it did not, more may come late. */
         reachedEnd: !owed.some(({ isCertain }) => isCertain),
-        /** What says again what we have, and whether nothing else was said. */
-        repeats: new Set(
-          units.flatMap((unit) => (unit.at === null ? knownIn(unit, index, replay) : unit.items)).map(({ update }) => update),
-        ),
+        /** What says again what we have, found when it is asked for; and whether nothing else was said. */
+        repeats: (): ReadonlySet<SessionUpdate> =>
+          new Set(units.flatMap((unit) => (unit.at === null ? knownIn(unit, index, replay) : unit.items)).map(({ update }) => update)),
         isAllOurs: units.length > 0 && places.length === units.length,
         /** Whether what came first is ours. */
         beginsOurs: units.length > 0 && units[0]!.at !== null,

@@ -2,7 +2,7 @@
  * From nothing to an agent that has introduced itself, and to a new session of its own: launch, `initialize`, signing in. When
  * any of it fails, the agent's whole process tree is gone before the failure is reported (I7).
  */
-import { inBackground } from '../background-timer.ts';
+import { inBackground, unlessAborted } from '../waiting.ts';
 import { invalid, RehydrateError } from '../errors.ts';
 import type { ClientServices } from '../ports.ts';
 import {
@@ -22,7 +22,6 @@ import { classifyResumeFailure } from '../resume/classify.ts';
 import { isNative } from '../resume/decide.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
 import type { AgentDescription } from '../types.ts';
-import { unlessAborted } from '../unless-aborted.ts';
 import { NAME, VERSION } from '../version.ts';
 import type { Config } from './config.ts';
 import type { DescribeOptions } from './host.ts';

@@ -1,5 +1,5 @@
 /** `createHost`: the sessions of one database, live or not, and what can be done with them. */
-import { inBackground } from '../background-timer.ts';
+import { inBackground } from '../waiting.ts';
 import { invalid, RehydrateError, sessionNotFound } from '../errors.ts';
 import { SqlError, type Statement } from '../ports.ts';
 import { beginning, WORDS_CHARS } from '../protocol/bounded.ts';

@@ -3,7 +3,7 @@
  * ended (I5, I12). A lease is a row's owner and generation. Taking it raises the generation, so that the owner before
  * can no longer write.
  */
-import { inBackground } from '../background-timer.ts';
+import { inBackground } from '../waiting.ts';
 import { SqlError, type Statement } from '../ports.ts';
 import { RehydrateError, sessionNotFound } from '../errors.ts';
 import type { TurnEnded } from '../types.ts';

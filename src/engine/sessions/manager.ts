@@ -1,5 +1,5 @@
 /** The session manager: which sessions this host has in memory, one operation at a time for each, and at most `liveSessions` of them live. */
-import { inBackground } from '../background-timer.ts';
+import { inBackground, unlessAborted } from '../waiting.ts';
 import { invalid, RehydrateError, sessionExists, sessionNotFound } from '../errors.ts';
 import { RPC, type Setting } from '../protocol/agent-protocol.ts';
 import { describeError, failureError } from '../protocol/connection.ts';
@@ -10,7 +10,6 @@ import { storageError } from '../storage/errors.ts';
 import { withState, type StoredSession, type StoredTurn } from '../storage/rows.ts';
 import { fenceAndTouch } from '../storage/statements.ts';
 import type { ContentBlock, McpServer, PromptResult, SessionInfo, SessionUpdate, StopReason } from '../types.ts';
-import { unlessAborted } from '../unless-aborted.ts';
 import { redactError, type Agent } from './agent-startup.ts';
 import { hostClosed } from './arguments.ts';
 import type { Host, PromptOptions, ResumeOptions } from './host.ts';

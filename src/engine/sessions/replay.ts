@@ -7,7 +7,7 @@
  * and from whole it goes back to replaying where more of it comes, or all of it again. It is over as soon as a prompt is sent: what the
  * agent says from there on is new.
  */
-import { inBackground } from '../background-timer.ts';
+import { inBackground } from '../waiting.ts';
 import type { Limits } from '../limits.ts';
 import type { Connection } from '../protocol/connection.ts';
 import { classOf, isConversation, messageText, readToolCall, roleOf } from '../protocol/updates.ts';
@@ -136,9 +136,11 @@ function createReplay(newPart: () => Part, method: NativeMethod) {
         }
       }
       // Asked for the session, an agent that must not replay says nothing of ours by chance, be it without the user's words.
-      const isRestated = state.kind === 'undecided' && !late && result.repeats.size > 0;
+      const repeats = state.kind === 'undecided' && !late ? result.repeats() : null;
+      const isRestated = !!repeats && repeats.size > 0;
       const isReplay = state.kind === 'replaying' || isRestated;
-      const news = state.kind === 'replaying' ? newOf(part, result) : isRestated ? restOf(state.items, result) : ownOf(state.items, result);
+      const news =
+        state.kind === 'replaying' ? newOf(part, result) : isRestated ? ownAmong(repeats, state.items, result) : ownOf(state.items, result);
       part.matched = { received, outcome: { ...result, isReplay, news } };
       return part.matched.outcome;
     }
@@ -272,7 +274,8 @@ function ownOf(items: readonly ReplayItem[], { nextToolCalls }: Pick<ReplayResul
 }
 
 /** What stands among words of ours that were said again, and is not ours; and the rest of what we have only the beginning of. */
-function restOf(items: readonly ReplayItem[], { repeats, isAllOurs, imported, besideInLog, ...result }: ReplayResult): LoggedUpdate[] {
+function ownAmong(repeats: ReadonlySet<SessionUpdate>, items: readonly ReplayItem[], result: ReplayResult): LoggedUpdate[] {
+  const { isAllOurs, imported, besideInLog } = result;
   const rest = imported.filter(({ turnId }) => turnId !== null);
   const taken = new Set(rest.map(({ update }) => update));
   const isOwn = ({ update, meta }: ReplayItem): boolean =>

@@ -3,7 +3,7 @@
  * lives: what the agent says goes into the log, what it asks is answered, and once it is gone the log says how. Starting
  * (`start.ts`), waking (`wake.ts`) and prompting (`turn.ts`) move it on.
  */
-import { inBackground } from '../background-timer.ts';
+import { inBackground } from '../waiting.ts';
 import { RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import type { AgentExit, ClientServices } from '../ports.ts';

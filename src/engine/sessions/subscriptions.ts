@@ -3,7 +3,7 @@
  * (I2). A follower that falls behind is fed from the database again instead of from a growing buffer (I10), and what
  * another host wrote is looked for now and then.
  */
-import { inBackground } from '../background-timer.ts';
+import { inBackground } from '../waiting.ts';
 import { invalid, sessionNotFound } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { eventSize } from '../storage/chunks.ts';

@@ -263,7 +263,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
     async handle({ method, params, sessionId, signal }) {
       const attachment = attachments.get(sessionId);
-      // Its question is in the record: the client is told first what was said before it.
+      // Its question is in the record: the client is told first what was said before it. Where that cannot be read, it is asked all the same.
       if (method === 'elicitation/create' && attachment) await told(sessionId, attachment).catch(() => undefined);
       const response = await connection.request(method, toldTo(sessionId, params), signal);
       if (response === null) throw new RpcFailure({ code: RPC.cancelled, message: 'The client is gone, or the request was withdrawn.' });

@@ -4,6 +4,7 @@
  */
 import type { Host, MessageStream } from '../engine/index.ts';
 import { checkOptions } from '../engine/check-options.ts';
+import { RehydrateError } from '../engine/errors.ts';
 import { within } from '../engine/waiting.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { ACP_SERVER_LIMITS } from './limits.ts';
@@ -91,8 +92,13 @@ async function cancelTurns(host: Host): Promise<void> {
   let cursor: string | undefined;
   do {
     const { sessions, nextCursor } = await host.list({ cursor });
-    for (const { sessionId, state } of sessions) if (state === 'prompting') cancelling.push(host.cancel(sessionId).catch(() => undefined));
+    for (const { sessionId, state } of sessions) if (state === 'prompting') cancelling.push(host.cancel(sessionId).catch(unlessElsewhere));
     cursor = nextCursor;
   } while (cursor !== undefined);
   await Promise.all(cancelling);
+}
+
+/** What another host runs goes on there, and what was deleted meanwhile needs no end. */
+function unlessElsewhere(error: unknown): void {
+  if (!RehydrateError.is(error) || !['session_busy', 'session_not_found'].includes(error.code)) throw error;
 }

@@ -89,6 +89,7 @@ export const chat: Command = async ({ call, output, signals }) => {
       case 'running':
         turn = 'cancelling';
         output.note('cancelling; Ctrl-C again kills the agent');
+        // Why it cannot be cancelled is the prompt's own error, which is told.
         void host.cancel(sessionId).catch(() => undefined);
     }
   };

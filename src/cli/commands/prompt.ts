@@ -81,6 +81,7 @@ async function oneTurn(
   try {
     await applySettings(host, options);
     interrupts.signal.throwIfAborted();
+    // Why it cannot be cancelled is the prompt's own error, which is told.
     interrupts.act = (action) =>
       void (action === 'cancel' ? host.cancel(sessionId).catch(() => undefined) : endEarly(open, action, output));
     const key = one(call, 'idempotency-key');

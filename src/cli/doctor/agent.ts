@@ -6,6 +6,7 @@ import {
   type NewAgentSession,
   RPC,
   type TurnAnswer,
+  STOP_REASONS,
 } from '../../engine/protocol/agent-protocol.ts';
 import { type Connection, openConnection, type Outcome, type Patience } from '../../engine/protocol/connection.ts';
 import { within } from '../../engine/waiting.ts';
@@ -18,7 +19,7 @@ import { classifyResumeFailure } from '../../engine/resume/classify.ts';
 import { isForeign } from '../../engine/sessions/agent-session.ts';
 import { askList } from '../../engine/sessions/tiers.ts';
 import { redactTokens } from '../../engine/transcript/token-shapes.ts';
-import type { ContentBlock, ProtocolChoice, StopReason } from '../../engine/types.ts';
+import type { ContentBlock, ProtocolChoice } from '../../engine/types.ts';
 import { count, oneLine, quote, seconds } from '../format.ts';
 import { type Conduct, noteNoise } from './conduct.ts';
 import { type Message, messagesIn } from './messages.ts';
@@ -97,15 +98,13 @@ export const instead = ({
 /** How a turn ended, by the agent's word. */
 export type TurnEnd = Extract<TurnAnswer, { kind: 'stopped' | 'garbled' }>;
 
-const STOP_REASONS: readonly string[] = ['end_turn', 'max_tokens', 'max_turn_requests', 'refusal', 'cancelled'] satisfies StopReason[];
-
 /** What is wrong with the end of a turn, as a sentence about the agent goes on; null when nothing is. */
 export function endFault(end: TurnEnd, version: number): string | null {
   if (end.kind === 'garbled')
     return `answered session/prompt without a ${version === 2 ? 'messageId' : 'stopReason'}: ${oneLine(JSON.stringify(end.said), 60)}`;
   const { stopReason } = end;
   // Version 2 leaves those to agents that begin so.
-  if (STOP_REASONS.includes(stopReason) || (version === 2 && stopReason.startsWith('_'))) return null;
+  if (STOP_REASONS.has(stopReason) || (version === 2 && stopReason.startsWith('_'))) return null;
   return `ended its turn with the stop reason ${quote(stopReason)}, which ACP does not have`;
 }
 

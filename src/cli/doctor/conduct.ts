@@ -1,4 +1,5 @@
 /** What an agent does unasked, in any of its processes: what it writes on stdout that is no ACP, and that it ends by itself. */
+import { looksLikeMessage } from '../../adapters/json-rpc.ts';
 import { count, quote } from '../format.ts';
 import { breach, fail, type Found } from './report.ts';
 
@@ -43,7 +44,7 @@ const LOOKED_AT = 100_000;
 /** Why a line that was to be a message is none; null for one that was not to be. */
 export function whyBroken(line: string): string | null {
   const text = line.slice(0, LOOKED_AT);
-  if (!text.includes('"jsonrpc"')) return null;
+  if (!looksLikeMessage(text)) return null;
   if (isJson(text)) return text.trimStart().startsWith('[') ? 'ACP has no batches' : 'it is JSON, but no JSON-RPC 2.0';
   const start = text.indexOf('{');
   // What stands in strings is blanked, so that braces and words are those of JSON.

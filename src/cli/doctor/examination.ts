@@ -69,17 +69,15 @@ export function newExamination(protocol: ProtocolChoice, options: DoctorOptions,
   const [command = '', ...args] = whereTyped([options.command, ...options.args]);
   const program = { command, args, env };
   const setting: Setting = {
-    ...{
-      name: path.basename(command),
-      launch: launcherOf(program),
-      cwd,
-      timeoutMs,
-      signal,
-      auth,
-      protocol,
-      made: [],
-      conduct: newConduct(),
-    },
+    name: path.basename(command),
+    launch: launcherOf(program),
+    cwd,
+    timeoutMs,
+    signal,
+    auth,
+    protocol,
+    made: [],
+    conduct: newConduct(),
   };
   return {
     ...setting,

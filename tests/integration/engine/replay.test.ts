@@ -1,8 +1,8 @@
 /** I3: exactly once in the log, however the agent replays; I11: nothing live is swallowed. */
 import { describe, expect, it } from 'vitest';
-import type { AgentLauncher, ResumePolicy, SessionEvent, Tier } from '../../../src/engine/index.ts';
+import type { AgentLauncher, Host, ResumePolicy, SessionEvent, Tier } from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant } from '../../../src/testing/agents/index.ts';
-import { CWD, PATIENT, said, world, worldOf, itInV1 } from './helpers.ts';
+import { CWD, PATIENT, said, world, worldOf, itInV1, type World } from './helpers.ts';
 import { ordinary, rawAgents, update, words } from './raw-agent.ts';
 
 /** Messages as the log tells them: role and text, chunks joined. */
@@ -154,6 +154,16 @@ describe('I3: a replay never adds a row twice', () => {
   const ours = [asked('My name is Ada.'), words('Noted, and kept.')];
   const foreign = [asked('From elsewhere'), words('Understood.')];
   const oursTold = ['user: My name is Ada.', 'agent: Noted, and kept.'];
+  const limits = { ...PATIENT, replayQuietMs: 20 };
+  /** Woken, and prompted when all of the replay has come. */
+  async function goneOn(wake: World['wake'], isLater: Promise<void>): Promise<Host> {
+    const host = await wake({ limits });
+    await host.resume('s');
+    await isLater;
+    await host.prompt('s', 'Go on.');
+    return host;
+  }
+  const afterAPause = (say: () => void) => void setTimeout(say, 5 * limits.replayQuietMs);
   const foreignTold = ['user: From elsewhere', 'agent: Understood.'];
   it.each<[string, unknown[], unknown[], string[]]>([
     ['begins again', [...ours, ...foreign], [...ours, ...foreign], [...oursTold, ...foreignTold]],
@@ -188,21 +198,17 @@ describe('I3: a replay never adds a row twice', () => {
         if (message.method === 'session/prompt') agent.say(ours[1]);
         if (message.method) agent.say(ordinary(message, { loadSession: true }));
         if (message.method === 'session/load')
-          setTimeout(() => {
+          afterAPause(() => {
             agent.say(...later);
             resolve();
-          }, 5 * limits.replayQuietMs);
+          });
       }),
     );
-    const limits = { ...PATIENT, replayQuietMs: 20 };
     const before = await wake();
     await before.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     await before.prompt('s', 'My name is Ada.');
     await before.sleep();
-    const host = await wake({ limits });
-    await host.resume('s');
-    await isLater;
-    await host.prompt('s', 'Go on.');
+    const host = await goneOn(wake, isLater);
     expect(messages(await host.history('s'))).toEqual([...told, 'user: Go on.', 'agent: Noted, and kept.']);
   });
 
@@ -220,13 +226,12 @@ describe('I3: a replay never adds a row twice', () => {
         if (message.method === 'session/prompt') agent.say(ours[1]);
         if (message.method) agent.say(ordinary(message, { loadSession: true }));
         if (message.method === 'session/load')
-          setTimeout(() => {
+          afterAPause(() => {
             agent.say(foreign[1]);
             resolve();
-          }, 5 * limits.replayQuietMs);
+          });
       }),
     );
-    const limits = { ...PATIENT, replayQuietMs: 20 };
     const before = await wake();
     await before.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
     await before.prompt('s', 'My name is Ada.');
@@ -235,10 +240,7 @@ describe('I3: a replay never adds a row twice', () => {
     await new Promise((settled) => setTimeout(settled, 50));
     await before.sleep();
     await cutOff;
-    const host = await wake({ limits });
-    await host.resume('s');
-    await isLater;
-    await host.prompt('s', 'Go on.');
+    const host = await goneOn(wake, isLater);
     const rest = (await host.history('s')).filter(({ origin }) => origin === 'import');
     expect(messages(rest)).toEqual(['agent: stood.']);
     expect(rest[0]?.turnId).not.toBeNull();

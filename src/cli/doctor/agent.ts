@@ -204,7 +204,7 @@ export async function startAgent(setting: Setting) {
      */
     heard(sessionId: string, since = 0): Heard {
       const after = updates.slice(since);
-      const foreign = after.filter((said) => isForeign(said, sessionId));
+      const foreign = after.filter((said) => isForeign(said.agentSessionId, sessionId));
       return {
         // What marks a notice may stand beside the update or in it.
         updates: after

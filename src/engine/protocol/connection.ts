@@ -47,6 +47,8 @@ export interface Connection {
   /** What was wrong with its output, when that is why the host ended it. */
   readonly fault: Error | null;
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
+  /** Keeps for the diagnostics that the agent did this. */
+  note(what: string): void;
   /** stderr and noise, for error messages, without what looks like a token. */
   diagnostics(): string;
   /** What was dropped of its output since this was last asked. */
@@ -78,17 +80,13 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
   let fault: Error | null = null;
   let droppedBefore = 0;
   const noise: string[] = [];
-  const peer: Peer = createPeer(
-    process.stream,
-    {
-      ...handlers,
-      onNoise(what) {
-        noise.push(`[the agent ${beginning(what, WORDS_CHARS)}]`);
-        if (noise.length > NOISE_KEPT) noise.shift();
-      },
-    },
-    limits,
-  );
+  const note = (what: string): void => {
+    const line = `[the agent ${beginning(what, WORDS_CHARS)}]`;
+    if (noise.at(-1) === line) return;
+    noise.push(line);
+    if (noise.length > NOISE_KEPT) noise.shift();
+  };
+  const peer: Peer = createPeer(process.stream, { ...handlers, onNoise: note }, limits);
 
   let ended = false;
   const gone = (async () => {
@@ -158,6 +156,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
       droppedBefore += lines;
       return dropped && lines > 0 ? { lines, last: redactTokens(dropped.last) } : null;
     },
+    note,
     diagnostics: () => redactTokens([process.diagnostics(), ...noise].filter(Boolean).join('\n')),
     get agentMs() {
       return agentMs;

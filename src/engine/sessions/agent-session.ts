@@ -59,8 +59,8 @@ type Intake =
 
 const unnamed = (): Intake => ({ kind: 'unnamed', opening: { state: new Map(), held: [], heldBytes: 0 } });
 
-/** Whether the update names another session than this one. */
-export const isForeign = ({ agentSessionId }: AgentUpdate, id: string): boolean => agentSessionId !== undefined && agentSessionId !== id;
+/** Whether what the agent sends names another session than this one. */
+export const isForeign = (named: unknown, id: string): boolean => named !== undefined && named !== null && named !== id;
 
 export class AgentSession {
   readonly context: SessionContext;
@@ -137,7 +137,7 @@ export class AgentSession {
     const { intake } = this;
     if (intake.kind === 'open') return intake.hear(item);
     if (intake.kind === 'unnamed') return this.hold(item);
-    if (isForeign(item, intake.id)) return;
+    if (isForeign(item.agentSessionId, intake.id)) return;
     const { update, meta } = this.redacted(item);
     if (classOf(update, meta) === 'state') {
       if (this.isTitleOfPreamble(update)) return;

@@ -28,7 +28,7 @@ import type { DescribeOptions } from './host.ts';
 
 /** The receiver of what an agent says. */
 export interface AgentListener {
-  onUpdate(update: AgentUpdate): void;
+  onUpdate(update: AgentUpdate, agent: Agent): void;
   onRequest(request: IncomingRequest, agent: Agent): Promise<RpcResponse>;
   onWithdrawn(requestId: unknown): void;
   onOther(method: string, params: Readonly<Record<string, unknown>>, agent: Agent): void;
@@ -109,7 +109,7 @@ export class Agent {
     // Until it has introduced itself, what it says reads the same in every version.
     const said = this.introduced ? this.introduced.readNotification(method, params) : readNotification(method, params);
     if (said.kind === 'update') {
-      this.listener.onUpdate(said);
+      this.listener.onUpdate(said, this);
       said.after?.();
     } else if (said.kind === 'withdrawn') this.listener.onWithdrawn(said.requestId);
     // An update without content says nothing, and what is not in the record is not shown (I2).

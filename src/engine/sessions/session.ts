@@ -196,9 +196,14 @@ export class Session {
   /** What the agent says and asks goes to the session. */
   listener(mine: AgentSession): AgentListener {
     return {
-      onUpdate: (update) => {
+      onUpdate: (update, agent) => {
         const live = this.liveOf(mine);
         if (live) live.saidAt = live.agent.connection.heardAt;
+        if (isOthers(mine, agent, 'session/update', update.agentSessionId)) {
+          const said = live && this.turn?.said;
+          if (said) Object.assign(said, { foreign: said.foreign + 1, foreignId: beginning(String(update.agentSessionId), NOTE_CHARS) });
+          return;
+        }
         try {
           if (live || !mine.isOpen) mine.take(update);
         } catch (error) {
@@ -211,7 +216,9 @@ export class Session {
           ?.permissions.withdraw(requestId)
           .catch((error: unknown) => this.fail(error));
       },
-      onOther: (method, params, agent) => void (this.passing = this.passOn(mine, agent, method, params)),
+      onOther: (method, params, agent) => {
+        if (!isOthers(mine, agent, method, params['sessionId'])) this.passing = this.passOn(mine, agent, method, params);
+      },
       room: () => this.passed() ?? this.liveOf(mine)?.log.writer.room() ?? null,
     };
   }
@@ -259,11 +266,6 @@ export class Session {
   private hear(live: Live, item: AgentUpdate): void {
     const { agentSession, lastTurn } = live;
     const { turn } = this;
-    // One process serves one session; what names another is a sub-session of the agent's own.
-    if (isForeign(item, agentSession.id)) {
-      if (turn) Object.assign(turn.said, { foreign: turn.said.foreign + 1, foreignId: beginning(String(item.agentSessionId), NOTE_CHARS) });
-      return;
-    }
     const { update, meta } = agentSession.redacted(item);
     if (classOf(update, meta) === 'state') return this.hearState(live, turn, { update, meta });
     if (agentSession.replay?.take(update, meta)) return;
@@ -306,6 +308,8 @@ export class Session {
 
   private async answer(mine: AgentSession, agent: Agent, request: IncomingRequest): Promise<RpcResponse> {
     const { id, params, method } = request;
+    if (isOthers(mine, agent, method, params['sessionId']))
+      return { error: { code: RPC.invalidParams, message: `Invalid params: the session of this connection is ${mine.id}` } };
     const kind = asksFor(method);
     if (kind === null) return this.askClient(mine, agent, request);
     // While the session is being opened nobody has prompted, so there is nobody to answer.
@@ -535,6 +539,14 @@ export class Session {
       );
     return cause;
   }
+}
+
+/** One process serves one session: what names another, such as a sub-session of the agent's own, is not for this one, and is noted. */
+function isOthers(mine: AgentSession, { connection }: Agent, method: string, named: unknown): boolean {
+  if (mine.ownId === null || !isForeign(named, mine.ownId)) return false;
+  const id = beginning(JSON.stringify(named), NOTE_CHARS);
+  connection.note(`sent ${method} for the session ${id}, which is not this connection's`);
+  return true;
 }
 
 /** The turn, unless the agent has answered it. */

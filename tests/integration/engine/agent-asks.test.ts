@@ -144,6 +144,51 @@ describe('the agent’s ids', () => {
   });
 });
 
+describe('what names another session than the connection’s own', () => {
+  const others = { sessionId: 'raw-2' };
+  const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
+  const REQUESTS: [string, object][] = [
+    ['session/request_permission', { toolCall: { toolCallId: 't' }, options }],
+    ['elicitation/create', { mode: 'form', message: 'Which?', requestedSchema: { type: 'object', properties: {} } }],
+    ['fs/read_text_file', { path: '/x' }],
+    ['terminal/create', { command: 'ls' }],
+    ['_raw/ask', {}],
+  ];
+
+  it('is not asked, not told and not stored as ours, and the diagnostics say so', async () => {
+    const answers = new Map<unknown, Heard>();
+    const raw = agents((message, agent) => {
+      if (message.method === undefined) answers.set(message.id, message);
+      if (message.method !== 'session/prompt') return false;
+      for (const [method, params] of REQUESTS) agent.say({ jsonrpc: '2.0', id: method, method, params: { ...params, ...others } });
+      agent.say({ jsonrpc: '2.0', method: '_raw/said', params: others });
+      agent.say(update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'Not yours.' } }, others));
+      return true;
+    });
+    const { services, asked } = client(async () => ({ action: 'accept', outcome: { outcome: 'selected', optionId: 'yes' } }));
+    const told: unknown[] = [];
+    const { host } = await hostOf(raw, {
+      client: { ...services, notify: async (notice) => void told.push(notice) },
+      permission: () => 'yes',
+      limits: { ...PATIENT, cancelGraceMs: 1 },
+    });
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    const turn = host.prompt('s', 'go');
+    turn.catch(() => undefined);
+    await until(() => answers.size === REQUESTS.length);
+    await host.cancel('s');
+    for (const [method] of REQUESTS) expect(answers.get(method)).toMatchObject({ error: { code: -32602 } });
+    expect([asked, told]).toEqual([[], []]);
+    expect((await host.history('s')).map(({ kind }) => kind)).toEqual(['resumed', 'turn_started', 'update', 'agent_exited', 'turn_ended']);
+    const { message } = await turn.then(
+      () => new Error('it ended'),
+      (error: Error) => error,
+    );
+    for (const named of [...REQUESTS.map(([method]) => method), '_raw/said', 'session/update'])
+      expect(message).toContain(`sent ${named} for the session "raw-2", which is not this connection's`);
+  });
+});
+
 describe('I11: what is said where nobody prompts', () => {
   const NOTICE = { sessionUpdate: 'notice', title: 'The gateway is slow', severity: 'warning' };
   const words = (text: string) => update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } });

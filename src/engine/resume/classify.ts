@@ -13,7 +13,7 @@ export interface ResumeFailureContext {
   readonly method: 'session/resume' | 'session/load' | 'session/prompt' | 'session/new';
   readonly agentSessionId: string;
   /** What a complete `session/list` with the session's cwd says of the id; leave it out when none was asked. */
-  readonly listed?: 'present' | 'absent' | 'unknown';
+  readonly listed?: 'present' | 'absent' | 'unknown' | undefined;
 }
 
 export interface ResumeFailure {
@@ -24,7 +24,7 @@ export interface ResumeFailure {
    * True where `unknown_session` rests on a shape that one agent is known to use and that could mean
    * something else. A `session/list` that shows the id takes it back; ask one where it is advertised.
    */
-  readonly weak?: true;
+  readonly weak?: true | undefined;
 }
 
 export interface RpcErrorSeen {
@@ -41,7 +41,7 @@ export interface RecordedAnswer {
   readonly outcome: ResumeFailure['outcome'];
   /** Code, message and data as sent; or, where only the words are known, what some string of the error says. */
   readonly answer: RpcErrorSeen | { readonly says: string };
-  readonly weak?: true;
+  readonly weak?: true | undefined;
   /** Given to `session/prompt` by an agent that took the session up before, or had it live. */
   readonly atPrompt?: true;
 }

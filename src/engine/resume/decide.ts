@@ -23,8 +23,11 @@ export interface TriedStep {
    */
   readonly outcome: AttemptOutcome;
   /** Of `classifyResumeFailure`: the outcome rests on a shape that a list could take back. */
-  readonly weak?: true;
+  readonly weak?: true | undefined;
 }
+
+/** What the agent's list says of the session. */
+export type Listed = 'present' | 'absent' | 'unknown';
 
 export interface ResumeState {
   readonly policy: ResumePolicy;
@@ -36,7 +39,7 @@ export interface ResumeState {
   /** What was tried on this process, in order. Once the list was asked, as classified with its answer. */
   readonly attempts: readonly TriedStep[];
   /** What the list said, once it was asked. */
-  readonly listed?: 'present' | 'absent' | 'unknown' | undefined;
+  readonly listed?: Listed | undefined;
 }
 
 export type NextStep =
@@ -133,7 +136,7 @@ export function verifyReplay(counts: {
 }
 
 /** After `session/resume`, which must not replay: all there is to check is the list. */
-export function verifyResume(listed: 'present' | 'absent' | 'unknown' | undefined): Verification {
+export function verifyResume(listed: Listed | undefined): Verification {
   return listed === 'present' ? 'listed' : 'unverified';
 }
 

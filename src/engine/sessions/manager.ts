@@ -20,9 +20,8 @@ import { resolveKnown, secretValues } from './secrets.ts';
 import { Session, type EndCause, type Live } from './session.ts';
 import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
 import { startSession } from './start.ts';
-import { liveReport } from './tiers.ts';
 import { endedMeanwhile, startTurn, type RunningTurn } from './turn.ts';
-import { wake } from './wake.ts';
+import { liveReport, wake } from './wake.ts';
 
 /** What a host has in memory for one session. */
 interface Entry {

@@ -14,7 +14,7 @@ import { classOf, isConversation, messageText, readToolCall, roleOf } from '../p
 import { whatFollows, type NativeMethod } from '../resume/decide.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
 import { sideOf, squeeze, type ReplayItem } from '../resume/match-messages.ts';
-import type { Store } from '../storage/store.ts';
+import type { Store, StoredAgentSession } from '../storage/store.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
 import type { LoggedUpdate } from './logged-updates.ts';
 
@@ -65,17 +65,16 @@ const STANDSTILL_MS = 40;
 /** No agent says so much outside a conversation: while the session is being opened, more is a replay without the user's words; later, more must not wait. */
 const MAX_ASIDE = 256;
 
-export type Replay = ReturnType<Awaited<ReturnType<typeof openReplay>>>;
+export type Replay = ReturnType<ReturnType<typeof openReplay>>;
 
-/** Gives a replay for each time that the agent is asked for the session. */
-export async function openReplay(
+/** Gives a replay for each time that the agent is asked for the session. Without `began` it goes back to the record's first event. */
+export function openReplay(
   store: Store,
   sessionId: string,
-  agentSessionId: string,
+  began: StoredAgentSession | null,
   redact: (text: string) => string,
-  isAdopted = false,
+  isAdopted: boolean,
 ) {
-  const began = await store.agentSession(sessionId, agentSessionId);
   const fromSeq = began?.beganSeq ?? 0;
   // Matched against the log as it is then, with what was imported before.
   const newPart = (): Part => ({

@@ -15,7 +15,7 @@ import { updateEvents } from './logged-updates.ts';
 import { secretValues, withoutValues } from './secrets.ts';
 import { openLog, type Session } from './session.ts';
 import { NO_WISHES, reportedColumns } from './settings.ts';
-import { findAgent, foundEvents, knownOf, type Found } from './tiers.ts';
+import { knownOf, openedEvents, openOnAgent, type Opened } from './wake.ts';
 
 /** The session as it was written, and what else the agent answered. */
 export interface Started {
@@ -36,11 +36,11 @@ export function startSession(session: Session, options: CreateOptions): Promise<
       NOTHING_REPORTED,
       NO_WISHES,
     );
-    const search = { session, agentSession, params, stored: null, policy: 'auto', began } as const;
-    return findAgent(search, signal ? AbortSignal.any([abort.signal, signal]) : abort.signal, async (found, agent) => {
-      const stored = await insertSession(session, agentSession, agent, options, found);
+    const request = { session, agentSession, params, stored: null, policy: 'auto', began } as const;
+    return openOnAgent(request, signal ? AbortSignal.any([abort.signal, signal]) : abort.signal, async (opened, agent) => {
+      const stored = await insertSession(session, agentSession, agent, options, opened);
       Object.assign(session, { secrets, params });
-      return { stored, answer: found.answer };
+      return { stored, answer: opened.answer };
     });
   });
 }
@@ -51,7 +51,7 @@ async function insertSession(
   agentSession: AgentSession,
   agent: Agent,
   { agent: name, cwd, additionalDirectories = [], mcpServers = [], env = {} }: CreateOptions,
-  found: Found,
+  opened: Opened,
 ): Promise<StoredSession> {
   const { sessionId, parts } = session;
   const { config, store, subscriptions, self } = parts;
@@ -61,7 +61,7 @@ async function insertSession(
   const now = clock();
   const fence: Fence = { sessionId, owner: self, generation: 1 };
   const before = await store.lastSeqOf(sessionId);
-  const events = foundEvents(config, found, agentSession.newsSince(NOTHING_REPORTED)).map(
+  const events = openedEvents(config, opened, agentSession.newsSince(NOTHING_REPORTED)).map(
     (event, index) => ({ ...event, seq: before + index + 1 }) as SessionEvent,
   );
   const written = agentSession.reported;
@@ -106,7 +106,7 @@ async function insertSession(
   }
   const log = openLog(session, { fence, latestSeq: before + events.length, redact });
   subscriptions.publish(sessionId, events);
-  session.opened(agentSession, agent, log, { kind: 'proven' }, found.report, () => {
+  session.opened(agentSession, agent, log, { kind: 'proven' }, opened.report, () => {
     // What the agent said of its state while the batch was on its way.
     const since = agentSession.newsSince(written);
     if (since.length > 0)

@@ -4,18 +4,19 @@ import { RPC, type TurnAnswer } from '../protocol/agent-protocol.ts';
 import { describeError } from '../protocol/connection.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
+import type { Listed } from '../resume/decide.ts';
 import { createLiveFilter } from '../resume/match-live.ts';
 import { adoptAgentSession, endTurn, type NewEvent } from '../storage/statements.ts';
 import type { Work } from '../storage/writer.ts';
 import { withPreamble } from '../transcript/preamble.ts';
 import type { ContentBlock, PromptResult, ResumePolicy, StopReason, TurnEnded } from '../types.ts';
 import { authRequired } from './agent-startup.ts';
+import { askList } from './ask-list.ts';
 import { failedAfterSending } from './lease.ts';
 import { inTurn, updateEvents } from './logged-updates.ts';
 import type { Owed } from './replay.ts';
 import { nothingSaid, remember, type Live, type Session, type Basis, type Turn } from './session.ts';
-import { askList, liveReport, type Listed } from './tiers.ts';
-import { takeUpAgain } from './wake.ts';
+import { liveReport, takeUpAgain } from './wake.ts';
 
 export interface TurnRequest {
   readonly turnId: string;

@@ -1,18 +1,30 @@
 /**
- * Waking a session of the record, in the order in which it happens: the lease, the agent, the tiers (`tiers.ts`), the report. And
- * taking it up once more, when the agent turns out not to have it.
+ * Waking a session of the record, in the order in which it happens: the lease, the agent, the tiers, the settings that the user asked for,
+ * the report, and all of it into the log. And resuming it once more, when the agent turns out not to have it.
  */
-import { sessionNotFound } from '../errors.ts';
+import { RehydrateError, sessionNotFound } from '../errors.ts';
+import type { AnsweredSettings, NewAgentSession, SessionParams } from '../protocol/agent-protocol.ts';
+import { describeError, failureError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';
 import { NOTHING_REPORTED } from '../protocol/reported-state.ts';
+import { isConversation } from '../protocol/updates.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
-import type { ResumeAttempt, ResumePolicy, ResumeReport } from '../types.ts';
+import { isNative, nextStep, verifyResume, type Listed, type NativeMethod, type NextStep, type TriedStep } from '../resume/decide.ts';
+import type { StoredSession } from '../storage/rows.ts';
+import type { LastKnown, NewEvent } from '../storage/statements.ts';
+import type { Store, StoredAgentSession } from '../storage/store.ts';
+import type { AttemptMethod, AttemptOutcome, ResumeAttempt, ResumePolicy, ResumeReport, Tier, Verification } from '../types.ts';
 import { AgentSession, contextOf } from './agent-session.ts';
+import { askList } from './ask-list.ts';
+import { authRequired, callWithAuth, newAgentSession, unnamed, withAgent, type Agent } from './agent-startup.ts';
+import type { Config } from './config.ts';
 import { releaseLease, takeLease } from './lease.ts';
+import { updateEvents } from './logged-updates.ts';
+import { renderPreamble, type MadePreamble } from './render-record.ts';
+import { openReplay, type Replay, type ReplayOutcome } from './replay.ts';
 import { resolveSecrets } from './secrets.ts';
-import { openLog, type Live, type Session, type Basis, type Turn } from './session.ts';
-import { reportedColumns, wishesOf } from './settings.ts';
-import { findAgent, foundEvents, knownOf, resumeByTiers, type Found, type Listed } from './tiers.ts';
+import { openLog, type Basis, type Live, type Session, type Turn } from './session.ts';
+import { reportedColumns, restoreWishes, wishesOf, withAnswer, withSetting } from './settings.ts';
 
 export interface WakeOptions {
   readonly policy: ResumePolicy;
@@ -37,15 +49,15 @@ export function wake(session: Session, { policy, abort, signal }: WakeOptions): 
     const reported = { ...NOTHING_REPORTED, commands: info.commands, title: info.title, usage: info.usage };
     const agentSession = new AgentSession(context, reported, wishesOf(info, stored.wishes));
     try {
-      return await findAgent({ session, agentSession, params, stored, policy, began }, signal, async (found, agent) => {
+      return await openOnAgent({ session, agentSession, params, stored, policy, began }, signal, async (opened, agent) => {
         const news = agentSession.changesSince(info);
-        const { live, written } = session.opened(agentSession, agent, log, basisOf(found, 0), found.report, (live) => ({
+        const { live, written } = session.opened(agentSession, agent, log, basisOf(opened, 0), opened.report, (live) => ({
           live,
-          written: log.writer.append({ events: foundEvents(config, found, news), lastKnown: knownOf(agentSession, agent) }),
+          written: log.writer.append({ events: openedEvents(config, opened, news), lastKnown: knownOf(agentSession, agent) }),
         }));
         try {
           const { lastSeq } = await written;
-          live.basis = basisOf(found, lastSeq - news.length);
+          live.basis = basisOf(opened, lastSeq - news.length);
         } catch (error) {
           await session.end({ kind: 'host_failed', words: 'the report could not be stored', error }, 'kill');
           throw error;
@@ -61,10 +73,507 @@ export function wake(session: Session, { policy, abort, signal }: WakeOptions): 
   });
 }
 
+// ---------------------------------------------------------------- the agent and the tiers
+
+interface OpenRequest {
+  readonly session: Session;
+  readonly agentSession: AgentSession;
+  /** Further parameters of `session/new`. */
+  readonly params: Session['params'];
+  /** Null for a session that is being made. */
+  readonly stored: StoredSession | null;
+  readonly policy: ResumePolicy;
+  /** By `performance.now`. */
+  readonly began: number;
+  /** The record is told as it was before this event. */
+  readonly before?: number;
+  /** What was tried before, on this process. */
+  readonly tried?: readonly ResumeAttempt[];
+}
+
+/** All that the steps need; none of it changes while they are taken. */
+interface Circumstances extends Omit<OpenRequest, 'params'> {
+  readonly config: Config;
+  readonly agent: Agent;
+  /** As it was before the request's event. */
+  readonly store: Store;
+  readonly params: SessionParams;
+  /** How a person signed in. */
+  readonly authMethod: string | undefined;
+  readonly hasHistory: boolean;
+  /** Only the agent has what was said in an adopted session: a replay brings it, and without one there is no session. */
+  readonly adopted: boolean;
+  /** The agent session that the record names. */
+  readonly own: OwnSession | null;
+}
+
+interface OwnSession {
+  readonly id: string;
+  readonly kept: StoredAgentSession | null;
+}
+
+/** As in the report, and what the next steps need to know: `weak` as the classifier has it, and what the agent's list said, where it was asked. */
+type Attempt = ResumeAttempt & { readonly weak?: true | undefined; readonly listed?: Listed | undefined };
+
+/** How the agent has the session: what it answered, checked, and which agent session it is, on what. */
+interface Taken {
+  readonly settings: AnsweredSettings;
+  readonly verified: Verification | null;
+  readonly replay: ReplayOutcome | null;
+  /** Whether it is another agent session than the stored one. */
+  readonly isNew: boolean;
+  /** The event with which it begins: of one that was just made null, which is the report's. */
+  readonly beganSeq: number | null;
+  readonly preamble: MadePreamble | null;
+  /** What else the agent answered to `session/new`. */
+  readonly answer: NewAgentSession['rest'] | null;
+}
+
+interface Success {
+  readonly kind: 'taken';
+  readonly attempt: Attempt;
+  readonly taken: Taken;
+}
+
+/** `failed`: the agent refused, or cannot be believed. */
+type StepResult = Success | { readonly kind: 'failed'; readonly attempt: Attempt };
+
+/** How the agent has the session. */
+export interface Opened extends Taken {
+  readonly report: ResumeReport;
+}
+
+/** Has an agent open the session by one of the tiers, in a new process or an idle one; `commit` stores how. */
+export function openOnAgent<T>(
+  request: OpenRequest,
+  signal: AbortSignal,
+  commit: (opened: Opened, agent: Agent) => Promise<T>,
+): Promise<T> {
+  const { session, agentSession } = request;
+  const { config, agents } = session.parts;
+  const { sessionId, agent: name, cwd, secrets, redact } = agentSession.context;
+  const { env } = secrets;
+  const client = session.client ?? config.clientFor(name);
+  const start = {
+    ...{ config, name, cwd, env, sessionId, signal, client, redact },
+    listener: session.listener(agentSession),
+    // An agent that is started in a directory that is gone fails; an idle one, which runs elsewhere, would not notice.
+    takeIdle: async () =>
+      (await config.directoryExists(cwd, { sessionId, signal })) === false ? null : agents.takeIdle(name, env, client, signal),
+  };
+  return withAgent(start, (agent) => openByTiers(request, agent), commit);
+}
+
+/** One tier after the other, as `nextStep` decides. Errors: those of calling an agent, and what `nextStep` stops with. */
+async function openByTiers(request: OpenRequest, agent: Agent): Promise<Opened> {
+  const { agentSession, policy, tried = [] } = request;
+  const on = await circumstancesOf(request, agent);
+  const { own, adopted, hasHistory } = on;
+  const { canResume, canLoad, canList, canFork } = agent.facts;
+  agentSession.preamble = own?.kept?.preamble ?? null;
+  let attempts: readonly Attempt[] = tried;
+  let taken: Taken | null = null;
+
+  if (own === null && policy !== 'transcript' && canFork && tried.length === 0) {
+    const forked = await forkSession(on);
+    if (forked) attempts = [forked.attempt];
+    if (forked?.kind === 'taken') return reported('resume', forked.taken, attempts, on);
+  }
+  for (;;) {
+    const listed = attempts.findLast((attempt) => attempt.listed)?.listed;
+    const step = nextStep({
+      policy: adopted ? 'strict' : policy,
+      capabilities: { resume: canResume && !(adopted && canLoad), load: canLoad, list: canList },
+      agentSessionId: own?.id ?? null,
+      hasHistory: hasHistory || adopted,
+      attempts: attempts.filter((attempt): attempt is TriedStep & Attempt => isNative(attempt.method)),
+      listed,
+    });
+    switch (step.do) {
+      case 'session/resume':
+      case 'session/load': {
+        const result = await resumeOrLoad(step.do, own!, listed, on);
+        attempts = [...attempts, result.attempt];
+        if (result.kind === 'taken') ({ taken } = result);
+        continue;
+      }
+      case 'ask-list':
+        attempts = await judgeByList(attempts, own!, on);
+        continue;
+      case 'session/new': {
+        const made = await newSession(step.tier, on);
+        return reported(step.tier, made.taken, [...attempts, made.attempt], on);
+      }
+      case 'accept':
+        return reported(step.tier, taken!, attempts, on);
+      case 'stop':
+        throw stopError(step, attempts, on);
+    }
+  }
+}
+
+async function circumstancesOf(request: OpenRequest, agent: Agent): Promise<Circumstances> {
+  const { session, agentSession, stored, before } = request;
+  const { config, agents, store: whole } = session.parts;
+  const { sessionId, agent: name, cwd, secrets, additionalDirectories } = agentSession.context;
+  const store = before === undefined ? whole : storeBefore(whole, before);
+  const { sessionId: _, ...extra } = request.params ?? {};
+  const hasHistory = stored !== null && (await store.hasMessages(sessionId));
+  const id = stored?.info.agentSessionId ?? null;
+  return {
+    ...{ ...request, config, agent, store, hasHistory },
+    params: { cwd, mcpServers: secrets.mcpServers, additionalDirectories, extra },
+    authMethod: agents.authMethod(name),
+    adopted: !hasHistory && (stored?.origin as { readonly kind?: unknown } | null)?.kind === 'adopt',
+    own: id === null ? null : { id, kept: await store.agentSession(sessionId, id) },
+  };
+}
+
+/** An attempt begins; what is returned is called with how it went. */
+function beginAttempt(method: AttemptMethod, { connection }: Agent) {
+  const since = connection.agentMs;
+  return (outcome: AttemptOutcome, evidence: string, { error, ...more }: Partial<Attempt> = {}): Attempt => ({
+    ...{ method, outcome, evidence, ...(error && { error }), ms: tenths(connection.agentMs - since) },
+    ...more,
+  });
+}
+
+const failed = (attempt: Attempt): StepResult => ({ kind: 'failed', attempt });
+
+const patienceOf = ({ limits }: Config) => ({ ms: limits.sessionMs, of: 'silence' }) as const;
+
+// ---------------------------------------------------------------- session/resume, session/load
+
+/** Has the agent resume or load its session. */
+async function resumeOrLoad(method: NativeMethod, own: OwnSession, listed: Listed | undefined, on: Circumstances): Promise<StepResult> {
+  const { agent, agentSession, config, store } = on;
+  const { connection, protocol } = agent;
+  const attempt = beginAttempt(method, agent);
+  const replay = replayOf(own.kept, on)(method);
+  agentSession.ask(own.id, replay);
+  const isLoad = method === 'session/load';
+  const outcome = await callWithAuth(agent, config, on.authMethod, () =>
+    protocol.takeUp(isLoad ? 'load' : 'resume', own.id, on.params, patienceOf(config)),
+  );
+  switch (outcome.kind) {
+    case 'hung':
+      return failed(attempt('hang', `no answer within ${outcome.afterMs / 1000} s`));
+    case 'ended': {
+      await connection.gone;
+      const fault = limitFault(connection);
+      return fault ? failed(attempt('limit', fault.message)) : failed(attempt('crash', `the agent ${connection.exitDescription}`));
+    }
+    case 'refused': {
+      const { error } = outcome;
+      const { outcome: how, evidence, weak } = classifyResumeFailure(error, { method, agentSessionId: own.id, listed });
+      return failed(attempt(how, evidence, { error, weak }));
+    }
+  }
+  const check = await (isLoad ? checkLoad : checkResume)(replay, own, listed, on);
+  if (check.outcome !== 'ok') return failed(attempt(check.outcome, check.evidence, { listed: check.listed }));
+  const { verified, came } = check;
+  // Some agents do not keep what they were given in front of a prompt: then it is gone from the replay, and given again.
+  const gone = came?.preamble === 'gone' ? own.kept : null;
+  const again = gone ? '; the record it had been given is not in it any more, and goes in front of the next prompt again' : '';
+  return {
+    kind: 'taken',
+    attempt: attempt('ok', `${check.evidence}${again}`, { listed: check.listed }),
+    taken: {
+      ...{ settings: outcome.value, verified, replay: came, isNew: false, answer: null },
+      beganSeq: own.kept?.beganSeq ?? 0,
+      preamble: gone && (await preambleOf(storeBefore(store, gone.beganSeq), on)),
+    },
+  };
+}
+
+/** What a success is worth, with what the agent's list said, where it was asked. */
+interface Check {
+  readonly outcome: 'ok' | 'unproven' | 'unknown_session';
+  readonly evidence: string;
+  readonly verified: Verification;
+  readonly came: ReplayOutcome | null;
+  readonly listed: Listed | undefined;
+}
+
+/** A load that brought none of the expected messages is not believed. */
+async function checkLoad(replay: Replay, own: OwnSession, listed: Listed | undefined, on: Circumstances): Promise<Check> {
+  const came = await replay.untilQuiet(on.agent.connection, on.config.limits);
+  const { verified } = came;
+  const check = { outcome: 'ok', evidence: `answered; ${replayWords(came)}`, verified, came, listed } as const;
+  if (verified !== 'replay-empty' && (verified !== 'replay-mismatch' || came.missing === 0)) return check;
+  if (on.hasHistory) return { ...check, outcome: 'unproven' };
+  const shown = listed ?? (await askOwnList(own, on));
+  if (shown !== 'absent') return { ...check, listed: shown };
+  return { ...check, outcome: 'unknown_session', evidence: `${check.evidence}, and session/list does not show the session`, listed: shown };
+}
+
+/** After `session/resume`, which must not replay, all there is to check is the list. */
+async function checkResume(replay: Replay, own: OwnSession, before: Listed | undefined, on: Circumstances): Promise<Check> {
+  const listed = before ?? (await askOwnList(own, on));
+  const check = { outcome: 'ok', evidence: 'answered', verified: verifyResume(listed), came: null, listed } as const;
+  if (listed === 'absent' && (on.hasHistory || on.adopted))
+    return { ...check, outcome: 'unknown_session', evidence: 'it answered with success, but session/list does not show the session' };
+  const came = replay.received > 0 ? await replay.match() : null;
+  const shown = listed === 'present' ? ', and session/list shows the session' : '';
+  const suppressed = came?.isReplay
+    ? `; it replayed ${came.received} messages although session/resume must not, and they were not stored again`
+    : '';
+  return { ...check, evidence: `answered${shown}${suppressed}`, came };
+}
+
+// ---------------------------------------------------------------- session/list
+
+/** Asks the list, and classifies the refusals again with its answer. */
+async function judgeByList(attempts: readonly Attempt[], own: OwnSession, on: Circumstances): Promise<readonly Attempt[]> {
+  const { connection } = on.agent;
+  const since = connection.agentMs;
+  const listed = await askOwnList(own, on);
+  const judged = attempts.map((attempt): Attempt => {
+    const { method, error } = attempt;
+    if (!error || !isNative(method)) return attempt;
+    return { ...attempt, weak: undefined, ...classifyResumeFailure(error, { method, agentSessionId: own.id, listed }) };
+  });
+  const last = judged.at(-1)!;
+  return judged.with(-1, { ...last, listed, ms: tenths(last.ms + connection.agentMs - since) });
+}
+
+async function askOwnList({ id }: OwnSession, { agent, agentSession, config }: Circumstances): Promise<Listed> {
+  return agent.facts.canList ? askList(agent, id, agentSession.context.cwd, config) : 'unknown';
+}
+
+// ---------------------------------------------------------------- session/new, session/fork
+
+/** A new session of the agent's, which is told the record. Errors: those of calling an agent. */
+async function newSession(tier: 'transcript' | 'new', on: Circumstances): Promise<Success> {
+  const { agent, agentSession, config, store, stored } = on;
+  const attempt = beginAttempt('session/new', agent);
+  const named = agentSession.awaitName();
+  const { agentSessionId: id, settings, rest } = await newAgentSession(agent, config, on.params, on.authMethod);
+  named(id);
+  const preamble = tier === 'transcript' ? await preambleOf(store, on) : null;
+  agentSession.preamble = preamble?.text ?? null;
+  const evidence = preamble
+    ? `a successor; the record goes in front of its first prompt${preamble.instead ? `; ${preamble.instead}` : ''}`
+    : `a new session${stored ? ': the record has nothing to tell' : ''}`;
+  const answer = Object.keys(rest).length > 0 ? rest : null;
+  return {
+    kind: 'taken',
+    attempt: attempt('ok', evidence),
+    taken: { settings, verified: null, replay: null, isNew: true, beganSeq: null, preamble, answer },
+  };
+}
+
+/**
+ * Has the agent fork its own session, where the record is a fork of a session that it has and that has not gone on since; null where it
+ * is not. Errors: those of calling an agent.
+ */
+async function forkSession(on: Circumstances): Promise<StepResult | null> {
+  const { agent, agentSession, config, store, stored } = on;
+  const { sessionId } = agentSession.context;
+  const source = stored && (await forkSource(store, sessionId, stored.origin));
+  if (source === null) return null;
+  const attempt = beginAttempt('session/fork', agent);
+  const named = agentSession.awaitName();
+  const outcome = await callWithAuth(agent, config, on.authMethod, () => agent.protocol.forkSession(source, on.params, patienceOf(config)));
+  switch (outcome.kind) {
+    case 'hung':
+    case 'ended':
+      throw await failureError(outcome, agent.name, agent.connection);
+    case 'refused': {
+      const { error } = outcome;
+      const { outcome: how, evidence } = classifyResumeFailure(error, { method: 'session/new', agentSessionId: source });
+      return failed(attempt(how, evidence, { error }));
+    }
+  }
+  const { agentSessionId: id, settings, raw } = outcome.value;
+  if (id === null) return failed(attempt('unsupported', `it answered ${unnamed(raw)}`));
+  named(id, replayOf(null, on)('session/resume'));
+  return {
+    kind: 'taken',
+    attempt: attempt('ok', `the agent forked its own session ${source}, which holds the record up to here`),
+    // Its replay begins with the record's first event.
+    taken: { settings, verified: 'unverified', replay: null, isNew: true, beganSeq: 0, preamble: null, answer: null },
+  };
+}
+
+/** The agent's own session that a fork was made of, if both are still as they were then. */
+async function forkSource(store: Store, sessionId: string, origin: unknown): Promise<string | null> {
+  const { kind, sessionId: from, agentSessionId, after } = (origin ?? {}) as Partial<Record<string, unknown>>;
+  if (kind !== 'fork' || typeof from !== 'string' || typeof agentSessionId !== 'string' || typeof after !== 'number') return null;
+  const [source, fork] = [await store.session(from), await store.session(sessionId)];
+  if (!source || !fork || source.info.agentSessionId !== agentSessionId) return null;
+  for (const { sessionId: id, firstSeq } of [source.info, fork.info]) {
+    const since = await store.events(id, { after: after - source.info.firstSeq + firstSeq, limit: FORK_LOOK });
+    if (since.length === FORK_LOOK || since.some(({ kind, payload }) => kind === 'turn_started' || isConversation(payload))) return null;
+  }
+  return agentSessionId;
+}
+
+/** How many events are looked at to see whether a session has gone on. */
+const FORK_LOOK = 100;
+
+// ---------------------------------------------------------------- shared
+
+/** An agent session's replay, from the event with which it began: of one that was just forked, the first. */
+const replayOf = (kept: StoredAgentSession | null, { agentSession, store, adopted }: Circumstances) =>
+  openReplay(store, agentSession.context.sessionId, kept, agentSession.context.redact, adopted);
+
+function preambleOf(store: Store, { agent, agentSession, config }: Circumstances): Promise<MadePreamble> {
+  const { sessionId, secrets } = agentSession.context;
+  // Who gives up ends the agent.
+  return renderPreamble(store, sessionId, config, [...secrets.known, ...config.knownSecrets], agent.facts.embeddedContext, {
+    signal: agent.untilGone,
+  });
+}
+
+/** The store as it was before an event. */
+function storeBefore(store: Store, before: number): Store {
+  return {
+    ...store,
+    eventsBackwards: (sessionId, edge = before) => store.eventsBackwards(sessionId, Math.min(edge, before)),
+    hasMessages: (sessionId) => store.hasMessages(sessionId, before),
+  };
+}
+
+function replayWords(replay: ReplayOutcome): string {
+  if (replay.received === 0 && replay.missing === 0) return 'nothing was replayed';
+  return `${replay.matched} of ${replay.matched + replay.missing} messages were replayed${replay.imported.length > 0 ? `, ${replay.importedMessages} came from elsewhere` : ''}`;
+}
+
+const tenths = (ms: number): number => Math.round(ms * 10) / 10;
+
+// ---------------------------------------------------------------- the report
+
+/** The agent has the session: it gets the settings that the user asked for, and what was done is told. */
+async function reported(
+  tier: Exclude<Tier, 'live'>,
+  taken: Taken,
+  attempts: readonly Attempt[],
+  { agent, agentSession, began, config, own, stored }: Circumstances,
+): Promise<Opened> {
+  const { preamble, replay, verified } = taken;
+  const { connection, facts, protocol } = agent;
+  const { context, id } = agentSession;
+  agentSession.reported = withAnswer(agentSession.reported, taken.settings);
+  const { restored, failed } = await restoreWishes(agentSession.wishes, {
+    reported: () => agentSession.reported,
+    set: (setting) => protocol.set(id, setting, { ms: config.limits.settingMs }),
+    accepted: (setting, said) => (agentSession.reported = withSetting(agentSession.reported, setting, said)),
+  });
+  const { modes, configOptions } = agentSession.reported;
+  // What the agent does not report is as it was last seen.
+  agentSession.reported = {
+    ...agentSession.reported,
+    modes: modes ?? stored?.info.modes ?? null,
+    configOptions: configOptions ?? stored?.info.configOptions ?? null,
+  };
+  const unsupported = context.additionalDirectories.length > 0 && !facts.additionalDirectories;
+  const report: ResumeReport = {
+    tier,
+    attempts: told(attempts),
+    verified,
+    replay: replay?.isReplay ? countsOf(replay) : null,
+    preamble: preamble && { mode: preamble.mode, bytes: preamble.bytes, events: preamble.events, truncated: preamble.truncated },
+    settings: {
+      restored,
+      failed: [...failed, ...(unsupported ? [{ id: 'additionalDirectories', reason: 'the agent does not support them' }] : [])],
+    },
+    agentSessionId: id,
+    previousAgentSessionId: own && own.id !== id ? own.id : null,
+    ms: tenths(performance.now() - began),
+    agentMs: tenths(connection.agentMs - agent.msBefore),
+  };
+  return { ...taken, report: context.redact(report) };
+}
+
+const told = (attempts: readonly Attempt[]): ResumeAttempt[] => attempts.map(({ weak: _, listed: __, ...attempt }) => attempt);
+
+function countsOf({ received, matched, missing, importedMessages: imported, next }: ReplayOutcome): NonNullable<ResumeReport['replay']> {
+  // Where nothing matched, the agent told a summary instead.
+  const newestMissing = matched > 0 ? next.filter(({ isCertain }) => isCertain).length : 0;
+  return { received, matched, missing, imported, ...(newestMissing > 0 && { newestMissing }) };
+}
+
+/** The report of a prompt that found the session live. */
+export function liveReport(agentSessionId: string): ResumeReport {
+  return {
+    tier: 'live',
+    attempts: [],
+    verified: null,
+    replay: null,
+    preamble: null,
+    settings: { restored: [], failed: [] },
+    agentSessionId,
+    previousAgentSessionId: null,
+    ms: 0,
+    agentMs: 0,
+  };
+}
+
+function stopError(
+  { code, reason }: Extract<NextStep, { do: 'stop' }>,
+  attempts: readonly Attempt[],
+  { agent, agentSession, adopted }: Circumstances,
+): RehydrateError {
+  const { connection } = agent;
+  const { sessionId } = agentSession.context;
+  const last = attempts.at(-1);
+  if (code === 'auth_required') return authRequired(agent, last?.error);
+  const { exit } = connection;
+  const fault = limitFault(connection);
+  const raw = last?.error ? ` It said: ${describeError(last.error)}.` : exit ? ` It ${connection.exitDescription}.` : '';
+  const why = fault
+    ? `${reason}: ${fault.message}`
+    : `${reason}.${raw}${adviceFor(code, adopted)}${quoteDiagnostics(connection.diagnostics())}`;
+  return new RehydrateError(fault?.code ?? code, `Session "${sessionId}" could not be resumed: ${why}`, {
+    sessionId,
+    attempts: told(attempts),
+    ...(exit ? { exit } : {}),
+    ...fault?.data,
+  });
+}
+
+/** What to do next, where the reason does not say it: with the agent, and with the record. */
+const ADVICE: Partial<Record<RehydrateError['code'], readonly [agent: string, record: string]>> = {
+  agent_timeout: ['Try again, raise the limit sessionMs', ', or use policy transcript'],
+  agent_exited: ['Try again, run the agent by hand to see why', ', or use policy transcript'],
+  agent_protocol_error: ['Try another version of the agent', ', or use policy transcript'],
+  resume_indeterminate: ['Try again', ', or use policy transcript'],
+  session_not_resumable: ['Policy strict allows no other way', '; use policy auto or transcript'],
+};
+
+/** An adopted session of which nothing is stored yet can only come from the agent, whatever the policy. */
+function adviceFor(code: RehydrateError['code'], adopted: boolean): string {
+  const advice = ADVICE[code];
+  if (!advice) return '';
+  const [agent, record] = advice;
+  if (!adopted) return ` ${agent}${record} to go on from the stored record.`;
+  return code === 'session_not_resumable' ? ' The record has nothing of it to go on from.' : ` ${agent}.`;
+}
+
+// ---------------------------------------------------------------- into the log
+
 /** On what the session has its agent session, with the number of the event that reports it. */
-function basisOf({ isNew, report, preamble, beganSeq }: Found, reportSeq: number): Basis {
+function basisOf({ isNew, report, preamble, beganSeq }: Opened, reportSeq: number): Basis {
   return { kind: isNew ? 'successor' : 'taken_up', attempts: report.attempts, preamble, beganSeq: beganSeq ?? reportSeq };
 }
+
+/** What is known of the agent and its session when it is opened. */
+export function knownOf({ reported }: AgentSession, { facts }: Agent): LastKnown {
+  return { ...reportedColumns(reported), capabilities: facts.capabilities, agent_info: facts.info };
+}
+
+/** What was imported, the report, and what is new of the state that the agent reported. */
+export function openedEvents(config: Config, { replay, report }: Opened, news: Parameters<typeof updateEvents>[0]): NewEvent[] {
+  const at = config.clock();
+  return [
+    ...updateEvents(replay?.news ?? [], at),
+    { kind: 'resumed', turnId: null, at, origin: 'host', payload: report },
+    ...updateEvents(news, at),
+  ];
+}
+
+// ---------------------------------------------------------------- once more
 
 export interface Refusal {
   readonly turn: Turn;
@@ -92,7 +601,7 @@ export async function takeUpAgain(session: Session, live: Live, refusal: Refusal
   agentSession.reopen();
   const stored = await store.session(sessionId);
   if (!stored) throw sessionNotFound(sessionId);
-  const search = {
+  const request = {
     ...{ session, agentSession, params, policy, before: firstSeq },
     began: performance.now(),
     stored: basis.kind === 'successor' ? { ...stored, info: { ...stored.info, agentSessionId: null } } : stored,
@@ -101,17 +610,17 @@ export async function takeUpAgain(session: Session, live: Live, refusal: Refusal
       { method: 'session/prompt', outcome: 'unknown_session', evidence, error, ms: 0 } as const,
     ],
   };
-  const found = await resumeByTiers(search, agent);
+  const opened = await openByTiers(request, agent);
   const news = agentSession.newsSince(before);
-  live.basis = basisOf(found, firstSeq);
+  live.basis = basisOf(opened, firstSeq);
   await session.resumeIntake(live, () =>
     live.log.writer.append({
-      events: foundEvents(config, found, news),
-      also: () => [{ sql: 'UPDATE acp_turns SET report = ? WHERE turn_id = ?', params: [JSON.stringify(found.report), turn.turnId] }],
+      events: openedEvents(config, opened, news),
+      also: () => [{ sql: 'UPDATE acp_turns SET report = ? WHERE turn_id = ?', params: [JSON.stringify(opened.report), turn.turnId] }],
       lastKnown: reportedColumns(agentSession.reported),
     }),
   );
-  return found.report;
+  return opened.report;
 }
 
 /** What it answered to the taking up, in the light of what it answered to the prompt. */

@@ -41,6 +41,7 @@ const toProgress = (row: Row) => ({
 });
 
 export type Store = ReturnType<typeof createStore>;
+export type StoredAgentSession = NonNullable<Awaited<ReturnType<Store['agentSession']>>>;
 
 /** To all of it but `deletedSessions`, a session that is being deleted does not exist. */
 export function createStore(db: SqlDatabase) {

@@ -1,0 +1,26 @@
+import type { Listed } from '../resume/decide.ts';
+import type { Agent } from './agent-startup.ts';
+import type { Config } from './config.ts';
+
+/** Whether the agent's own list shows a session. Only every page, asked with the session's cwd, proves absence. */
+export async function askList(
+  { protocol }: Pick<Agent, 'protocol'>,
+  agentSessionId: string,
+  cwd: string,
+  { limits }: Pick<Config, 'limits'>,
+): Promise<Listed> {
+  let cursor: string | undefined;
+  const seen = new Set<string>();
+  for (let page = 0; page < limits.listPages; page++) {
+    const outcome = await protocol.listSessions(cwd, cursor, { ms: limits.listMs });
+    if (outcome.kind !== 'answered' || outcome.value === null) return 'unknown';
+    const { sessions, nextCursor } = outcome.value;
+    if (sessions.some(({ sessionId }) => sessionId === agentSessionId)) return 'present';
+    if (nextCursor === undefined) return 'absent';
+    // A cursor that is not a string, or comes a second time, never ends.
+    if (typeof nextCursor !== 'string' || seen.has(nextCursor)) return 'unknown';
+    seen.add(nextCursor);
+    cursor = nextCursor;
+  }
+  return 'unknown';
+}

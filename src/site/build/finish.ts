@@ -88,21 +88,27 @@ function linkTerms({ path: here, html, tree }: BuiltPage, terms: ReadonlyMap<str
 
 // ---------------------------------------------------------------- long names in tables
 
-/** Shorter names fit beside another column at 320 pixels. */
-const LONG = 10;
+/** Shorter names fit beside another column at 320 pixels; a longer word of the text does not. */
+const [LONG_NAME, LONG_WORD] = [10, 20];
 
 /** After `_`, `.` and `/`, before a hump: `session_not_` / `resumable`. Entities and what is short stay whole. */
-function withSoftBreaks(name: string): string {
-  if (name.length <= LONG || name.includes('&')) return name;
+function withSoftBreaks(name: string, long = LONG_NAME): string {
+  if (name.length <= long || name.includes('&')) return name;
   return name.replace(/[_./](?=\w)|[a-z](?=[A-Z])/g, '$&<wbr>');
 }
 
+/** In each cell: the name that it begins with, and every word that would make its column too wide. */
 export function softenTables(html: string): string {
   return html.replace(
-    /(<td[^>]*>(?:<a [^>]*>)?<code[^>]*>)([^<]+)(?=<\/code>)/g,
-    (_, before: string, name: string) => before + withSoftBreaks(name),
+    /(<td[^>]*>)((?:<a [^>]*>)?<code[^>]*>[^<]+(?=<\/code>))?([\s\S]*?)(?=<\/td>)/g,
+    (_, td: string, name = '', rest: string) =>
+      [td, name.replace(/[^>]+$/, (word: string) => withSoftBreaks(word)), rest.replace(/<(?:"[^"]*"|[^">])*>|[\w./]+/g, softened)].join(
+        '',
+      ),
   );
 }
+
+const softened = (word: string): string => (word.startsWith('<') ? word : withSoftBreaks(word, LONG_WORD));
 
 // ---------------------------------------------------------------- options in commands
 

@@ -116,6 +116,11 @@ test.each([
   ['<td><code>tests/e2e/a.spec.ts</code></td>', '<td><code>tests/<wbr>e2e/<wbr>a.<wbr>spec.<wbr>ts</code></td>'],
   ['<td><code>seq_no</code></td>', '<td><code>seq_no</code></td>'],
   ['<td><code>one_thing&lt;other_thing&gt;</code></td>', '<td><code>one_thing&lt;other_thing&gt;</code></td>'],
+  [
+    '<td>calls <code>session/request_permission</code> of <a href="/a_long_long_long_name/">it</a></td>',
+    '<td>calls <code>session/<wbr>request_<wbr>permission</code> of <a href="/a_long_long_long_name/">it</a></td>',
+  ],
+  ['<td>no promptCapabilities.embeddedContext.</td>', '<td>no prompt<wbr>Capabilities.<wbr>embedded<wbr>Context.</td>'],
   ['<p><code>session_not_resumable</code></p>', '<p><code>session_not_resumable</code></p>'],
 ])('long names may break in tables where a reader would break them: %s', (before, after) => {
   expect(softenTables(before)).toBe(after);

@@ -1,11 +1,12 @@
 /**
  * The functions that a host's user gives it, wrapped once, where the options are taken. What one throws, and what it gives of a wrong type,
  * becomes a `RehydrateError` that names it. One that is waited for is given up when its caller gives up, when the host goes to sleep, and
- * after `callbackMs`.
+ * after `callbackMs`; `permission` when its request is no longer open.
  */
 import { isObject } from '../check-options.ts';
 import { RehydrateError, type ErrorCode } from '../errors.ts';
 import type { ClientServices, LeaseOwner, OwnerAlive, PreambleFiles, SecretRef, Secrets } from '../ports.ts';
+import type { PermissionRequested } from '../types.ts';
 import { isAbsolute, isNewId } from './arguments.ts';
 
 // ---------------------------------------------------------------- one function
@@ -66,6 +67,9 @@ function callNow<T>(callback: Callback<T>, call: () => unknown, occasion: Occasi
   return checked(callback, occasion, value);
 }
 
+const answerOf = <T>(callback: Callback<T>, call: () => unknown, occasion: Occasion): Promise<unknown> =>
+  (async () => call())().catch((error: unknown) => Promise.reject(threw(callback, occasion, error)));
+
 /** One that may take its time. `waiting` gets what gives it up, while it is waited for. */
 async function callAndWait<T>(
   callback: Callback<T>,
@@ -87,8 +91,7 @@ async function callAndWait<T>(
   signal?.addEventListener('abort', onAbort, { once: true });
   waiting?.add(giveUp);
   try {
-    const answer = (async () => call())().catch((error: unknown) => Promise.reject(threw(callback, occasion, error)));
-    return checked(callback, occasion, await Promise.race([answer, end]));
+    return checked(callback, occasion, await Promise.race([answerOf(callback, call, occasion), end]));
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);
@@ -116,6 +119,11 @@ const OWNER_ALIVE: Callback<boolean | 'unknown'> = {
 };
 const REDACT: Callback<string> = { option: 'redact', holds: isText, gives: 'the text without its secrets, as a string' };
 const NEW_ID: Callback<string> = { option: 'newId', holds: isNewId, gives: 'a well-formed string of 1 to 256 characters' };
+const PERMISSION: Callback<string | null | undefined> = {
+  option: 'permission',
+  holds: (value) => value === undefined || value === null || isText(value),
+  gives: "an option's id, null to cancel, or undefined to ask a person",
+};
 const CLIENT: Callback<ClientServices | undefined> = {
   option: 'client',
   holds: (value): value is ClientServices | undefined => value === undefined || (isObject(value) && typeof value['handle'] === 'function'),
@@ -130,6 +138,8 @@ const WRITE: Callback<string> = {
 const REMOVE: Callback<unknown> = { option: 'preamble.files.remove', code: 'storage_unavailable', holds: isAnything, gives: 'anything' };
 const RELEASE: Callback<unknown> = { option: 'client.release', holds: isAnything, gives: 'anything' };
 
+type Asked = PermissionRequested & { readonly sessionId: string };
+
 /** As they are among the host's options. */
 interface Given {
   readonly newId: () => string;
@@ -138,6 +148,7 @@ interface Given {
   readonly sameDirectory: ((a: string, b: string) => unknown) | undefined;
   readonly directoryExists: ((path: string) => unknown) | undefined;
   readonly redact: ((text: string) => string) | undefined;
+  readonly permission: (request: Asked) => unknown;
   readonly client: ClientServices | ((agent: string) => ClientServices | undefined) | undefined;
   readonly files: PreambleFiles | undefined;
 }
@@ -146,7 +157,7 @@ interface Given {
 export type Callbacks = ReturnType<typeof wrapCallbacks>;
 
 export function wrapCallbacks(given: Given, callbackMs: number) {
-  const { newId, ownerAlive, secrets, sameDirectory, directoryExists, redact, client, files } = given;
+  const { newId, ownerAlive, secrets, sameDirectory, directoryExists, redact, permission, client, files } = given;
   const waiting = new Set<(reason: unknown) => void>();
   const ask = <T>(callback: Callback<T>, call: () => unknown, occasion: Occasion = {}) =>
     callAndWait(callback, call, occasion, callbackMs, waiting);
@@ -166,6 +177,10 @@ export function wrapCallbacks(given: Given, callbackMs: number) {
     directoryExists: async (path: string, occasion?: Occasion) =>
       directoryExists ? ask({ option: 'directoryExists', ...YES_OR_NO }, () => directoryExists(path), occasion) : null,
     redact: (text: string, sessionId: string) => (redact ? callNow(REDACT, () => redact(text), { sessionId }) : text),
+    permission: async (request: Asked) => {
+      const occasion = { sessionId: request.sessionId };
+      return checked(PERMISSION, occasion, await answerOf(PERMISSION, () => permission(request), occasion));
+    },
     clientFor(agent: string): ClientServices | undefined {
       if (typeof client !== 'function') return client;
       if (!services.has(agent))

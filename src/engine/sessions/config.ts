@@ -80,7 +80,6 @@ export interface Config
   readonly checkAgent: (name: string) => void;
   readonly preamble: Pick<PreambleOptions, 'mode' | 'budget'>;
   readonly limits: Limits;
-  readonly permission: PermissionRule;
   readonly owner: LeaseOwner;
 }
 
@@ -104,14 +103,15 @@ export function configure(asGiven: HostOptions): Config {
   const { secrets, sameDirectory, directoryExists, redact, client } = given;
   const { newId = randomId, ownerAlive = owners?.alive ?? (() => 'unknown' as const) } = given;
   const { files } = preamble;
-  const callbacks = wrapCallbacks({ newId, ownerAlive, secrets, sameDirectory, directoryExists, redact, client, files }, limits.callbackMs);
+  const permission = permissionRule(given.permission ?? 'ask');
+  const functions = { newId, ownerAlive, secrets, sameDirectory, directoryExists, redact, permission, client, files };
+  const callbacks = wrapCallbacks(functions, limits.callbackMs);
   return {
     ...{ database, knownSecrets, policy, whenFull, protocol, limits },
     ...callbacks,
     preamble,
     clock: wholeClock(given.clock ?? Date.now),
     ...(isLauncher(given.agents) ? { launcher: given.agents, checkAgent: () => undefined } : byName(given.agents)),
-    permission: permissionRule(given.permission ?? 'ask'),
     owner: { ...(owners?.self ?? { kind: 'host' }), hostId: callbacks.newId() },
   };
 }

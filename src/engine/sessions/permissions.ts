@@ -133,7 +133,9 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
       if (typeof offered === 'string') return { error: { code: RPC.invalidParams, message: `Invalid params: ${offered}` } };
       const asked = { toolCall: toolCall as ToolCallUpdate, options: offered };
       return raise({ rpcId, turnId, kind: 'permission' }, asked, async (entry) => {
-        const choice = await config.permission({ ...(entry.request as PermissionRequested), sessionId });
+        const rule = config.permission({ ...(entry.request as PermissionRequested), sessionId });
+        // A rule may ask a person and take as long; the agent does not wait for it once the request is answered otherwise.
+        const choice = await Promise.race([rule, entry.answered.then(() => undefined)]);
         if (choice !== undefined && isOpen(entry)) await choose(entry, hasOption(entry, choice) ? choice : null, 'rule');
       });
     },

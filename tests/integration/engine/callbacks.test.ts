@@ -115,6 +115,21 @@ describe('nothing but a RehydrateError leaves the host when a function that it w
     }
   });
 
+  it.each([
+    ['throws', broken, 'threw (it is broken) for session "s"'],
+    ['gives what is of a wrong type', () => 5 as never, 'gave a value of type number for session "s"'],
+  ])('%s: permission, and what was asked is cancelled', async (_, permission, words) => {
+    const { wake } = await world();
+    const host = await wake({ permission });
+    await host.create(CREATE);
+    const error = await told(host.prompt('s', 'ask permission'));
+    expect(error).toMatchObject({ code: 'invalid_argument', data: { option: 'permission', cause: { kind: 'host_failed' } } });
+    expect((error as Error).message).toContain(`option permission ${words}`);
+    const log = await host.history('s');
+    expect(log.find(({ kind }) => kind === 'permission_resolved')).toMatchObject({ payload: { optionId: null, by: 'end' } });
+    expect(log.at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'interrupted' } });
+  });
+
   it('cannot write: the preamble files of Node in a directory that cannot be', async () => {
     const host = await asleep({ preamble: { mode: 'file', files: preambleFiles({ directory: '/dev/null/nope' }) } });
     expect(await told(host.prompt('s', 'Again'))).toMatchObject({
@@ -199,6 +214,17 @@ describe('a function that never answers', () => {
     await (await wake()).create(CREATE);
     const host = await wake({ ownerAlive: never });
     expect(await told(host.prompt('s', 'Hello', { signal: AbortSignal.timeout(20) }))).toMatchObject({ name: 'TimeoutError' });
+  });
+
+  it('permission is waited for as long as its turn: a cancel reaches the agent', async () => {
+    const { wake } = await world();
+    const host = await wake({ permission: never, limits: { ...PATIENT, callbackMs: 20, cancelGraceMs: 30_000 } });
+    await host.create(CREATE);
+    const turn = host.prompt('s', 'ask permission');
+    await until(async () => (await host.get('s')).openPermissions.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    await host.cancel('s');
+    await expect(turn).resolves.toMatchObject({ stopReason: 'cancelled' });
   });
 
   it('release of client services keeps close no longer than callbackMs', async () => {

@@ -5,7 +5,7 @@ import type { SessionWriter } from '../../../src/engine/storage/writer.ts';
 /** Permissions on a writer that answers as told. */
 const onWriter = (append: () => Promise<unknown>) =>
   createPermissions({
-    config: { permission: () => undefined, clock: () => 0, newId: () => 'r', limits: { openPermissions: 4 } },
+    config: { permission: async () => undefined, clock: () => 0, newId: () => 'r', limits: { openPermissions: 4 } },
     context: { sessionId: 's', redact: (value) => value },
     writer: { append } as unknown as SessionWriter,
   });

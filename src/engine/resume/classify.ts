@@ -123,8 +123,10 @@ export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailur
     (absent && `says-absent: ${absent}`) ??
     (isMissing ? `resource-not-found: code −32002 (${quoted}) names no other resource` : null);
   const cause = known && !weak ? null : saying(OTHER_CAUSE);
+  const later = listed === 'absent' ? null : saying(LATER);
   const against =
     (cause && `${cause}, too`) ??
+    (later && `${later}: it may be found then`) ??
     (weak && listed === 'present' ? 'session/list shows the session' : null) ??
     (weak && atPrompt && listed !== 'absent' ? 'at a prompt it may mean something else' : null);
   if (evidence && !against && (atPrompt || resuming))
@@ -250,6 +252,9 @@ const AUTH = any(
 /** A cause that is not the session's absence takes a verdict on the session back. */
 const OTHER_CAUSE =
   /\b(?:permission|denied|forbidden|unauthori[sz]ed|time ?out|timed out|e(?:conn[a-z]+|notfound|timedout|pipe|acces|perm|mfile|nospc|rofs|io|busy)|refused|unreachable|unavailable|network|corrupt(?:ed)?|quota|overloaded|rate limit\w*|mcp|out of memory|tokens?|credentials?|api key|decrypt|parsed?|not be read|is locked|disk full)\b/;
+/** Who is to ask again later may find the session then; unless it is for another one, or tells of what was tried already. */
+const LATER =
+  /^(?!.*\b(?:new|another|different|other|start|create|valid|correct)\b).*\b(?:temporar(?:il)?y(?! (?:dir|director|file|folder|stor))|transient(?:ly)?|(?<!after )retry(?:ing|able)?\b|(?<!after )try(?:ing)? (?:it |this |that )?again\b|later$)/;
 
 // ---------------------------------------------------------------- −32002
 

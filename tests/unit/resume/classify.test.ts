@@ -413,6 +413,7 @@ const ELSEWHERE: Row[] = [
   ['indeterminate', -32603, `Session ${UUID} could not be loaded`],
   ['indeterminate', -32603, `Session unavailable`],
   ['indeterminate', -32603, `Session temporarily unavailable`],
+  ['indeterminate', -32603, `session temporarily unavailable, not found on this node, retry`],
   ['indeterminate', -32603, `Session not found in cache; loading from disk failed: EIO`],
   ['indeterminate', -32603, `Error 404`],
   ['indeterminate', -32603, `404 Not Found`],
@@ -522,6 +523,47 @@ describe('what the list adds', () => {
   it('marks what rests on a shape, so that the caller can ask for the list', () => {
     expect(at(-32603, 'Internal error: OpenCode service failure', { service: 'session' }).weak).toBe(true);
     expect(at(-32603, 'Session not found', undefined).weak).toBeUndefined();
+  });
+});
+
+describe('what asks to try again', () => {
+  const LATER: [code: number, message: string, data?: unknown][] = [
+    [-32603, 'Session not found in cache, try again'],
+    [-32603, `Session ${ID} not found in cache. Please try again.`],
+    [-32603, `session ${ID} not found on this node (temporary), retry`],
+    [-32603, 'Internal error', { details: 'Session not found: the index is being rebuilt; retry later' }],
+    [-32603, 'Session not found', { hint: 'Try again in a moment' }],
+    [-32603, 'Session not found, please try it again later'],
+    [-32603, 'Session not found', { kind: 'TransientError' }],
+    [-32603, 'Internal error', { details: 'no rollout found for thread, retrying may help' }],
+    [-32002, `Session not found: ${ID}, try again`],
+    [-32002, 'Resource not found', { sessionId: ID, details: 'temporarily missing' }],
+  ];
+  it.each(LATER)('costs no memory unless the list proves the absence: %d %s %j', (code, message, data) => {
+    const told = { code, message, data };
+    for (const method of ['session/load', 'session/resume', 'session/prompt'] as const) {
+      const outcome = (listed?: 'present' | 'absent' | 'unknown') =>
+        classifyResumeFailure(told, { method, agentSessionId: ID, listed }).outcome;
+      expect([undefined, 'unknown', 'present', 'absent'].map((listed) => outcome(listed as 'absent'))).toEqual([
+        'indeterminate',
+        'indeterminate',
+        'indeterminate',
+        'unknown_session',
+      ]);
+    }
+  });
+
+  it.each([
+    ['Session not found. Please start a new session and try again.'],
+    ['Session not found, create another one and retry'],
+    [`Unknown session ${ID}: retry with the correct id`],
+    ['Session not found: try again with a different id'],
+    ['Session not found. Retry with a valid session id.'],
+    ['Session not found after retrying'],
+    ['Session not found after 3 retries'],
+    ['Session not found in temporary directory'],
+  ])('but not where it asks for another session, or tells of what was tried: %s', (message) => {
+    expect(at(-32603, message, undefined).outcome).toBe('unknown_session');
   });
 });
 

@@ -19,7 +19,7 @@ interface Clause {
 
 const TOLD = /\b(my|our|the) ([\p{L}][\p{L}\p{N} '’-]{0,60}?) (?:is|are|was) (?:called |named )?(.{1,300})$/iu;
 const NAMED = /\b(?:[iI] am|[iI]'m|[cC]all me) (?:called |named )?(\p{Lu}.{0,100})$/u;
-const NOTE = /\bremember(?: that)?:? (?!me\b|my\b.*\?)(.{2,300})$/iu;
+const NOTE = /\bremember(?: that)?:? (?!me\b|my\b.*\?|(?:it|this|that|these|them)(?: please| for me| too)*$)(.{2,300})$/iu;
 
 /**
  * The facts that a text tells, in order. Questions tell nothing. In a `record` of a conversation a sentence

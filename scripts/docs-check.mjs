@@ -36,7 +36,7 @@ const read = (...file) => readFileSync(path.resolve(ROOT, ...file), 'utf8');
 /** Every word of the source that could be a name, ACP's and Node's own included. */
 function knownNames() {
   const sources = [
-    ...files('{src,playground}/**/*.{ts,tsx}', 'src/**/*.astro', 'examples/**/*.ts').filter((file) => file !== 'src/site/data.ts'),
+    ...files('{src,playground}/**/*.{ts,tsx}', 'src/**/*.astro', 'examples/**/*.ts'),
     'package.json',
     ...['v1', 'v2'].map((version) => `node_modules/@agentclientprotocol/sdk/dist/${version}/schema/types.gen.d.ts`),
   ];

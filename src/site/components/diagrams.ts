@@ -1,4 +1,5 @@
 /** The pictures of the architecture pages. Where the code has a table of what is drawn, they are drawn from it. */
+import texts from '../../../content/data/diagrams.json';
 import { TRANSITIONS, type StateName } from '../../engine/sessions/states.ts';
 import type { TurnEnded } from '../../engine/types.ts';
 
@@ -37,9 +38,7 @@ const ROWS = [
 ] as const;
 
 export const layers: DiagramOf = {
-  caption: 'The layers, from what people use down to what is outside',
-  title: 'The layers of Rehydrate',
-  desc: 'From top to bottom: surfaces (your program, the command, the playground) use the engine (lease, prompt, resume, replay, transcript, storage). The engine uses two ports, SqlDatabase and AgentLauncher. Adapters bind SqlDatabase to sql.js, node:sqlite or RivetKit, and AgentLauncher to stdio, WebSocket or a worker. Outside are a database and an agent process.',
+  ...texts.layers,
   size: [340, 332],
   boxes: ROWS.flatMap(({ y, height, boxes, ...rest }) => {
     const width = (340 - 8 * boxes.length) / boxes.length;
@@ -59,9 +58,7 @@ const STEPS = [
 const stepAt = (i: number) => 8 + i * 92;
 
 export const decision: DiagramOf = {
-  caption: 'From question to question. What an agent does not advertise is not asked',
-  title: 'The resume decision',
-  desc: 'First session/resume, if advertised: a success that the agent’s list does not contradict ends with tier resume. If the session is lost, the method unsupported, the session not in the list or the answer unclear, session/load is asked, if advertised: a replay that has messages of ours ends with tier load. If the last word about the session was unclear, session/list is asked: when it shows the session, or cannot tell, the resume stops with the agent’s raw error. If the session is not there, policy strict stops, and policy auto goes on to session/new, whose first prompt gets the record: tier transcript. Policy transcript, and a session that never got an id, begin there. With nothing in the log every refusal ends in session/new, tier new. Sign-in, a busy session, a hang, a crash or an exceeded limit stop at once.',
+  ...texts.decision,
   size: [340, 490],
   boxes: STEPS.flatMap(({ box, end }, i) => [
     { text: box, at: [4, stepAt(i), 118, 40], kind: 'strong' },
@@ -79,9 +76,7 @@ export const decision: DiagramOf = {
 };
 
 export const schema: DiagramOf = {
-  caption: 'The tables',
-  title: 'The tables and how they refer to each other',
-  desc: 'acp_sessions is in the middle of it: acp_session_events, acp_turns, acp_agent_sessions and workspace_files each refer to it by session_id and are deleted with it.',
+  ...texts.schema,
   size: [340, 210],
   boxes: [
     { text: 'acp_sessions', at: [90, 8, 160, 40], kind: 'strong' },
@@ -127,9 +122,7 @@ const moves = [...Map.groupBy(TRANSITIONS, ({ from, to }) => `${from} ${to}`).va
 });
 
 export const sessionStates: DiagramOf = {
-  caption: 'The states of a session in a host',
-  title: 'The states of a session in a host',
-  desc: 'The transitions of the table below as arrows between the states.',
+  ...texts.sessionStates,
   size: [720, 250],
   boxes: Object.entries(PLACES).map(([text, [x, y]]) => ({ text, at: [x - WIDTH / 2, y - HEIGHT / 2, WIDTH, HEIGHT] })),
   arrows: moves.map(({ arrow }) => arrow),
@@ -146,9 +139,7 @@ const ENDS: Readonly<Record<TurnEnded['state'], string>> = {
 const ends = Object.entries(ENDS).map(([state, when], i) => ({ state, when, y: 26 + i * 50 }));
 
 export const turnStates: DiagramOf = {
-  caption: 'The states of a turn; none of the ends is left again',
-  title: 'The states of a turn',
-  desc: 'From running an arrow each to completed, cancelled, failed and interrupted, as in the table below.',
+  ...texts.turnStates,
   size: [620, 210],
   boxes: [
     { text: 'running', at: [4, 84, WIDTH, HEIGHT] },

@@ -1,29 +1,11 @@
 /** A page for each agent that was examined: how to use it with Rehydrate, how it comes back, and the evidence; from its record. */
+import agents from '../../../content/data/agents.json';
 import { blocks } from './api-items.ts';
 import type { MadePage } from './api-pages.ts';
 import { agentSlug, choicesOf, compatRecords, type Choices, type CompatRecord, type InHost } from './compat-records.ts';
 
 /** The variable that holds a key, where the runs were signed in by one, and what was seen that no check asks for. */
-const SEEN: Readonly<Record<string, { readonly key?: string; readonly oddities?: readonly string[] }>> = {
-  '@agentclientprotocol/claude-agent-acp': {
-    key: 'ANTHROPIC_API_KEY',
-    oddities: [
-      'It takes 6 to 13 seconds to start.',
-      'With a gateway in front of its model it adds a notice about it to each answer; the log keeps that as a message of its own.',
-    ],
-  },
-  '@agentclientprotocol/codex-acp': {
-    key: 'OPENAI_API_KEY',
-    oddities: [
-      'It puts a prompt that was interrupted in front of the next one.',
-      'It tells of its gateway in a notice, during `session/resume` too.',
-    ],
-  },
-  '@google/gemini-cli': { key: 'GEMINI_API_KEY' },
-  '@qwen-code/qwen-code': { key: 'OPENAI_API_KEY' },
-  '@moonshot-ai/kimi-code': { key: 'KIMI_MODEL_API_KEY', oddities: ['It puts a prompt that was interrupted in front of the next one.'] },
-  'pi-acp': { oddities: ['Its banner comes as a message, at the beginning of a session.'] },
-};
+const SEEN: Readonly<Record<string, { readonly key?: string; readonly oddities?: readonly string[] }>> = agents;
 
 function bodyOf(record: CompatRecord): string {
   const choices = choicesOf(record);

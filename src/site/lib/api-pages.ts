@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import ts from 'typescript';
+import descriptions from '../../../content/data/library.json' with { type: 'json' };
 import { itemsOf, type Item } from './api-items.ts';
 import { ROOT, readSource } from './source.ts';
 
@@ -25,57 +26,30 @@ export const ENTRIES = Object.entries((JSON.parse(readSource('package.json')) as
 interface ApiPage {
   readonly slug: string;
   readonly title: string;
-  readonly about: string;
   /** An export is on the first page of its entry that has it. */
   readonly has: (item: Item) => boolean;
 }
 
 const MAIN: readonly ApiPage[] = [
-  {
-    slug: 'host',
-    title: 'acp-rehydrate',
-    about: 'The host, and everything that is the same everywhere.',
-    has: ({ name }) => name === 'Host',
-  },
+  { slug: 'host', title: 'acp-rehydrate', has: ({ name }) => name === 'Host' },
   {
     slug: 'create-host',
     title: 'createHost and options',
-    about: 'How a host is made, and what its calls are given.',
     has: ({ name }) => ['createHost', 'HostOptions', 'CreateOptions', 'PromptOptions'].includes(name),
   },
   {
     slug: 'functions',
     title: 'Functions, errors, limits',
-    about: 'What the main entry exports besides the host.',
     has: ({ value, file }) => value || /\/(limits|errors|options)\.ts$/.test(file),
   },
   {
     slug: 'ports',
     title: 'Ports',
-    about: 'What a host needs from outside: databases, agents, secrets. Implement these to write an adapter.',
     has: ({ name, file }) => file.endsWith('/ports.ts') && !/^(Sql|Row|Statement|Owner|Lease)/.test(name),
   },
-  {
-    slug: 'database-port',
-    title: 'The database port',
-    about: 'What a host needs of a database, and of telling whether other owners of its sessions still live.',
-    has: ({ file }) => file.endsWith('/ports.ts'),
-  },
-  { slug: 'types', title: 'Types', about: 'The data a host takes and gives: sessions, events, turns and reports.', has: () => true },
+  { slug: 'database-port', title: 'The database port', has: ({ file }) => file.endsWith('/ports.ts') },
+  { slug: 'types', title: 'Types', has: () => true },
 ];
-
-const ABOUT: Readonly<Record<string, string>> = {
-  sqljs: 'A database in a browser tab: sql.js, made durable by IndexedDB.',
-  'node-sqlite': 'A database in a file, on Node.',
-  rivetkit: 'A host as a RivetKit actor, on the actor’s own database.',
-  stdio: 'Agents as child processes.',
-  websocket: 'Agents behind a WebSocket bridge.',
-  worker: 'Agents in web workers.',
-  node: 'What a host needs from a Node process: secrets, preamble files, owners.',
-  server: 'ACP’s agent side over a host: what an editor or any other ACP client talks to.',
-  bridge: 'The WebSocket bridge, as a library.',
-  testing: 'Scripted agents, and the contract suites for adapters of your own.',
-};
 
 /** Entries with so many types that those have a page of their own. */
 const SPLIT = ['bridge', 'testing'];
@@ -86,8 +60,8 @@ function pagesOf(entry: string): readonly ApiPage[] {
   const title = `acp-rehydrate/${slug}`;
   const isSplit = SPLIT.includes(slug);
   return [
-    { slug, title, about: ABOUT[slug] ?? '', has: ({ value }) => value || !isSplit },
-    ...(isSplit ? [{ slug: `${slug}-types`, title: `${title}: types`, about: `The types of ${title}.`, has: () => true }] : []),
+    { slug, title, has: ({ value }) => value || !isSplit },
+    ...(isSplit ? [{ slug: `${slug}-types`, title: `${title}: types`, has: () => true }] : []),
   ];
 }
 
@@ -113,16 +87,18 @@ export function apiPages(): readonly MadePage[] {
     const module = source && checker.getSymbolAtLocation(source);
     if (!module) throw new Error(`${entry.file} exports nothing; the package's entry ${entry.name} needs it.`);
     let rest = checker.getExportsOfModule(module).flatMap((symbol) => itemsOf(symbol, checker, ROOT));
-    return pagesOf(entry.name).map(({ slug, title, about, has }) => {
+    return pagesOf(entry.name).map(({ slug, title, has }) => {
+      const description = (descriptions as Readonly<Record<string, string>>)[slug];
+      if (description === undefined) throw new Error(`content/data/library.json does not say what the page ${slug} is about.`);
       const own = rest.filter(has);
       rest = rest.filter((item) => !has(item));
       const imported = `\`\`\`ts\nimport { … } from '${path.posix.join('acp-rehydrate', entry.name)}';\n\`\`\``;
       return {
         id: `reference/library/${slug}`,
         title,
-        description: about,
+        description,
         file: entry.file,
-        body: [about, imported, ...own.map(({ markdown }) => markdown)].join('\n\n'),
+        body: [description, imported, ...own.map(({ markdown }) => markdown)].join('\n\n'),
       };
     });
   });

@@ -10,16 +10,13 @@ import { STOP_REASONS } from '../engine/protocol/agent-protocol.ts';
 import { classOf, fieldsOf, messageIdOf, messageText, noticeText, readToolCall, roleOf, stringOf } from '../engine/protocol/updates.ts';
 import { logPages } from '../engine/storage/log-pages.ts';
 import type { PermissionRequested, PermissionResolved, PromptResult, ResumeReport, SessionEvent } from '../engine/types.ts';
+import { droppedWords } from '../server/notice.ts';
 
 /** Words of the agent are missing from what is shown, and why. */
 function noteDropped({ kind, payload }: SessionEvent, output: Output): void {
   const dropped = kind === 'turn_ended' ? payload.dropped : undefined;
   if (!dropped) return;
-  const lines =
-    dropped.lines === 1
-      ? 'A line of the agent’s output was not one JSON-RPC message'
-      : `${dropped.lines} lines of the agent’s output were not one JSON-RPC message each`;
-  output.note(`${lines} and could not be read, so words of it may be missing. The last began: ${oneLine(dropped.last, 200)}`);
+  output.note(`${droppedWords(dropped)} ${oneLine(dropped.last, 200)}`);
 }
 
 /** Nobody knows that a turn went well that ended for a reason which ACP does not have. */

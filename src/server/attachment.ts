@@ -4,7 +4,7 @@ import { type Host, type PermissionRequested, RehydrateError, type SessionEvent,
 import { fieldsOf } from '../engine/protocol/updates.ts';
 import type { Connection } from './connection.ts';
 import { failureOf, toRpcError } from './errors.ts';
-import { lossNotice, noticeToolCall, noticeUpdate, type Notice } from './notice.ts';
+import { lossNotice, noticeToolCall, noticeUpdate, turnNotice, type Notice } from './notice.ts';
 import type { Names } from './names.ts';
 import { NO_NEWS, ofTurn, turnTold } from './replay.ts';
 
@@ -149,10 +149,14 @@ export class Attachment {
         if (key !== undefined && turnId !== null && this.own.includes(key)) return void this.ownTurns.push(turnId);
         return this.update(NO_NEWS, { seq: event.seq, turn: turnTold(event) });
       }
-      case 'turn_ended':
+      case 'turn_ended': {
+        const notice = turnNotice(event.payload);
+        // A client that has it has not heard of the turn's end yet.
+        if (notice) await this.update(this.asUpdate(notice, event.seq), { seq: event.seq - 1 });
         if (turnId !== null && this.ownTurns.includes(turnId)) this.ownTurns = this.ownTurns.filter((each) => each !== turnId);
         else return this.update(NO_NEWS, { seq: event.seq, turn: turnTold(event) });
         return;
+      }
       case 'resumed': {
         const notice = lossNotice(event.payload);
         return notice ? this.send(event, this.asUpdate(notice, event.seq)) : undefined;

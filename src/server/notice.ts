@@ -1,10 +1,11 @@
 /**
  * What a person must notice although their editor shows no `_meta`: the agent had lost the session and answers from our record
- * of it (I4), or something that they asked for could not be done. It must not be taken for words of the agent's, so it is no
+ * of it (I4), words of the agent's were lost, or something that they asked for could not be done. It must not be taken for words of the agent's, so it is no
  * message and no thought. A client that says it shows ACP's notices (`session.notices`) gets one. All others, and every replay,
  * get a tool call that is over: editors show it as a line of its own, with its title, apart from what the agent says.
  */
-import type { ResumeReport, SessionUpdate } from '../engine/index.ts';
+import type { DroppedLines } from '../engine/ports.ts';
+import type { ResumeReport, SessionUpdate, TurnEnded } from '../engine/index.ts';
 
 export interface Notice {
   readonly severity: 'warning' | 'error';
@@ -26,6 +27,17 @@ export function noticeToolCall({ severity, title, description }: Notice, id: num
     status: severity === 'error' ? 'failed' : 'completed',
     content: [{ type: 'content', content: { type: 'text', text: description } }],
   };
+}
+
+/** In words for a person. */
+export const droppedWords = ({ lines }: DroppedLines): string =>
+  `${lines === 1 ? 'A line of the agent’s output was not one JSON-RPC message' : `${lines} lines of the agent’s output were not one JSON-RPC message each`} and could not be read, so words of it may be missing. The last began:`;
+
+/** The notice of a turn, or null when nothing that the agent said in it was lost. */
+export function turnNotice({ dropped }: TurnEnded): Notice | null {
+  if (!dropped) return null;
+  const title = 'Rehydrate: some of the agent’s output could not be read';
+  return { severity: 'warning', title, description: `${droppedWords(dropped)} ${dropped.last}` };
 }
 
 /**

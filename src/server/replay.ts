@@ -5,7 +5,7 @@
 import type { SessionEvent, SessionInfo, SessionUpdate, TurnEnded } from '../engine/index.ts';
 import { classOf } from '../engine/protocol/updates.ts';
 import { extendRun, runToEvent, startRun, type ChunkRun } from '../engine/storage/chunks.ts';
-import { lossNotice, noticeToolCall } from './notice.ts';
+import { lossNotice, noticeToolCall, turnNotice } from './notice.ts';
 
 export interface Outgoing {
   readonly update: SessionUpdate;
@@ -42,8 +42,14 @@ export function createReplay(tellsTurns = false) {
     push(event: SessionEvent): Outgoing[] {
       switch (event.kind) {
         case 'turn_started':
-        case 'turn_ended':
-          return [...close(), ...(tellsTurns ? [{ update: NO_NEWS, seq: event.seq, turn: turnTold(event) }] : [])];
+        case 'turn_ended': {
+          const notice = event.kind === 'turn_ended' ? turnNotice(event.payload) : null;
+          return [
+            ...close(),
+            ...(notice ? [{ update: noticeToolCall(notice, event.seq), seq: event.seq - 1 }] : []),
+            ...(tellsTurns ? [{ update: NO_NEWS, seq: event.seq, turn: turnTold(event) }] : []),
+          ];
+        }
         case 'resumed': {
           const notice = lossNotice(event.payload);
           return notice ? [...close(), { update: noticeToolCall(notice, event.seq), seq: event.seq }] : [];

@@ -1,7 +1,7 @@
 /** What goes wrong where no request can be answered with it: the client is told all the same, by code, and can go on. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { createHost, SqlError, type SqlDatabase, type Statement } from '../../../src/engine/index.ts';
+import { createHost, SqlError, type AgentLauncher, type SqlDatabase, type Statement } from '../../../src/engine/index.ts';
 import { serveAcp, type ServeAcpOptions } from '../../../src/server/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { pair } from '../../support/pair.ts';
@@ -87,6 +87,46 @@ describe('an answer that cannot be stored', () => {
       'storage_unavailable',
       'storage_unavailable',
     ]);
+  });
+});
+
+describe('lines of the agent’s that could not be read', () => {
+  it('I11: a person is told of them before the answer, and so is who watches, comes back or loads the session', async () => {
+    const raw = rawAgents((message, agent) => message.method && agent.say(ordinary(message)));
+    const lossy: AgentLauncher = {
+      launch: async (spec, options) => ({ ...(await raw.launch(spec, options)), dropped: () => ({ lines: 2, last: '{"x":NaN}' }) }),
+    };
+    const { host } = await hostOf(lossy, { protocol: 'v1' });
+    const connect = async () => {
+      const { client, server } = pair();
+      serveAcp(host, server, { agent: 'raw' });
+      const one = rawClient(client);
+      await one.request('initialize', INITIALIZE);
+      return one;
+    };
+    const [one, two, three, four] = await Promise.all([connect(), connect(), connect(), connect()]);
+    const { sessionId } = (await one.request('session/new', { cwd: CWD, mcpServers: [] })).result;
+    const open = (by: RawClient, method: string, more: object = {}) => by.request(method, { sessionId, cwd: CWD, mcpServers: [], ...more });
+    await open(two, 'session/resume');
+    expect((await prompt(one, sessionId, 'hi')).result.stopReason).toBe('end_turn');
+    await open(three, 'session/load');
+    await open(four, 'session/resume', { _meta: { rehydrate: { after: 0 } } });
+    const told = (client: RawClient) =>
+      client.seen.flatMap(({ params }) => (params?.update?.title?.includes('could not be read') ? [params.update] : []));
+    for (const client of [one, two, three, four]) await expect.poll(() => told(client)).toHaveLength(1);
+    expect(told(one)).toMatchObject([
+      {
+        sessionUpdate: 'tool_call',
+        status: 'completed',
+        content: [{ content: { text: expect.stringMatching(/^2 lines of the agent’s output .*\{"x":NaN\}$/s) as string } }],
+      },
+    ]);
+    // The client that takes it up from there has not heard of the turn's end.
+    const seq = (client: RawClient, what: (params: RawClient['seen'][number]['params']) => boolean) =>
+      client.seen.find(({ params }) => what(params))?.params._meta.rehydrate.seq as number;
+    expect(seq(two, (params) => params?.update === told(two)[0])).toBeLessThan(
+      seq(two, (params) => params?._meta?.rehydrate?.turn?.state === 'completed'),
+    );
   });
 });
 

@@ -219,8 +219,8 @@ describe('what the engine advises a program to do', () => {
   it('and its words are still the engine’s', () => {
     for (const [file, words] of [
       ['sessions/secrets.ts', ', or give the host a \\`secrets\\` function that knows the value'],
-      ['sessions/tiers.ts', 'raise the limit sessionMs'],
-      ['sessions/tiers.ts', ', or use policy transcript'],
+      ['sessions/wake.ts', 'raise the limit sessionMs'],
+      ['sessions/wake.ts', ', or use policy transcript'],
       ['protocol/connection.ts', 'or raise the limit.'],
     ])
       expect(readFileSync(new URL(`../../../src/engine/${file}`, import.meta.url), 'utf8')).toContain(words);

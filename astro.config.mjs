@@ -10,14 +10,15 @@ import { readingOrder, sidebar } from './src/site/sidebar.ts';
 const { site, base, repository } = deploymentFrom(process.env);
 const overrides = (...names) => Object.fromEntries(names.map((name) => [name, `./src/site/overrides/${name}.astro`]));
 
-/** The agents in the tab check what they are told with zod, and nobody asks them for it as JSON Schema: a tenth of their script. */
-const withoutJsonSchema = {
-  name: 'zod-without-json-schema',
-  load: (id) => (/\/zod\/v4\/core\/(?:to-json-schema|json-schema-processors)\.js$/.test(id) ? NO_JSON_SCHEMA : undefined),
+/**
+ * The agents in the tab hear only the engine of their own page, which sends what ACP allows: there they check nothing. The SDK's
+ * schemas, and zod below them, would be half of their script.
+ */
+const withoutSchemas = {
+  name: 'acp-without-schemas',
+  transform: (code, id) => (SCHEMAS.test(id) ? [...code.match(/^export const \w+/gm), ''].join(' = undefined;') : undefined),
 };
-const NO_JSON_SCHEMA = `const no = () => undefined;
-  export { no as createToJSONSchemaMethod, no as createStandardJSONSchemaMethod, no as toJSONSchema };
-  export { no as allProcessors, no as extractDefs, no as finalize, no as initializeContext, no as processSchema };`;
+const SCHEMAS = /\/sdk\/dist\/v1\/schema\/(?:zod|guards)\.gen\.js$/;
 
 export default defineConfig({
   site,
@@ -47,7 +48,7 @@ export default defineConfig({
   vite: {
     // Scripts stay files: cached across pages, and no hash to keep in the Content-Security-Policy.
     build: { assetsInlineLimit: 0 },
-    worker: { plugins: () => [withoutJsonSchema] },
+    worker: { plugins: () => [withoutSchemas] },
     // The playground is Preact without a framework island: its pages load it on demand.
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
     resolve: { alias: { '@site': fileURLToPath(new URL('./src/site/components', import.meta.url)) } },

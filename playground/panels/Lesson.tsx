@@ -9,7 +9,7 @@ import { agentName } from '../platform/bridge-prefix.ts';
 import { doing } from '../state/lesson.ts';
 import type { StepProgress } from '../state/visits.ts';
 import { label } from '../state/words.ts';
-import { Button, Dialog, Problem, Select, type PartProps } from './controls.tsx';
+import { Button, Dialog, Problem, Select, useKeptFocus, type PartProps } from './controls.tsx';
 import { BridgeDialog, ResetDialog, ShareDialog } from './Dialogs.tsx';
 
 const MARK: Readonly<Record<StepProgress['state'], readonly [glyph: string, word: string]>> = {
@@ -77,7 +77,10 @@ export function Steps({ pg }: PartProps) {
   useEffect(() => {
     const box = story.current;
     const here = box?.querySelector<HTMLElement>('[aria-current], .rp-end');
-    if (box && here) box.scrollTop = next === 0 ? 0 : here.offsetTop - box.offsetTop;
+    if (!box || !here) return;
+    const top = here.offsetTop - box.offsetTop;
+    // The first one is seen whole, below as much of what to watch as there is room for.
+    box.scrollTop = next === 0 ? top + here.offsetHeight - box.clientHeight : top;
   }, [scenario, next, over]);
   return (
     <>
@@ -170,10 +173,11 @@ export function Tools({ pg }: PartProps) {
   const agent = pg.choice.agent.value;
   // Where it is closed, it opens for the step that is done in it.
   const open = pg.stage.advanced.value || pg.runner.press.value === 'policy';
+  const advanced = useKeptFocus<HTMLDetailsElement>('summary');
   return (
     <>
       <div class="rp-tools">
-        <details class="rp-advanced" open={open}>
+        <details class="rp-advanced" open={open} ref={advanced}>
           <summary
             onClick={(event) => {
               event.preventDefault();

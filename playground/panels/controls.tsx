@@ -234,14 +234,15 @@ export function useHandedFocus(): RefObject<HTMLDivElement> {
   return holder;
 }
 
-/** What has the keyboard's focus and gives way to something else in the same holder hands the focus to the first `to` there. */
+/** What has the keyboard's focus and gives way in the same holder, or is closed there, hands the focus to the first `to` in it. */
 export function useKeptFocus<Holder extends HTMLElement>(to: string): RefObject<Holder> {
   const holder = useRef<Holder>(null);
   // Before this drawing of it.
   const had = holder.current?.contains(document.activeElement) ?? false;
   useLayoutEffect(() => {
     const box = holder.current;
-    if (had && box && !box.contains(document.activeElement)) box.querySelector<HTMLElement>(to)?.focus();
+    const at = document.activeElement;
+    if (had && box && !(box.contains(at) && at!.checkVisibility())) box.querySelector<HTMLElement>(to)?.focus();
   });
   return holder;
 }

@@ -111,6 +111,20 @@ test('a whole turn, sleep and resume by keyboard alone, with the focus never los
   expect([...seen].some((at) => at.includes('Frames, newest last'))).toBe(true);
 });
 
+test('choosing the policy that a step asks for closes where it stood on a phone, and the focus is kept', async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const pg = new PlaygroundPage(page);
+  await pg.open('#v=1&scenario=strict-policy&agent=amnesiac');
+  while (!(await pg.combobox('Policy').isVisible())) {
+    await page.getByRole('button', { name: /^Run step/ }).click();
+    await expect(page.getByRole('button', { name: /^Run step/ })).toBeEnabled();
+  }
+  await pg.combobox('Policy').focus();
+  await pg.combobox('Policy').selectOption('strict');
+  await expect(pg.combobox('Policy')).toBeHidden();
+  await expect(page.locator('.rp-advanced summary')).toBeFocused();
+});
+
 test('a button that gives way to something else hands the keyboard’s focus on', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open();

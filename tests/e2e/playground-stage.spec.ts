@@ -84,6 +84,7 @@ async function runs(pg: PlaygroundPage, { name, agent, steps, end }: Scenario, d
 /** Each step of a scenario as a person does it: it is ticked, and what it speaks of is on the screen. */
 async function runsByHand(pg: PlaygroundPage, { steps, look }: Scenario, done: (index: number) => Promise<void>): Promise<void> {
   for (const [index, step] of steps.entries()) {
+    await expect(pg.page.locator('.rp-steps [aria-current]')).toBeInViewport({ ratio: 0.95 });
     await byHand(pg, step);
     await done(index);
     await onScreen(pg, pg.status, 'the agent’s status');
@@ -273,6 +274,42 @@ for (const [width, height] of [
       await expect(pg.button('Cancel turn')).toBeDisabled();
       await expect(pg.status).toHaveText('live');
     }
+  });
+}
+
+for (const [width, height] of [
+  [1366, 768],
+  [390, 844],
+  [320, 740],
+] as const) {
+  test(`neither what an agent does nor a second process moves a button, at ${width} × ${height}`, async ({ page }) => {
+    await page.setViewportSize({ width, height });
+    const pg = new PlaygroundPage(page);
+    await pg.open('#v=1&scenario=transcript-fallback&agent=amnesiac');
+    // Each place that a button has in any frame, wherever the page is scrolled to.
+    const seen = await page.evaluateHandle(() => {
+      const all = new Set<string>();
+      const look = () => {
+        const tops = [...document.querySelectorAll('.rp-run, .rp-bar .rp-button, .rp-dock-tab')].map((one) =>
+          Math.round(one.getBoundingClientRect().y + scrollY),
+        );
+        all.add(tops.join());
+        requestAnimationFrame(look);
+      };
+      look();
+      return all;
+    });
+    await pg.say('My cat is called Ada.');
+    await pg.button('Sleep').click();
+    await pg.say('What is my cat called?');
+    await pg.button('Kill agent').click();
+    await expect(pg.status).toHaveText('dead');
+    await pg.send('Ask for permission');
+    await pg.button('Reject').click();
+    await pg.turnEnded('Ask for permission');
+    // What is written has its room there from the start.
+    if (width < 992) await pg.prompt.fill('My cat is called Ada. '.repeat(20));
+    expect(await seen.evaluate((all) => [...all])).toHaveLength(1);
   });
 }
 

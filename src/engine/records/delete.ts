@@ -4,14 +4,11 @@
  * id (I12).
  */
 import type { SqlDatabase } from '../ports.ts';
+import type { Config } from '../sessions/config.ts';
 import type { Store } from '../storage/store.ts';
 import { forgetInSearch } from './search.ts';
 
-export interface DeleteParts {
-  readonly db: SqlDatabase;
-  readonly store: Store;
-  readonly preambleFiles: { remove(sessionId: string, signal?: AbortSignal): Promise<unknown> } | undefined;
-}
+type Places = Pick<Config, 'database' | 'preambleFiles'>;
 
 export interface FinishOptions {
   /** Only this one: a session of the same id is about to be made. */
@@ -21,8 +18,11 @@ export interface FinishOptions {
 }
 
 /** Finishes what killed deletes left. */
-export async function finishDeletes(parts: DeleteParts, { sessionId, signal }: FinishOptions = {}): Promise<void> {
-  for (const each of await parts.store.deletedSessions(sessionId)) await removeDeleted(each, parts, signal);
+export async function finishDeletes(
+  { config, store }: { readonly config: Places; readonly store: Store },
+  { sessionId, signal }: FinishOptions = {},
+): Promise<void> {
+  for (const each of await store.deletedSessions(sessionId)) await removeDeleted(each, config, signal);
 }
 
 // ---------------------------------------------------------------- rows
@@ -41,10 +41,9 @@ const FIRST_ROWS = 64;
 const MOST_ROWS = 4_096;
 
 /** Several hosts may do it at once: a deleted session never becomes anything else again. */
-export async function removeDeleted(sessionId: string, parts: DeleteParts, signal?: AbortSignal): Promise<void> {
-  await parts.preambleFiles?.remove(sessionId, signal);
-  await forgetInSearch(parts.db, sessionId);
-  const { db } = parts;
+export async function removeDeleted(sessionId: string, { database: db, preambleFiles }: Places, signal?: AbortSignal): Promise<void> {
+  await preambleFiles?.remove(sessionId, signal);
+  await forgetInSearch(db, sessionId);
   let rows = FIRST_ROWS;
   for (const { table, key } of TABLES) {
     for (let left = true; left;) {

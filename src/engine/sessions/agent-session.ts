@@ -9,7 +9,7 @@ import { learn, type ReportedState } from '../protocol/reported-state.ts';
 import { classOf } from '../protocol/updates.ts';
 import { createRedactor } from '../transcript/redact.ts';
 import { utf8Length } from '../transcript/text.ts';
-import type { SessionUpdate } from '../types.ts';
+import type { ContentBlock, SessionUpdate } from '../types.ts';
 import type { Config } from './config.ts';
 import type { CreateOptions } from './host.ts';
 import type { UpdateWithMeta } from './logged-updates.ts';
@@ -68,7 +68,7 @@ export class AgentSession {
   /** What the user last asked for. */
   wishes: Wishes;
   /** The preamble that the agent was given. */
-  preamble: string | null = null;
+  preamble: readonly ContentBlock[] | null = null;
   private intake: Intake = unnamed();
 
   constructor(context: SessionContext, reported: ReportedState, wishes: Wishes) {
@@ -185,7 +185,7 @@ export class AgentSession {
   isTitleOfPreamble(update: SessionUpdate): boolean {
     if (this.preamble === null || update.sessionUpdate !== 'session_info_update' || typeof update.title !== 'string') return false;
     const words = update.title.replace(/(…|\.\.\.)\s*$/, '').replace(/\s+/g, '');
-    return words.length >= MIN_TITLE_CHARS && this.preamble.replace(/\s+/g, '').includes(words);
+    return words.length >= MIN_TITLE_CHARS && JSON.stringify(this.preamble).replace(/\s+/g, '').includes(words);
   }
 
   /** State that says something which was not known `before`, and still holds. */

@@ -4,7 +4,7 @@ import { invalid, RehydrateError, sessionNotFound } from '../errors.ts';
 import { SqlError, type Statement } from '../ports.ts';
 import { beginning, WORDS_CHARS } from '../protocol/bounded.ts';
 import { readCapabilities } from '../protocol/versions.ts';
-import { finishDeletes, type DeleteParts } from '../records/delete.ts';
+import { finishDeletes } from '../records/delete.ts';
 import { copySession } from '../records/fork.ts';
 import { exportLines, importLines } from '../records/portable.ts';
 import { search } from '../records/search.ts';
@@ -41,14 +41,12 @@ export async function createHost(options: HostOptions): Promise<Host> {
   await migrate(database);
 
   const store = createStore(database);
-  const deletes: DeleteParts = { db: database, store, preambleFiles: config.preambleFiles };
   const subscriptions = createSubscriptions({ store, limits, progress: (sessionId) => progressOf(parts, sessionId) });
   const parts: HostParts = {
     config,
     store,
     subscriptions,
     agents: createAgents(config),
-    deletes,
     self: JSON.stringify(config.owner),
     later: (sessionId) => manager.later(sessionId),
   };
@@ -60,7 +58,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   /** Aborted when the host has been put to sleep. */
   const ended = new AbortController();
   // What cannot be removed now, the next host removes.
-  const leftDeletes = finishDeletes(deletes, { signal: ended.signal }).catch((error: unknown) => {
+  const leftDeletes = finishDeletes(parts, { signal: ended.signal }).catch((error: unknown) => {
     if (!RehydrateError.is(error) && !(error instanceof SqlError)) throw error;
   });
   let asleep: Promise<void> | null = null;
@@ -99,7 +97,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   }
 
   /** Removes what a delete or a copy that was cut off left under an id. */
-  const remove = (sessionId: string) => finishDeletes(deletes, { sessionId });
+  const remove = (sessionId: string) => finishDeletes(parts, { sessionId });
 
   const host: Host = {
     hostId: config.owner.hostId,

@@ -63,7 +63,7 @@ type LiveCalls = Pick<
 >;
 
 export function createManager(parts: HostParts) {
-  const { config, store, deletes } = parts;
+  const { config, store } = parts;
   const { limits } = config;
   const entries = new Map<string, Entry>();
   /** Set when the host goes to sleep: from then on nothing is opened, whenever it was asked for. */
@@ -271,7 +271,7 @@ export function createManager(parts: HostParts) {
       const sessionId = options.sessionId ?? config.newId();
       const { stored, answer } = await serially(sessionId, async ({ session }) => {
         if (session.state.kind !== 'asleep' || (await store.session(sessionId))) throw sessionExists(sessionId);
-        await finishDeletes(deletes, { sessionId });
+        await finishDeletes(parts, { sessionId });
         await makeRoom();
         return startSession(session, options);
       });
@@ -502,7 +502,7 @@ export function createManager(parts: HostParts) {
  * is hidden and the error says that some of it is still on the disk.
  */
 async function deleteRecord(parts: HostParts, sessionId: string): Promise<void> {
-  const { config, store, deletes, subscriptions } = parts;
+  const { config, store, subscriptions } = parts;
   const { fence, latestSeq } = await takeLease(parts, sessionId);
   const at = config.clock();
   try {
@@ -523,7 +523,7 @@ async function deleteRecord(parts: HostParts, sessionId: string): Promise<void> 
   // Its followers are done.
   subscriptions.end(sessionId);
   try {
-    await removeDeleted(sessionId, deletes);
+    await removeDeleted(sessionId, config);
   } catch (error) {
     const left = await store.deletedSessions(sessionId).catch(() => null);
     // It was written and the answer lost, or another host finished it.

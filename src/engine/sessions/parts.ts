@@ -1,4 +1,3 @@
-import type { DeleteParts } from '../records/delete.ts';
 import type { Store } from '../storage/store.ts';
 import type { Agents } from './agent-startup.ts';
 import type { Config } from './config.ts';
@@ -10,7 +9,6 @@ export interface HostParts {
   readonly store: Store;
   readonly subscriptions: Subscriptions;
   readonly agents: Agents;
-  readonly deletes: DeleteParts;
   /** This host as the owner of a lease, as JSON text. */
   readonly self: string;
   /** Nobody knows whether this host holds the lease: it is let go when the storage works. */

@@ -3,11 +3,11 @@ import type { Store } from '../storage/store.ts';
 import { buildPreamble, choosePreambleMode } from '../transcript/preamble.ts';
 import type { Secret } from '../transcript/redact.ts';
 import { renderTranscriptRecord, type TranscriptRecord } from '../transcript/render.ts';
-import type { PreambleMode, ResumeReport } from '../types.ts';
+import type { ContentBlock, PreambleMode, ResumeReport } from '../types.ts';
 import type { Config } from './config.ts';
-import type { GivenPreamble } from './session.ts';
 
-export interface MadePreamble extends GivenPreamble, NonNullable<ResumeReport['preamble']> {
+export interface MadePreamble extends NonNullable<ResumeReport['preamble']> {
+  readonly blocks: readonly ContentBlock[];
   /** Why the mode is not the one that was asked for. */
   readonly instead: string | null;
 }
@@ -54,7 +54,7 @@ export async function renderPreamble(
         : await config.preambleFiles?.write(sessionId, record.text, request.signal)
       : undefined;
   const blocks = buildPreamble(record.text, mode, path);
-  return { mode, instead, blocks, text: JSON.stringify(blocks), bytes: record.bytes, events: record.events, truncated: record.truncated };
+  return { mode, instead, blocks, bytes: record.bytes, events: record.events, truncated: record.truncated };
 }
 
 /** Stands in a preview for the path that the file will have. */

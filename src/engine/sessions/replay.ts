@@ -81,7 +81,7 @@ export function openReplay(
     matcher: createReplayMatcher({
       log: store.eventsBackwards(sessionId),
       fromSeq,
-      preamble: textsOf(began?.blocks ?? []),
+      preamble: textsOf(began?.preamble ?? []),
       redact,
       isAdopted,
       // A completed turn is a message of the user's and one of the agent's; counting them reads no event.

@@ -75,16 +75,10 @@ export type Basis =
       readonly kind: 'taken_up' | 'successor';
       readonly attempts: readonly ResumeAttempt[];
       /** What goes in front of its first prompt (I6); also for one that was taken up, when its replay showed that it lost its preamble. */
-      readonly preamble: GivenPreamble | null;
+      readonly preamble: readonly ContentBlock[] | null;
       /** The event with which it begins. */
       readonly beganSeq: number;
     };
-
-export interface GivenPreamble {
-  readonly blocks: readonly ContentBlock[];
-  /** All of its text, so that a replay of it is recognised. */
-  readonly text: string;
-}
 
 /** The data of a session that has an agent. */
 export interface Live {

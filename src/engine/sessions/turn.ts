@@ -230,7 +230,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       also: ({ lastSeq }) => [
         endTurn(turnId, end, lastSeq),
         ...(answered && basis.kind !== 'proven' && (basis.kind === 'successor' || basis.preamble)
-          ? adoptAgentSession(session.sessionId, live.agentSession.id, basis.beganSeq, basis.preamble?.text ?? null, config.clock())
+          ? adoptAgentSession(session.sessionId, live.agentSession.id, basis.beganSeq, basis.preamble, config.clock())
           : []),
       ],
     };
@@ -287,7 +287,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   };
 }
 
-const preambleOf = (basis: Basis): readonly ContentBlock[] => (basis.kind === 'proven' ? [] : (basis.preamble?.blocks ?? []));
+const preambleOf = (basis: Basis): readonly ContentBlock[] => (basis.kind === 'proven' ? [] : (basis.preamble ?? []));
 
 function failed(message: string, data: Readonly<Record<string, unknown>>): TurnEnded {
   return { state: 'failed', error: { code: 'agent_protocol_error', message, data } };

@@ -351,7 +351,7 @@ async function newSession(tier: 'transcript' | 'new', on: Circumstances): Promis
   const { agentSessionId: id, settings, rest } = await newAgentSession(agent, config, on.params, on.authMethod);
   named(id);
   const preamble = tier === 'transcript' ? await preambleOf(store, on) : null;
-  agentSession.preamble = preamble?.text ?? null;
+  agentSession.preamble = preamble?.blocks ?? null;
   const evidence = preamble
     ? `a successor; the record goes in front of its first prompt${preamble.instead ? `; ${preamble.instead}` : ''}`
     : `a new session${stored ? ': the record has nothing to tell' : ''}`;
@@ -555,7 +555,12 @@ function adviceFor(code: RehydrateError['code'], adopted: boolean): string {
 
 /** On what the session has its agent session, with the number of the event that reports it. */
 function basisOf({ isNew, report, preamble, beganSeq }: Opened, reportSeq: number): Basis {
-  return { kind: isNew ? 'successor' : 'taken_up', attempts: report.attempts, preamble, beganSeq: beganSeq ?? reportSeq };
+  return {
+    kind: isNew ? 'successor' : 'taken_up',
+    attempts: report.attempts,
+    preamble: preamble?.blocks ?? null,
+    beganSeq: beganSeq ?? reportSeq,
+  };
 }
 
 /** What is known of the agent and its session when it is opened. */

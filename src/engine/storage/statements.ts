@@ -1,6 +1,6 @@
 /** The statements the engine writes with. Times and ids are bound, so that a batch can be replayed. */
 import type { Row, SqlValue, Statement } from '../ports.ts';
-import type { SessionEvent } from '../types.ts';
+import type { ContentBlock, SessionEvent } from '../types.ts';
 
 /** An event before it has its number. */
 export type NewEvent = SessionEvent extends infer E ? (E extends SessionEvent ? Omit<E, 'seq'> : never) : never;
@@ -135,7 +135,7 @@ export function adoptAgentSession(
   sessionId: string,
   agentSessionId: string,
   beganSeq: number,
-  preamble: string | null,
+  preamble: readonly ContentBlock[] | null,
   now: number,
 ): Statement[] {
   return [
@@ -143,7 +143,7 @@ export function adoptAgentSession(
     {
       sql: `INSERT INTO acp_agent_sessions (session_id, agent_session_id, began_seq, preamble, at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (session_id, agent_session_id) DO UPDATE SET began_seq = excluded.began_seq, preamble = excluded.preamble, at = excluded.at`,
-      params: [sessionId, agentSessionId, beganSeq, preamble, now],
+      params: [sessionId, agentSessionId, beganSeq, preamble && JSON.stringify(preamble), now],
     },
   ];
 }

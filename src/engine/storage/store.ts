@@ -201,7 +201,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return rows.map((row) => String(row['session_id']));
     },
 
-    /** Where in the log an agent session began, and the preamble it was given, as stored and as blocks. */
+    /** Where in the log an agent session began, and the preamble it was given. */
     async agentSession(sessionId: string, agentSessionId: string) {
       const [row] = await query('SELECT began_seq, preamble FROM acp_agent_sessions WHERE session_id = ? AND agent_session_id = ?', [
         sessionId,
@@ -209,8 +209,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       ]);
       if (!row) return null;
       const where = () => `The row of agent session "${agentSessionId}" of session "${sessionId}" in acp_agent_sessions`;
-      const blocks = readJson<ContentBlock[]>(row, 'preamble', where, Array.isArray) ?? [];
-      return { beganSeq: Number(row['began_seq']), preamble: (row['preamble'] as string | null) ?? null, blocks };
+      return { beganSeq: Number(row['began_seq']), preamble: readJson<ContentBlock[]>(row, 'preamble', where, Array.isArray) };
     },
 
     /** Whether the log holds any message, of the user's or the agent's, before this event. */

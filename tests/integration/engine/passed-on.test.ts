@@ -203,7 +203,6 @@ describe('I10: sessions that are not there', () => {
       self: 'me',
       later: () => {},
       agents: createAgents(config),
-      deletes: { db: database, store, preambleFiles: undefined },
     });
     const calls: ((id: string) => Promise<unknown>)[] = [
       (id) => manager.calls.prompt(id, [{ type: 'text', text: 'hi' }], { idempotencyKey: id }),

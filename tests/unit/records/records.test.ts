@@ -87,7 +87,7 @@ VALUES (?, 'demo', '/project', '[]', '[{"name":"notes","command":"/bin/notes","a
 
 /** Removes what is hidden under an id, as a host does. */
 const remove = (db: SqlDatabase, sessionId: string) =>
-  finishDeletes({ db, store: createStore(db), preambleFiles: undefined }, { sessionId });
+  finishDeletes({ config: { database: db, preambleFiles: undefined }, store: createStore(db) }, { sessionId });
 
 interface Chunk {
   readonly content: { readonly text: string };

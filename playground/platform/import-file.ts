@@ -5,6 +5,7 @@
  */
 import type { Database, SqlJsStatic, SqlValue as Bound } from 'sql.js';
 import { DEFAULT_LIMITS } from '../../src/engine/limits.ts';
+import { isObject } from '../../src/engine/objects.ts';
 import type { SqlDatabase } from '../../src/engine/ports.ts';
 import { schemaMatches } from '../../src/engine/storage/schema-check.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
@@ -30,7 +31,6 @@ export class Refused extends Error {
   }
 }
 
-type Json = Readonly<Record<string, unknown>>;
 type Value = string | number | Uint8Array | null;
 type Values = Record<string, Value>;
 
@@ -190,7 +190,6 @@ const reading = (database: Database): Pick<SqlDatabase, 'query'> => ({
 /** An id, or a name: one line that is not endless. */
 // eslint-disable-next-line no-control-regex
 const isName = (value: unknown): boolean => typeof value === 'string' && /^[^\u0000-\u001f\u007f-\u009f]{1,512}$/.test(value);
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isText = (value: unknown): value is string => typeof value === 'string';
 const optional = (is: (value: unknown) => boolean) => (value: unknown) => value === undefined || value === null || is(value);
 const listOf = (is: (value: unknown) => boolean) => (value: unknown) => Array.isArray(value) && value.every(is);

@@ -6,7 +6,7 @@ import { computed, signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError, type ErrorCode, type Host, type ResumeReport, type SessionEvent } from '../../src/engine/index.ts';
 import { createPeer, type RpcError } from '../../src/engine/protocol/json-rpc.ts';
-import { fieldsOf, type Fields } from '../../src/engine/protocol/updates.ts';
+import { fieldsOf, type Fields } from '../../src/engine/objects.ts';
 import type { Page } from './page.ts';
 import { Conversation, EMPTY_VIEW, lastReply } from './session.ts';
 import type { Turns } from './turns.ts';

@@ -3,7 +3,8 @@
  * bounded: the panel is a window on the traffic, the session's own log is the record.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
-import { fieldsOf, textOf, type Fields } from '../../src/engine/protocol/updates.ts';
+import { fieldsOf, type Fields } from '../../src/engine/objects.ts';
+import { textOf } from '../../src/engine/protocol/updates.ts';
 import { readCapabilities } from '../../src/engine/protocol/versions.ts';
 import { count, label } from './words.ts';
 

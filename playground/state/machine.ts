@@ -11,7 +11,8 @@ import {
   type SessionEvent,
   type Tier,
 } from '../../src/engine/index.ts';
-import { fieldsOf, roleOf } from '../../src/engine/protocol/updates.ts';
+import { fieldsOf } from '../../src/engine/objects.ts';
+import { roleOf } from '../../src/engine/protocol/updates.ts';
 import { readCapabilities } from '../../src/engine/protocol/versions.ts';
 import type { Direction } from './frames.ts';
 import { errorWords } from './words.ts';

@@ -18,7 +18,8 @@ import {
   type ViewMessage,
   type ViewToolCall,
 } from '../../src/engine/index.ts';
-import { classOf, fieldsOf, isOpenCall, noticeText, planEntries, toolOutput, type Role } from '../../src/engine/protocol/updates.ts';
+import { fieldsOf } from '../../src/engine/objects.ts';
+import { classOf, isOpenCall, noticeText, planEntries, toolOutput, type Role } from '../../src/engine/protocol/updates.ts';
 import { logPages } from '../../src/engine/storage/log-pages.ts';
 import { TOLD_MACHINE, toldMachine, type Machine } from './machine.ts';
 import { createPace, drawn } from './pace.ts';

@@ -7,7 +7,7 @@ import { findInLine, parseMessage, readLines } from '../adapters/stdio/lines.ts'
 import { RehydrateError } from '../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../engine/limits.ts';
 import { within } from '../engine/waiting.ts';
-import { fieldsOf } from '../engine/protocol/updates.ts';
+import { fieldsOf } from '../engine/objects.ts';
 import { ANSWERS_MS, tooLarge } from './stdio-messages.ts';
 
 type ServerAddress = ReturnType<typeof agentAddress>;

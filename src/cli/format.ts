@@ -1,16 +1,7 @@
 /** Events and reports in words, for people. Pure. What an agent sent is shown whatever it is; nothing here throws. */
 import { describeExit } from '../engine/ports.ts';
-import {
-  blocksOf,
-  classOf,
-  contentKind,
-  fieldsOf,
-  noticeText,
-  readToolCall,
-  roleOf,
-  stringOf,
-  textOf,
-} from '../engine/protocol/updates.ts';
+import { fieldsOf, stringOf } from '../engine/objects.ts';
+import { blocksOf, classOf, contentKind, noticeText, readToolCall, roleOf, textOf } from '../engine/protocol/updates.ts';
 import { isoTime } from '../engine/safe-text.ts';
 import type { ResumeReport, SessionEvent } from '../engine/types.ts';
 

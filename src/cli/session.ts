@@ -6,7 +6,7 @@ import type { Output } from './output.ts';
 import { type Call, many, one } from './parse.ts';
 import { RehydrateError } from '../engine/errors.ts';
 import type { Host } from '../engine/index.ts';
-import { fieldsOf, stringOf } from '../engine/protocol/updates.ts';
+import { fieldsOf, stringOf } from '../engine/objects.ts';
 import type { McpServer, SessionInfo } from '../engine/types.ts';
 
 export type SessionOptions = ReturnType<typeof sessionOptions>;

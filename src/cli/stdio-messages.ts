@@ -7,7 +7,7 @@ import { corker, messageLine, parseMessage, readLines } from '../adapters/stdio/
 import { RehydrateError } from '../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../engine/limits.ts';
 import type { MessageStream } from '../engine/ports.ts';
-import { fieldsOf } from '../engine/protocol/updates.ts';
+import { fieldsOf } from '../engine/objects.ts';
 
 /** How long a client that has said all is answered still: an agent that is asked to stop has its grace. */
 export const ANSWERS_MS = DEFAULT_LIMITS.cancelGraceMs + 5_000;

@@ -1,6 +1,7 @@
 /** Options by their names: an unknown one is refused wherever it stands, so that one that is misspelt is not silently ignored. */
 import { didYouMean } from './did-you-mean.ts';
 import { invalid } from './errors.ts';
+import { isObject } from './objects.ts';
 
 /**
  * Refuses unknown options. `whose` is what the caller knows them by: a function, or an option that holds them. `needed` are those that it
@@ -30,9 +31,6 @@ export function refusePromise(name: string, value: unknown): void {
 
 /** Whether an environment can have a variable of this name. */
 export const isVariable = (name: string): boolean => /^[^=\0]+$/.test(name);
-
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A value as its author wrote it, a text in quotes; a long one is cut, and one that is not JSON is shown by its type. */
 export function shown(value: unknown): string {

@@ -3,12 +3,12 @@
  * runs. Pure and incremental: give the view back with the events that came since, and what did not change stays the same object.
  */
 import type { AvailableCommand, SessionConfigOption } from '@agentclientprotocol/sdk';
+import { fieldsOf } from './objects.ts';
 import {
   blocksOf,
   classOf,
   continuesMessage,
   cutOffBy,
-  fieldsOf,
   isSameCall,
   mergeToolCalls,
   pieceOf,

@@ -1,7 +1,7 @@
 /** One client at one session: what is stored goes to the client as it is stored (I2), and what the agent asks is asked of it. */
 import { randomId } from '../engine/random-id.ts';
 import { type Host, type PermissionRequested, RehydrateError, type SessionEvent, type SessionUpdate } from '../engine/index.ts';
-import { fieldsOf } from '../engine/protocol/updates.ts';
+import { fieldsOf } from '../engine/objects.ts';
 import type { Connection } from './connection.ts';
 import { failureOf, toRpcError } from './errors.ts';
 import { lossNotice, noticeToolCall, noticeUpdate, turnNotice, type Notice } from './notice.ts';

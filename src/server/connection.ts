@@ -5,7 +5,7 @@
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { bounded } from '../engine/protocol/bounded.ts';
-import { objectOf } from '../engine/protocol/reported-state.ts';
+import { objectOf } from '../engine/objects.ts';
 import { createWire } from '../engine/protocol/v2-agent-side.ts';
 import { type MessageStream, RehydrateError } from '../engine/index.ts';
 import { RPC } from '../engine/protocol/agent-protocol.ts';

@@ -4,17 +4,8 @@
  * its turn's id after it, in a replay as when it happened. All others stay the agent's.
  */
 import type { PermissionRequested, SessionEvent, SessionUpdate } from '../engine/index.ts';
-import {
-  classOf,
-  cutOffBy,
-  fieldsOf,
-  isOpenCall,
-  isSameCall,
-  messageIdOf,
-  readToolCall,
-  stringOf,
-  type KnownCall,
-} from '../engine/protocol/updates.ts';
+import { fieldsOf, stringOf } from '../engine/objects.ts';
+import { classOf, cutOffBy, isOpenCall, isSameCall, messageIdOf, readToolCall, type KnownCall } from '../engine/protocol/updates.ts';
 
 /** An id's use, by the message or the tool call that has it now. */
 interface Use extends KnownCall {

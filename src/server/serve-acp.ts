@@ -17,7 +17,7 @@ import { checkOptions } from '../engine/check-options.ts';
 import { RPC, STOP_REASONS } from '../engine/protocol/agent-protocol.ts';
 import { within } from '../engine/waiting.ts';
 import type { RpcError } from '../engine/protocol/json-rpc.ts';
-import { objectOf } from '../engine/protocol/reported-state.ts';
+import { objectOf } from '../engine/objects.ts';
 import { capabilitiesV1 } from '../engine/protocol/v2-agent-side.ts';
 import { isoTime } from '../engine/safe-text.ts';
 import { logPages } from '../engine/storage/log-pages.ts';

@@ -11,7 +11,8 @@ import {
 import { type Connection, openConnection, type Outcome, type Patience } from '../../engine/protocol/connection.ts';
 import { within } from '../../engine/waiting.ts';
 import type { IncomingRequest, RpcError, RpcResponse } from '../../engine/protocol/json-rpc.ts';
-import { fieldsOf, isConversation } from '../../engine/protocol/updates.ts';
+import { fieldsOf } from '../../engine/objects.ts';
+import { isConversation } from '../../engine/protocol/updates.ts';
 import { introduce, type Unusable } from '../../engine/protocol/versions.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { type AgentExit, type AgentLauncher, describeExit } from '../../engine/ports.ts';

@@ -1,7 +1,7 @@
 /** The first process: it makes the sessions, is told something in each, and is killed. */
 import type { ContentBlock, SessionEvent } from '../../engine/types.ts';
 import type { NewAgentSession } from '../../engine/protocol/agent-protocol.ts';
-import { fieldsOf } from '../../engine/protocol/updates.ts';
+import { fieldsOf } from '../../engine/objects.ts';
 import { buildPreamble } from '../../engine/transcript/preamble.ts';
 import { renderTranscript } from '../../engine/transcript/render.ts';
 import { count, oneLine } from '../format.ts';

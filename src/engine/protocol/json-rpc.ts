@@ -7,6 +7,7 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
 import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS, type Limits } from '../limits.ts';
+import { isObject } from '../objects.ts';
 import type { MessageStream } from '../ports.ts';
 import { inStrings, redactTokens } from '../transcript/token-shapes.ts';
 import { beginning, bounded, errorData, NOTE_CHARS, WORDS_CHARS } from './bounded.ts';
@@ -216,10 +217,6 @@ function asText(message: AnyMessage, messageBytes = Infinity): { readonly text: 
 function keyOf(id: unknown): number | null {
   if (typeof id === 'string' && /^\d{1,15}$/.test(id)) return Number(id);
   return typeof id === 'number' ? id : null;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**

@@ -4,6 +4,7 @@
  * way of the session for ever. The log has all of it as it was sent.
  */
 import type { AvailableCommand, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
+import { objectOf, type Fields } from '../objects.ts';
 import { beginning, WORDS_CHARS } from './bounded.ts';
 
 export interface ReportedState {
@@ -33,8 +34,6 @@ interface Reading {
   readonly says: Partial<ReportedState> | null;
   readonly isUnreadable: boolean;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 type Reader = (fields: Fields, known: ReportedState) => Reading;
 
@@ -83,10 +82,6 @@ export const readState = (update: Fields, known = NOTHING_REPORTED): Partial<Rep
 
 /** Whether a state update holds entries that cannot be used, so that the reported state cannot tell whether it says anything new. */
 export const isUnreadable = (update: Fields): boolean => read(NOTHING_REPORTED, update).isUnreadable;
-
-export function objectOf(value: unknown): Readonly<Record<string, unknown>> | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null;
-}
 
 /** The entries of a list that are objects with a text under `key`. */
 export function withText(list: unknown, key: string): Readonly<Record<string, unknown>>[] {

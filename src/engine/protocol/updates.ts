@@ -5,18 +5,9 @@
  * An update is stored as the agent sent it, whatever its type promises. So nothing here throws: a field that is not what
  * its name says counts as missing.
  */
+import { fieldsOf, stringOf, type Fields } from '../objects.ts';
 import { sizeWords, utf8Length } from '../transcript/text.ts';
 import type { SessionEvent, SessionUpdate } from '../types.ts';
-
-export type Fields = Readonly<Record<string, unknown>>;
-
-export function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
-}
-
-export function stringOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
 
 // ---------------------------------------------------------------- classes
 

@@ -16,7 +16,8 @@ import type {
 import { errorData } from './bounded.ts';
 import type { Connection, Outcome } from './connection.ts';
 import type { RpcResponse } from './json-rpc.ts';
-import { objectOf, readConfigOptions, readModes, withText } from './reported-state.ts';
+import { objectOf } from '../objects.ts';
+import { readConfigOptions, readModes, withText } from './reported-state.ts';
 
 /** `{}` means supported; `true` is taken as the same, `false` and null as not. */
 export const supported = (value: unknown): boolean => value === true || objectOf(value) !== null;

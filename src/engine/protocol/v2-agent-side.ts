@@ -7,9 +7,9 @@ import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { MessageStream } from '../ports.ts';
 import { randomId } from '../random-id.ts';
 import { RPC } from './agent-protocol.ts';
-import { modesAmong, objectOf, readConfigOptions, withText } from './reported-state.ts';
-import { chunksOf, fieldsOf, mergeToolCalls, readToolCall, stringOf, toolOutput } from './updates.ts';
-import type { Fields, ToolCallReport } from './updates.ts';
+import { fieldsOf, objectOf, stringOf, type Fields } from '../objects.ts';
+import { modesAmong, readConfigOptions, withText } from './reported-state.ts';
+import { chunksOf, mergeToolCalls, readToolCall, toolOutput, type ToolCallReport } from './updates.ts';
 
 export interface BothVersions {
   /** What the side that speaks v1 reads and writes. */

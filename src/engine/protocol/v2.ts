@@ -9,11 +9,10 @@ import type { AgentCapabilities, AgentFacts, AgentNotification, AgentProtocol, A
 import { errorData } from './bounded.ts';
 import type { Connection } from './connection.ts';
 import { toRpcError, type RpcError } from './json-rpc.ts';
-import { modesAmong, objectOf, readCommands, readConfigOptions, withText } from './reported-state.ts';
+import { objectOf, type Fields } from '../objects.ts';
+import { modesAmong, readCommands, readConfigOptions, withText } from './reported-state.ts';
 import { isConversation, roleOf } from './updates.ts';
 import { readNotification, readTurn, speak, supported } from './v1.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 export function readCapabilitiesV2(capabilities: Fields): AgentCapabilities {
   const session = objectOf(capabilities['session']) ?? {};

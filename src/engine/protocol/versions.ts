@@ -3,7 +3,7 @@ import { RPC, type AgentCapabilities, type AgentFacts, type AgentProtocol } from
 import type { ProtocolChoice } from '../types.ts';
 import { beginning, NOTE_CHARS } from './bounded.ts';
 import type { Connection, Failure, Patience } from './connection.ts';
-import { objectOf } from './reported-state.ts';
+import { objectOf } from '../objects.ts';
 import { readCapabilitiesV1, readFactsV1, speakV1 } from './v1.ts';
 import { clientCapabilitiesV2, readCapabilitiesV2, readFactsV2, speakV2 } from './v2.ts';
 

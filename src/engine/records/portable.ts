@@ -5,6 +5,7 @@
  */
 import { invalid, sessionNotFound, type RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
+import type { Fields } from '../objects.ts';
 import { isDeeper } from '../protocol/bounded.ts';
 import { isBeside } from '../protocol/updates.ts';
 import type { Row, SqlDatabase, SqlValue, Statement } from '../ports.ts';
@@ -80,8 +81,6 @@ const LINES = {
     page: 16,
   },
 } as const satisfies Record<string, { table: string; key: string; columns: ColumnKinds; page: number }>;
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const isJson = (kind: string): boolean => /^(object|list|json)/.test(kind);
 
@@ -259,7 +258,7 @@ async function fill(reader: Numbered, sessionId: string, before: number, { db, s
     lines = line;
     if (ended) throw wrong(line, 'there is more after the last line');
     if ('end' in value) {
-      const end = objectOf(value['end'], line);
+      const end = requireObject(value['end'], line);
       if (end['lines'] !== rows || end['events'] !== events)
         throw wrong(
           line,
@@ -271,7 +270,7 @@ async function fill(reader: Numbered, sessionId: string, before: number, { db, s
     const name = (['turn', 'event', 'file'] as const).find((each) => each in value);
     if (!name) throw wrong(line, 'it is not a turn, an event or a file of a session');
     rows += 1;
-    const fields = objectOf(value[name], line);
+    const fields = requireObject(value[name], line);
     const columns = toColumns(fields, LINES[name].columns, line, before);
     if (name === 'turn') {
       const [taken] = await db.query('SELECT 1 FROM acp_turns WHERE turn_id = ?', [columns['turn_id']!]);
@@ -322,7 +321,7 @@ function readHeader(value: Fields, wanted: string | undefined): { sessionId: str
       1,
       `it has version ${JSON.stringify(value['version'])}, and this release reads version ${EXPORT_VERSION}. Update acp-rehydrate`,
     );
-  const session = objectOf(value['session'], 1);
+  const session = requireObject(value['session'], 1);
   const { session_id: from, ...columns } = toColumns(session, { session_id: 'text', ...SESSION }, 1);
   // What could not be read again later is refused, and no value of a secret is written, whatever the file holds.
   const servers = session['mcp_servers'] as SessionInfo['mcpServers'];
@@ -359,7 +358,7 @@ async function* numbered(lines: AsyncIterable<string> | Iterable<string>): Numbe
       throw wrong(line, 'it is not JSON, so the file is torn or not an export');
     }
     if (isDeeper(value, FIXED_LIMITS.nestedLevels)) throw wrong(line, `it nests deeper than ${FIXED_LIMITS.nestedLevels} levels`);
-    yield { value: objectOf(value, line), line, size: text.length };
+    yield { value: requireObject(value, line), line, size: text.length };
   }
 }
 
@@ -367,7 +366,7 @@ function wrong(line: number, why: string): RehydrateError {
   return invalid(`Line ${line} cannot be imported: ${why}. Nothing was written.`, { line });
 }
 
-function objectOf(value: unknown, line: number): Fields {
+function requireObject(value: unknown, line: number): Fields {
   if (isKind(value, 'object')) return value as Fields;
   throw wrong(line, 'an object is missing, and something else is in its place');
 }

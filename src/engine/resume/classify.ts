@@ -7,7 +7,7 @@
  * read. An opaque error taken for an unknown session abandons a conversation that was still there. So the patterns are
  * few and narrow, and anything in the error that names another cause takes their verdict back.
  */
-import { fieldsOf, stringOf } from '../protocol/updates.ts';
+import { fieldsOf, stringOf } from '../objects.ts';
 
 export interface ResumeFailureContext {
   readonly method: 'session/resume' | 'session/load' | 'session/prompt' | 'session/new';

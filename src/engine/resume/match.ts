@@ -6,7 +6,8 @@
  * agent's rendering of ours, and are only counted.
  */
 import { FIXED_LIMITS } from '../limits.ts';
-import { classOf, fieldsOf, roleOf } from '../protocol/updates.ts';
+import { fieldsOf } from '../objects.ts';
+import { classOf, roleOf } from '../protocol/updates.ts';
 import type { NewestFirst } from '../transcript/render.ts';
 import type { SessionUpdate } from '../types.ts';
 import { verifyReplay } from './decide.ts';

@@ -2,7 +2,8 @@
  * What each call of a host takes, as one table: arguments are checked once, at the host's door, and from there on they are what their
  * types say.
  */
-import { checkOptions, isObject, isVariable, refusePromise, shown } from '../check-options.ts';
+import { isObject } from '../objects.ts';
+import { checkOptions, isVariable, refusePromise, shown } from '../check-options.ts';
 import { invalid, RehydrateError } from '../errors.ts';
 import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS, type Limits } from '../limits.ts';

@@ -3,7 +3,7 @@
  * becomes a `RehydrateError` that names it. One that is waited for is given up when its caller gives up, when the host goes to sleep, and
  * after `callbackMs`; `permission` when its request is no longer open.
  */
-import { isObject } from '../check-options.ts';
+import { isObject } from '../objects.ts';
 import { RehydrateError, type ErrorCode } from '../errors.ts';
 import type { ClientServices, LeaseOwner, OwnerAlive, PreambleFiles, SecretRef, Secrets } from '../ports.ts';
 import type { PermissionRequested } from '../types.ts';

@@ -5,14 +5,13 @@
 import type { PermissionOption, ToolCallUpdate } from '@agentclientprotocol/sdk';
 import { invalid } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import type { Fields } from '../objects.ts';
 import { RPC } from '../protocol/agent-protocol.ts';
 import type { RpcId, RpcResponse } from '../protocol/json-rpc.ts';
 import { endOfQuestion, type NewEvent, type QuestionKind } from '../storage/statements.ts';
 import type { SessionWriter } from '../storage/writer.ts';
 import type { ElicitationRequested, ElicitationResolved, PermissionRequested, PermissionResolved } from '../types.ts';
 import type { Config } from './config.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 interface Open {
   readonly rpcId: RpcId;

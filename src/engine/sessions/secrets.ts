@@ -25,7 +25,7 @@ export interface ValueField {
   readonly pairs: readonly Pair[];
 }
 
-export function fieldsOf(server: McpServer): ValueField[] {
+export function valueFieldsOf(server: McpServer): ValueField[] {
   return FIELDS.flatMap(([field, kind]) => {
     const pairs = (server as Partial<Record<'env' | 'headers', unknown>>)[field];
     if (pairs === undefined || pairs === null) return [];
@@ -40,7 +40,7 @@ export function fieldsOf(server: McpServer): ValueField[] {
 export function checkServers(servers: readonly McpServer[]): void {
   const named = Array.isArray(servers) && servers.every((server) => typeof (server as Partial<McpServer> | null)?.name === 'string');
   if (!named) throw invalid('mcpServers must be a list of MCP servers in ACP’s form, each with a name.');
-  servers.forEach(fieldsOf);
+  servers.forEach(valueFieldsOf);
 }
 
 /** The servers as stored: of a value only the name stays, without anything beside it. */
@@ -49,7 +49,7 @@ export function withoutValues(servers: readonly McpServer[]): McpServer[] {
     (server) =>
       ({
         ...server,
-        ...Object.fromEntries(fieldsOf(server).map(({ field, pairs }) => [field, pairs.map(({ name }) => ({ name, value: '' }))])),
+        ...Object.fromEntries(valueFieldsOf(server).map(({ field, pairs }) => [field, pairs.map(({ name }) => ({ name, value: '' }))])),
       }) as McpServer,
   );
 }
@@ -60,7 +60,7 @@ export function secretValues(env: Readonly<Record<string, string>>, mcpServers: 
     mcpServers,
     known: [
       ...Object.entries(env).map(([name, value]) => ({ name, value })),
-      ...mcpServers.flatMap((server) => fieldsOf(server).flatMap(({ pairs }) => pairs.map(({ name, value }) => ({ name, value })))),
+      ...mcpServers.flatMap((server) => valueFieldsOf(server).flatMap(({ pairs }) => pairs.map(({ name, value }) => ({ name, value })))),
     ],
   };
 }
@@ -117,7 +117,7 @@ async function resolveAll(
       continue;
     }
     const filled: Partial<Record<'env' | 'headers', Pair[]>> = {};
-    for (const { kind, field, pairs } of fieldsOf(server)) {
+    for (const { kind, field, pairs } of valueFieldsOf(server)) {
       const values: Pair[] = (filled[field] = []);
       for (const { name } of pairs)
         values.push({ name, value: await resolve({ sessionId, kind, server: server.name, place: placeOf(server), name }) });

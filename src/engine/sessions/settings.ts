@@ -4,6 +4,7 @@
  */
 import type { SessionConfigOption } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
+import { fieldsOf, isObject } from '../objects.ts';
 import type { AnsweredSettings, Setting } from '../protocol/agent-protocol.ts';
 import { describeError, type Failure, type Outcome } from '../protocol/connection.ts';
 import { inMode, valuesOf, type ReportedState } from '../protocol/reported-state.ts';
@@ -22,12 +23,9 @@ export const NO_WISHES: Wishes = { mode: null, options: {} };
  * The wishes of a stored session. A record that is older than wishes knows only what was in force: that is then taken for the wishes.
  */
 export function wishesOf(info: Pick<SessionInfo, 'modes' | 'configOptions'>, stored: unknown): Wishes {
-  if (typeof stored === 'object' && stored !== null) {
-    const { mode, options } = stored as { mode?: unknown; options?: unknown };
-    return {
-      mode: typeof mode === 'string' ? mode : null,
-      options: typeof options === 'object' && options !== null ? usable(Object.entries(options)) : {},
-    };
+  if (isObject(stored)) {
+    const { mode, options } = stored;
+    return { mode: typeof mode === 'string' ? mode : null, options: usable(Object.entries(fieldsOf(options))) };
   }
   return {
     mode: info.modes?.currentModeId ?? null,

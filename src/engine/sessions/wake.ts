@@ -3,6 +3,7 @@
  * the report, and all of it into the log. And resuming it once more, when the agent turns out not to have it.
  */
 import { RehydrateError, sessionNotFound } from '../errors.ts';
+import { fieldsOf } from '../objects.ts';
 import type { AnsweredSettings, NewAgentSession, SessionParams } from '../protocol/agent-protocol.ts';
 import { describeError, failureError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';
@@ -224,7 +225,7 @@ async function circumstancesOf(request: OpenRequest, agent: Agent): Promise<Circ
     ...{ ...request, config, agent, store, hasHistory },
     params: { cwd, mcpServers: secrets.mcpServers, additionalDirectories, extra },
     authMethod: agents.authMethod(name),
-    adopted: !hasHistory && (stored?.origin as { readonly kind?: unknown } | null)?.kind === 'adopt',
+    adopted: !hasHistory && fieldsOf(stored?.origin)['kind'] === 'adopt',
     own: id === null ? null : { id, kept: await store.agentSession(sessionId, id) },
   };
 }
@@ -398,7 +399,7 @@ async function forkSession(on: Circumstances): Promise<StepResult | null> {
 
 /** The agent's own session that a fork was made of, if both are still as they were then. */
 async function forkSource(store: Store, sessionId: string, origin: unknown): Promise<string | null> {
-  const { kind, sessionId: from, agentSessionId, after } = (origin ?? {}) as Partial<Record<string, unknown>>;
+  const { kind, sessionId: from, agentSessionId, after } = fieldsOf(origin);
   if (kind !== 'fork' || typeof from !== 'string' || typeof agentSessionId !== 'string' || typeof after !== 'number') return null;
   const [source, fork] = [await store.session(from), await store.session(sessionId)];
   if (!source || !fork || source.info.agentSessionId !== agentSessionId) return null;

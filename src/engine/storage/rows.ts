@@ -1,5 +1,6 @@
 /** Rows to shapes and back. JSON columns are parsed here and nowhere else. */
 import { RehydrateError } from '../errors.ts';
+import { isObject } from '../objects.ts';
 import { readCommands, readConfigOptions, readModes } from '../protocol/reported-state.ts';
 import type { LeaseOwner, Row, SqlValue } from '../ports.ts';
 import type {
@@ -52,7 +53,6 @@ export function readJson<T>(row: Row, column: string, where: () => string, isSha
   return value as T;
 }
 
-const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isStrings = (value: unknown): boolean => Array.isArray(value) && value.every((each) => typeof each === 'string');
 const isServers = (value: unknown): boolean =>
   Array.isArray(value) &&
@@ -114,7 +114,7 @@ export function toOwner(stored: string | null): LeaseOwner | null {
   if (stored === null) return null;
   try {
     const owner: unknown = JSON.parse(stored);
-    return isObject(owner) ? (owner as LeaseOwner) : null;
+    return isObject(owner) ? (owner as unknown as LeaseOwner) : null;
   } catch {
     return null;
   }

@@ -3,13 +3,13 @@
  * call or one note; what agents send for machines (usage, modes, commands) and thoughts are left out.
  */
 import type { SessionEvent, TurnEnded } from '../types.ts';
+import { fieldsOf, stringOf } from '../objects.ts';
 import {
   blocksOf,
   classOf,
   contentKind,
   continuesMessage,
   cutOffBy,
-  fieldsOf,
   isSameCall,
   mergeToolCalls,
   type MessagePiece,
@@ -18,7 +18,6 @@ import {
   readToolCall,
   replacesMessage,
   roleOf,
-  stringOf,
   textOf,
   type ToolCallReport,
   toolOutput,

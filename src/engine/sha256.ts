@@ -2,6 +2,7 @@
  * SHA-256 (FIPS 180-4). `crypto.subtle` is only there on https and localhost, and a page may be served otherwise; where it
  * is, it is faster.
  */
+import { delay } from './waiting.ts';
 export async function sha256Hex(text: string): Promise<string> {
   const bytes = new TextEncoder().encode(text);
   const { subtle } = crypto as { subtle?: SubtleCrypto };
@@ -19,7 +20,7 @@ export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
   const words = new Uint32Array(64);
   const whole = bytes.length - (bytes.length % BLOCK);
   for (let at = 0; at < whole; at += BLOCK) {
-    if (at > 0 && at % SLICE === 0) await new Promise((resolve) => setTimeout(resolve));
+    if (at > 0 && at % SLICE === 0) await delay(0);
     mix(state, words, new DataView(bytes.buffer, bytes.byteOffset + at, BLOCK));
   }
   // The rest, a one bit, zeros, and the length in bits.

@@ -1,5 +1,19 @@
 /** Waiting, with an end to it. */
 
+/** Resolves after a while, or when the signal comes first. */
+export function delay(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const over = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', over);
+      resolve();
+    };
+    const timer = setTimeout(over, ms);
+    if (signal?.aborted) over();
+    else signal?.addEventListener('abort', over);
+  });
+}
+
 /** The value, or undefined if it does not come in time. */
 export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -2,6 +2,7 @@
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { checkOptions } from '../engine/check-options.ts';
 import { RehydrateError } from '../engine/errors.ts';
+import { delay } from '../engine/waiting.ts';
 import { ensure, same } from './assertions.ts';
 import { type AgentExit, type AgentLauncher, type AgentProcess, isCleanExit } from '../engine/ports.ts';
 
@@ -86,7 +87,7 @@ export function agentLauncherContract(contract: LauncherContract): void {
     test('loses nothing while nobody reads', async (launch) => {
       const { stream } = await launch('flood');
       await stream.writable.getWriter().write({ jsonrpc: '2.0', id: 1, method: 'flood', params: { count: 20_000, size: 200 } });
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await delay(100);
       const read: AnyMessage[] = [];
       for await (const message of stream.readable) {
         read.push(message);

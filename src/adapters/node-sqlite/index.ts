@@ -3,6 +3,7 @@ import path from 'node:path';
 import { checkOptions, shown } from '../../engine/check-options.ts';
 import { invalid } from '../../engine/errors.ts';
 import { SqlError, type SqlDatabase } from '../../engine/ports.ts';
+import { delay } from '../../engine/waiting.ts';
 import { withLimits } from '../../engine/with-limits.ts';
 import { processOwners } from '../node-host/owners.ts';
 import { Connection } from './connection.ts';
@@ -78,7 +79,7 @@ export async function openNodeSqlite(file: string, options: NodeSqliteOptions = 
       } catch (error) {
         const failure = toSqlError(error, name);
         if (failure.kind !== 'busy' || performance.now() >= deadline) throw failure;
-        await new Promise((resolve) => setTimeout(resolve, pause));
+        await delay(pause);
       }
     }
   }

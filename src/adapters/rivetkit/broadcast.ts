@@ -1,5 +1,6 @@
 /** What an actor tells those who follow its sessions: that there is more to read. */
 import type { Host } from '../../engine/index.ts';
+import { delay } from '../../engine/waiting.ts';
 
 /** The broadcast that says how far a session's record goes: `{ sessionId, latestSeq }`. */
 export const EVENTS = 'rehydrate.events';
@@ -44,7 +45,6 @@ export async function broadcastEvents(
       if (signal.aborted || (error as { code?: unknown }).code === 'session_not_found') return;
       to.log?.error({ msg: 'events could not be broadcast, and are tried again', sessionId, error: String(error) });
     }
-    const over = AbortSignal.any([signal, AbortSignal.timeout(wait)]);
-    await new Promise((resolve) => over.addEventListener('abort', resolve, { once: true }));
+    await delay(wait, signal);
   }
 }

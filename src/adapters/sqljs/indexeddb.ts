@@ -1,4 +1,5 @@
 import { SqlError } from '../../engine/ports.ts';
+import { within } from '../../engine/waiting.ts';
 import { corrupt, toStorageError } from './errors.ts';
 import { randomId } from '../../engine/random-id.ts';
 import { type Answer, EMPTY, type JournalRecord, type JournalStore, type Snapshot, readRecords } from './journal.ts';
@@ -219,18 +220,10 @@ const keysOf = (id: string): IDBKeyRange => IDBKeyRange.bound([id], [id, []]);
 
 /** A broken profile can leave an opening without any event; a late success is closed again. */
 async function inTime(opening: IDBOpenDBRequest): Promise<IDBDatabase> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      opening.addEventListener('success', () => opening.result.close());
-      reject(new DOMException(`it did not open within ${OPEN_MS} ms`, 'TimeoutError'));
-    }, OPEN_MS);
-  });
-  try {
-    return await Promise.race([result(opening), late]);
-  } finally {
-    clearTimeout(timer);
-  }
+  const database = await within(result(opening), OPEN_MS);
+  if (database) return database;
+  opening.addEventListener('success', () => opening.result.close());
+  throw new DOMException(`it did not open within ${OPEN_MS} ms`, 'TimeoutError');
 }
 
 function result<T>(request: IDBRequest<T>): Promise<T> {

@@ -2,6 +2,7 @@
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { MessageStream } from '../../engine/ports.ts';
+import { delay } from '../../engine/waiting.ts';
 import { messageText, parseText } from '../json-rpc.ts';
 import { messageQueue } from '../message-queue.ts';
 import type { WebSocketLimits } from './limits.ts';
@@ -60,8 +61,7 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
       if (exceeds(limits.messageBytes, text)) throw tooMuch('messageBytes');
       socket.send(text);
       // A WebSocket has no event for room in its buffer, so it is looked at.
-      while (socket.bufferedAmount > limits.bufferedBytes && socket.readyState === 1)
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      while (socket.bufferedAmount > limits.bufferedBytes && socket.readyState === 1) await delay(POLL_MS);
     },
   });
   return { stream: { readable: said.readable, writable }, closed: () => said.end() };

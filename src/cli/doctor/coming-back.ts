@@ -1,6 +1,6 @@
 /** Coming back: what was said in the first process is asked of later ones, which take its sessions up. */
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
-import { within } from '../../engine/waiting.ts';
+import { delay } from '../../engine/waiting.ts';
 import { isConversation } from '../../engine/protocol/updates.ts';
 import { SILENCES_AT_FIRST } from '../../engine/sessions/replay.ts';
 import { count, quote } from '../format.ts';
@@ -73,7 +73,7 @@ const notStarted = (failure: string): ComingBack => ({ outcome: 'crash', forgott
 /** Until the next unit of the clock has begun. */
 async function nextMinute({ signal, options: { clockMs = 60_000 } }: Examination): Promise<void> {
   const ms = clockMs === 0 ? 0 : clockMs - (Date.now() % clockMs) + 50;
-  await within(new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })), ms);
+  await delay(ms, signal);
 }
 
 /** Another session that was told a word by a process that is killed then, after all that was done in the first; null where that cannot be had. */

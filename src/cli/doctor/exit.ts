@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { exitOf, type RunningProcess } from '../../adapters/stdio/agent-process.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
 import type { ProcessEntry } from '../../adapters/stdio/process-table.ts';
-import { within } from '../../engine/waiting.ts';
+import { delay, within } from '../../engine/waiting.ts';
 import { count, seconds } from '../format.ts';
 import { endWords, type RunningAgent, startAgent } from './agent.ts';
 import type { Examination } from './examination.ts';
@@ -65,7 +65,7 @@ async function judgeExit(x: Examination, running: RunningProcess, asked: string,
   if (isWindows) return { ...clean, 'no-orphans': skip('Not examined on Windows.') };
   let orphans = await tree.survivors();
   for (const deadline = performance.now() + FOLLOW_MS; orphans.length > 0 && performance.now() < deadline; orphans = await tree.survivors())
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await delay(50);
   const none = pass(`Nothing was left of ${early === undefined ? `its ${count(before, 'process')}` : 'it'}.${untried}`);
   const some = fail(`It left ${count(orphans.length, 'process')} behind: ${orphans.map(nameOf).join(', ')}.`);
   return { ...clean, 'no-orphans': orphans.length === 0 ? none : some };

@@ -7,7 +7,7 @@ import { RehydrateError, type ErrorCode } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
 import { beginning, WORDS_CHARS } from './bounded.ts';
-import { within } from '../waiting.ts';
+import { delay, within } from '../waiting.ts';
 import { createPeer, type Peer, type PeerHandlers, type PeerLimits, type RpcError, type RpcResponse } from './json-rpc.ts';
 
 /** A call that got no result. */
@@ -124,7 +124,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
       });
     },
     async wait(ms) {
-      await new Promise((resolve) => setTimeout(resolve, ms));
+      await delay(ms);
       agentMs += ms;
     },
     start: (method, params, settle) => peer.request(method, params, settle),

@@ -6,6 +6,7 @@
 import type { SqlDatabase } from '../ports.ts';
 import type { Config } from '../sessions/config.ts';
 import type { Store } from '../storage/store.ts';
+import { delay } from '../waiting.ts';
 import { forgetInSearch } from './search.ts';
 
 type Places = Pick<Config, 'database' | 'preambleFiles'>;
@@ -53,7 +54,7 @@ export async function removeDeleted(sessionId: string, { database: db, preambleF
       const took = performance.now() - began;
       rows = Math.max(1, Math.min(MOST_ROWS, took > 2 * BATCH_MS ? rows >> 1 : took < BATCH_MS / 2 ? rows * 2 : rows));
       // A pause of the same length, for others who wait for the same file.
-      if (left) await new Promise((resolve) => setTimeout(resolve, took));
+      if (left) await delay(took);
     }
   }
   await db.batch([

@@ -10,6 +10,7 @@ import { fieldsOf } from '../objects.ts';
 import { classOf, roleOf } from '../protocol/updates.ts';
 import type { NewestFirst } from '../transcript/render.ts';
 import type { SessionUpdate } from '../types.ts';
+import { delay } from '../waiting.ts';
 import { verifyReplay } from './decide.ts';
 import { createReplayLog, grow, keyOf, OPENING, readLog, squeeze } from './match-messages.ts';
 import type { Chunk, LoggedSpeech, LogReader, ReadOptions, ReplayItem, ReplayLog, Speech } from './match-messages.ts';
@@ -42,7 +43,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
   /** Lets others run now and then: no pause of a long replay is felt (I10). */
   const breathe = async (): Promise<void> => {
     if (performance.now() - since < 20) return;
-    await new Promise((resolve) => setTimeout(resolve));
+    await delay(0);
     since = performance.now();
   };
 

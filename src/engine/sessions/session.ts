@@ -3,7 +3,7 @@
  * lives: what the agent says goes into the log, what it asks is answered, and once it is gone the log says how. Starting
  * (`start.ts`), waking (`wake.ts`) and prompting (`turn.ts`) move it on.
  */
-import { inBackground } from '../waiting.ts';
+import { delay, inBackground } from '../waiting.ts';
 import { RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import type { AgentExit, ClientServices } from '../ports.ts';
@@ -437,7 +437,7 @@ export class Session {
       if (phase.kind !== 'live' || phase.live.lastTurn === null || phase.live.agent.connection.exit !== null) return;
       const left = Math.min(phase.live.saidAt + quietMs, deadline) - performance.now();
       if (left <= 0) return;
-      await new Promise((resolve) => setTimeout(resolve, left));
+      await delay(left);
     }
   }
 

@@ -7,6 +7,7 @@ import { SqlError, type SqlDatabase, type Statement } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { SessionEvent } from '../types.ts';
+import { delay } from '../waiting.ts';
 import { eventSize, extendRun, runToEvent, startRun, type ChunkRun } from './chunks.ts';
 import { storageError } from './errors.ts';
 import { fenceAndInsert, fenceAndTouch, insertEvent, updateLastKnown, type Fence, type LastKnown, type NewEvent } from './statements.ts';
@@ -139,7 +140,7 @@ export function createWriter(options: WriterOptions) {
         // Nothing of it was written, and what has the lock lets it go: meanwhile the queue fills and the agent is held back.
         const now = performance.now();
         if (!isBusy(error) || now - (refusedAt ??= now) >= limits.busyMs) return failed(items, error, plan);
-        await new Promise((resolve) => setTimeout(resolve, pause));
+        await delay(pause);
       }
     }
     succeeded(items, plan);

@@ -1,4 +1,6 @@
 /** What the core of a scripted agent needs from the way it is run; its only contact with a platform. */
+import { delay } from '../../engine/waiting.ts';
+
 export interface Surroundings {
   /** Ends the process at once with this code. What follows must not reach the client. */
   exit(code: number): void;
@@ -23,15 +25,5 @@ export interface Surroundings {
  * const sleep = sleeper(0); // a test does not wait
  */
 export function sleeper(pace: number): Surroundings['sleep'] {
-  return (ms, signal) =>
-    new Promise((resolve) => {
-      if (signal?.aborted) return resolve();
-      const done = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms * pace);
-      signal?.addEventListener('abort', done, { once: true });
-    });
+  return (ms, signal) => delay(ms * pace, signal);
 }

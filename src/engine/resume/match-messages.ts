@@ -1,6 +1,7 @@
 /**
- * The two sides of a replay as lists that can be compared. The unit is a speech: all that one side said until the other spoke. Chunks
- * with one id are one message of it; agents cut finer than that in ways that do not survive a replay.
+ * The two sides of a replay as lists that can be compared. The unit is a speech: all that one side said until the other spoke, and not a
+ * message (`continuesMessage`): agents cut finer than that in ways that do not survive a replay, and what parted two messages need not come
+ * again. Only chunks with one id are one message of it for certain.
  */
 import { chunksOf, classOf, isConversation, messageIdOf, messageText, readToolCall, replacesMessage, roleOf } from '../protocol/updates.ts';
 import { RECORD_CLOSING, RECORD_OPENING, type NewestFirst } from '../transcript/render.ts';

@@ -12,12 +12,12 @@ import { quoteDiagnostics } from '../protocol/connection.ts';
 import { thrownError, type IncomingRequest, type RpcResponse } from '../protocol/json-rpc.ts';
 import { beginning, NOTE_CHARS } from '../protocol/bounded.ts';
 import { isUnreadable } from '../protocol/reported-state.ts';
-import { classOf, messageIdOf, readToolCall, roleOf } from '../protocol/updates.ts';
+import { classOf, continuesMessage, isBeside, messageIdOf, readToolCall, roleOf, type MessagePiece } from '../protocol/updates.ts';
 import { asksFor } from '../protocol/versions.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type LastKnown, type NewEvent } from '../storage/statements.ts';
 import { createWriter, type Work, type WriterOptions } from '../storage/writer.ts';
-import type { ContentBlock, ResumeAttempt, ResumeReport, SessionUpdate } from '../types.ts';
+import type { ContentBlock, ResumeAttempt, ResumeReport } from '../types.ts';
 import { isForeign, type AgentSession, type SessionContext } from './agent-session.ts';
 import type { Agent, AgentListener } from './agent-startup.ts';
 import { failedAfterSending, interruptedBy, releaseStatement } from './lease.ts';
@@ -103,8 +103,9 @@ export interface Live {
 export interface LastSaid {
   /** Whether it said anything of the conversation. */
   anything: boolean;
-  kind: string | null;
-  messageId: string | null;
+  /** The last message, and whether anything parts it from what follows. */
+  message: Pick<MessagePiece, 'role' | 'messageId'> | null;
+  isParted: boolean;
   readonly toolCalls: Set<string>;
   /** Updates that named another agent session, and the last such name. */
   foreign: number;
@@ -266,8 +267,8 @@ export class Session {
     const running = runs(turn);
     const passed = running ? running.filter.push(update, meta) : [{ update, meta }];
     if (passed.length === 0) return;
-    if (running) for (const each of passed) remember(running.said, each.update);
-    const turnId = running?.turnId ?? turnContinuedBy(turn ?? lastTurn, update);
+    if (running) for (const each of passed) remember(running.said, each);
+    const turnId = running?.turnId ?? turnContinuedBy(turn ?? lastTurn, { update, meta });
     this.record(live, inTurn(turnId, passed));
   }
 
@@ -548,18 +549,19 @@ const runs = (turn: Turn | null): Turn | null => (turn && turn.progress.kind !==
 
 export const nothingSaid = (): LastSaid => ({
   anything: false,
-  kind: null,
-  messageId: null,
+  message: null,
+  isParted: false,
   toolCalls: new Set(),
   foreign: 0,
   foreignId: null,
 });
 
-export function remember(said: LastSaid, update: SessionUpdate): void {
-  const kind = classOf(update);
+export function remember(said: LastSaid, { update, meta }: UpdateWithMeta): void {
+  const kind = classOf(update, meta);
   if (kind !== 'notice') said.anything = true;
-  said.kind = roleOf(update) ?? update.sessionUpdate;
-  said.messageId = messageIdOf(update);
+  const role = roleOf(update, meta);
+  if (role) Object.assign(said, { message: { role, messageId: messageIdOf(update) }, isParted: false });
+  else if (!isBeside(update, meta)) said.isParted = true;
   if (!kind.startsWith('tool_call') || said.toolCalls.size >= MAX_TOOL_CALLS) return;
   const { id } = readToolCall(update);
   if (id !== '' && id.length <= MOST_ID_CHARS) said.toolCalls.add(id);
@@ -569,12 +571,13 @@ export function remember(said: LastSaid, update: SessionUpdate): void {
 const [MAX_TOOL_CALLS, MOST_ID_CHARS] = [1_000, 1_000];
 
 /** The turn that an update continues after its end: with the rest of its last message, or of one of its tool calls. */
-function turnContinuedBy(last: { readonly turnId: string; readonly said: LastSaid } | null, update: SessionUpdate): string | null {
+function turnContinuedBy(last: Pick<Turn, 'turnId' | 'said'> | null, { update, meta }: UpdateWithMeta): string | null {
   if (!last) return null;
   const { said, turnId } = last;
   if (classOf(update) === 'tool_call_update') return said.toolCalls.has(readToolCall(update).id) ? turnId : null;
-  const continues = said.kind === roleOf(update) && said.messageId === messageIdOf(update) && classOf(update) === 'message';
-  return continues ? turnId : null;
+  const [role, at] = [roleOf(update, meta), { origin: 'agent', turnId } as const];
+  if (!role || !said.message) return null;
+  return continuesMessage({ ...said.message, ...at }, { role, messageId: messageIdOf(update), ...at }, said.isParted) ? turnId : null;
 }
 
 /** The ends that are the agent's doing: its last words say why. */

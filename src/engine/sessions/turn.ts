@@ -220,7 +220,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     else if (basis.kind === 'successor' || preambleOf(basis).length > 0) live.report ??= report;
     const at = config.clock();
     const rest = turn.filter.end();
-    for (const { update } of rest) remember(turn.said, update);
+    for (const each of rest) remember(turn.said, each);
     const work: Work = {
       events: [
         ...updateEvents(inTurn(turnId, rest), at),

@@ -55,6 +55,25 @@ describe('I11: words after the answer', () => {
     expect(said(events)).toBe('Done.By the way.');
   });
 
+  it.each([
+    ['a tool call', update({ sessionUpdate: 'tool_call', toolCallId: 't', title: 'Look' }), 'm1'],
+    ['a notice', update({ sessionUpdate: 'notice', content: { type: 'text', text: 'Mind the gap.' } }), undefined],
+  ])('the rest of a message belongs to the turn although %s came in between', async (_, between, messageId) => {
+    const agents = rawAgents((message: Heard, agent) => {
+      if (message.method === 'session/prompt') {
+        agent.say(words('The answer is ', messageId), between);
+        void later(10).then(() => agent.say(words('forty-two.', messageId)));
+      }
+      if (message.method) agent.say(ordinary(message));
+    });
+    const { host } = await hostOf(agents, { limits: { ...PATIENT, quietMs: 200 } });
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    const { turnId } = await host.prompt('s', 'go');
+    await host.close('s');
+    const events = (await host.history('s')).filter((event) => event.origin === 'agent' && event.kind === 'update');
+    expect(events.map((event) => event.turnId)).toEqual([turnId, turnId, turnId]);
+  });
+
   it('I10: one that never goes quiet is waited for no longer than quietMaxMs', async () => {
     let talking = true;
     const agents = rawAgents((message: Heard, agent) => {

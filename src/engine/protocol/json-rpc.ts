@@ -9,6 +9,7 @@ import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS, type Limits } from '../limits.ts';
 import { isObject } from '../objects.ts';
 import type { MessageStream } from '../ports.ts';
+import { utf8Length } from '../transcript/text.ts';
 import { inStrings, redactTokens } from '../transcript/token-shapes.ts';
 import { beginning, bounded, errorData, NOTE_CHARS, WORDS_CHARS } from './bounded.ts';
 
@@ -108,7 +109,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
       const said = 'error' in response ? `${beginning(response.error.message, WORDS_CHARS)}; ` : '';
       return respond(asked, { error: { code: RPC_INTERNAL, message: said + why } }, true);
     }
-    const bytes = written.text.length;
+    const bytes = utf8Length(written.text);
     unread += 1;
     unreadBytes += bytes;
     void write(message).then(() => {

@@ -1,5 +1,6 @@
 /** Adjacent text chunks that differ only in their text are one row. */
 import { kindsOf, textOf } from '../protocol/updates.ts';
+import { utf8Length } from '../transcript/text.ts';
 import type { NewEvent } from './statements.ts';
 
 const CHUNKS: ReadonlySet<unknown> = new Set(kindsOf('user', 'agent', 'thought'));
@@ -68,8 +69,5 @@ export function withText<Chunk extends { readonly payload?: unknown }>(chunk: Ch
   return payload.content.text === text ? chunk : { ...chunk, payload: { ...payload, content: { ...payload.content, text } } };
 }
 
-/** A cheap estimate of an event's stored bytes, for the queue limit. */
-export function eventSize(event: NewEvent): number {
-  const text = chunkText(event);
-  return 128 + (text === null ? JSON.stringify(event.payload).length : text.length);
-}
+/** An event's stored bytes, nearly: for the limits of what waits. */
+export const eventSize = (event: NewEvent): number => 128 + utf8Length(chunkText(event) ?? JSON.stringify(event.payload));

@@ -6,7 +6,7 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Length in UTF-8, a lone surrogate counted as the three bytes of its replacement character. */
 export function utf8Length(text: string): number {
-  return encoder.encode(text).length;
+  return /[\u0080-\uffff]/.test(text) ? encoder.encode(text).length : text.length;
 }
 
 /** Whether a character begins at this place of its UTF-8. */

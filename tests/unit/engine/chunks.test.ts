@@ -1,6 +1,6 @@
 /** I11: only chunks that differ in nothing but their text become one row. */
 import { describe, expect, it } from 'vitest';
-import { extendRun, runToEvent, startRun } from '../../../src/engine/storage/chunks.ts';
+import { eventSize, extendRun, runToEvent, startRun } from '../../../src/engine/storage/chunks.ts';
 import type { NewEvent } from '../../../src/engine/storage/statements.ts';
 
 const chunk = (text: string, payload: object = {}, event: object = {}): NewEvent =>
@@ -36,5 +36,16 @@ describe('I11: adjacent chunks', () => {
     const run = startRun(first);
     expect(run !== null && extendRun(run, second)).toBe(joined);
     if (run && joined) expect((runToEvent(run).payload as { content: { text: string } }).content.text).toBe('ab');
+  });
+});
+
+describe('I10: the size of an event', () => {
+  it.each<[string, NewEvent]>([
+    ['a chunk', chunk('日本語、été, 😀'.repeat(100))],
+    ['a chunk with more than text', annotated('日本語'.repeat(100), { priority: 1 })],
+    ['a tool call', chunk('', { sessionUpdate: 'tool_call', toolCallId: 't', title: 'é'.repeat(500), content: [] })],
+  ])('counts bytes, not characters: %s', (_, event) => {
+    const bytes = Buffer.byteLength(JSON.stringify(event.payload));
+    expect(Math.abs(eventSize(event) - bytes)).toBeLessThanOrEqual(128);
   });
 });

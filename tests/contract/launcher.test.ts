@@ -8,7 +8,7 @@ import { websocketLauncher } from '../../src/adapters/websocket/index.ts';
 import { CONTRACT_AGENTS } from '../../src/testing/launcher-agent.ts';
 import { agentLauncherContract, type LauncherUnderTest } from '../../src/testing/launcher-contract.ts';
 
-const script = fileURLToPath(new URL('../../src/testing/launcher-agent-stdio.ts', import.meta.url));
+const script = fileURLToPath(new URL('../support/launcher-agent-stdio.ts', import.meta.url));
 const agents: Record<string, StdioAgent> = { missing: { command: '/nowhere/missing-agent' } };
 for (const name of CONTRACT_AGENTS) agents[name] = { command: process.execPath, args: [script, name] };
 

@@ -8,7 +8,7 @@ import type { StdioAgent } from '../../../src/adapters/stdio/index.ts';
 import type { Bridge } from '../../../src/bridge/index.ts';
 import { CONTRACT_AGENTS } from '../../../src/testing/launcher-agent.ts';
 
-const script = fileURLToPath(new URL('../../../src/testing/launcher-agent-stdio.ts', import.meta.url));
+const script = fileURLToPath(new URL('../../support/launcher-agent-stdio.ts', import.meta.url));
 
 /** The contract's agents, and `missing`. */
 export const AGENTS: Record<string, StdioAgent> = { missing: { command: '/nowhere/missing-agent' } };

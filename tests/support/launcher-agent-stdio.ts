@@ -1,6 +1,6 @@
 /** The contract's agents on stdin and stdout: `node launcher-agent-stdio.ts NAME`. */
 import { createInterface } from 'node:readline';
-import { contractAgent, type ContractAgent } from './launcher-agent.ts';
+import { contractAgent, type ContractAgent } from '../../src/testing/launcher-agent.ts';
 
 const agent = contractAgent(process.argv[2] as ContractAgent, {
   line: (text) => void process.stdout.write(`${text}\n`),

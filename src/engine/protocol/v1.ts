@@ -105,7 +105,7 @@ export function speak(connection: Connection, facts: AgentFacts, words: Dialect)
   /** The answer that names a new session. */
   const readNew = (result: unknown): NewAgentSession => {
     const { sessionId: id, modes: _modes, configOptions: _options, ...rest } = objectOf(result) ?? {};
-    const agentSessionId = typeof id === 'string' && id !== '' ? id : null;
+    const agentSessionId = typeof id === 'string' && id !== '' && id.isWellFormed() ? id : null;
     return { agentSessionId, settings: words.settings(result), rest, raw: agentSessionId === null ? errorData(result) : null };
   };
   return {

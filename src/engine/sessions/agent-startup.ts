@@ -224,7 +224,7 @@ export function unnamed(answer: unknown): string {
   const id = (answer as { readonly sessionId?: unknown } | null | undefined)?.sessionId;
   return id === undefined
     ? 'without naming the session'
-    : `with the session id ${beginning(JSON.stringify(id), NOTE_CHARS)}, which must be a string that is not empty`;
+    : `with the session id ${beginning(JSON.stringify(id), NOTE_CHARS)}, which must be a well-formed string that is not empty`;
 }
 
 /** The answer to a call that must succeed. Errors: `auth_required`, and those of a call. */

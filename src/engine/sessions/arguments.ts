@@ -35,16 +35,15 @@ export function oneOf<T extends string>(words: readonly T[]): (value: unknown, n
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
-const isWellFormed = (value: unknown): boolean => isText(value) && value.isWellFormed();
+/** A text that comes back from a database, which keeps it in UTF-8, as it was. */
+const isWellFormed = (value: unknown): value is string => isText(value) && value.isWellFormed();
 
 const id: Check = checks((value) => typeof value === 'string', 'a string');
-export const isNewId = (value: unknown): value is string =>
-  isWellFormed(value) && (value as string).length <= 256 && !(value as string).includes('\0');
+export const isNewId = (value: unknown): value is string => isWellFormed(value) && value.length <= 256 && !value.includes('\0');
 const newId = checks(isNewId, 'a well-formed string of 1 to 256 characters');
-const text = checks(isText, 'a string that is not empty');
-const key = checks(isWellFormed, 'a well-formed string that is not empty');
+const text = checks(isWellFormed, 'a well-formed string that is not empty');
 export const isAbsolute = (path: unknown): path is string =>
-  typeof path === 'string' && /^(\/|[A-Za-z]:[\\/]|\\\\)/.test(path) && !path.includes('\0');
+  isWellFormed(path) && /^(\/|[A-Za-z]:[\\/]|\\\\)/.test(path) && !path.includes('\0');
 const directory = checks(isAbsolute, 'an absolute path');
 const directories = checks((value) => Array.isArray(value) && value.every(isAbsolute), 'a list of absolute paths');
 const count = checks((value) => Number.isSafeInteger(value) && (value as number) >= 0, 'a whole number, 0 or more');
@@ -219,7 +218,7 @@ const OPTIONS: Readonly<Record<string, Check>> = {
   params,
   agentSessionId: text,
   additionalDirectories: directories,
-  idempotencyKey: key,
+  idempotencyKey: text,
   policy: oneOf<ResumePolicy>(['auto', 'strict', 'transcript']),
   mode: oneOf<PreambleMode>(['inline', 'resource', 'file']),
   title,

@@ -354,6 +354,17 @@ describe('what cannot be is not taken', () => {
     expect((await host.list()).sessions).toEqual([]);
   });
 
+  it('what UTF-8 has no bytes for: it would come back from the database as something else', async () => {
+    const host = await (await world()).wake();
+    const half = '/half \ud83d';
+    for (const wrong of [{ agent: half }, { cwd: half }, { additionalDirectories: [half] }])
+      await expect(host.create({ ...CREATE, ...wrong })).rejects.toMatchObject({ code: 'invalid_argument' });
+    await expect(host.adopt({ agent: 'demo', agentSessionId: half, cwd: CWD })).rejects.toMatchObject({
+      code: 'invalid_argument',
+      message: expect.stringMatching(/^agentSessionId must be a well-formed string/) as string,
+    });
+  });
+
   it('I10: a title that is longer than titleBytes, wherever it comes from', async () => {
     const host = await (await world()).wake();
     await host.create(CREATE);

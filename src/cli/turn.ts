@@ -8,7 +8,7 @@ import { RehydrateError } from '../engine/errors.ts';
 import type { Host } from '../engine/index.ts';
 import { STOP_REASONS } from '../engine/protocol/agent-protocol.ts';
 import { fieldsOf, stringOf } from '../engine/objects.ts';
-import { classOf, messageIdOf, messageText, noticeText, readToolCall, roleOf } from '../engine/protocol/updates.ts';
+import { classOf, messageIdOf, messageText, noticeText, readToolCall, replacesMessage, roleOf } from '../engine/protocol/updates.ts';
 import { logPages } from '../engine/storage/log-pages.ts';
 import type { PermissionRequested, PermissionResolved, PromptResult, ResumeReport, SessionEvent } from '../engine/types.ts';
 import { droppedWords } from '../server/notice.ts';
@@ -63,8 +63,8 @@ export function jsonPrinter(output: Output): TurnPrinter {
 /** The replies on stdout, one message after the other; tool calls, notices and reports on stderr. `between`: what comes before the first turn, too. */
 export function textPrinter(output: Output, { between }: { readonly between: boolean }): TurnPrinter {
   const titles = new Map<string, string>();
-  /** The message that the last text belonged to; null when something else came since, so that the next text begins a line. */
-  let message: { readonly id: string | null } | null = null;
+  /** The message that the last text belonged to, as printed; null when something else came since, so that the next text begins a line. */
+  let message: { readonly id: string | null; readonly text: string } | null = null;
   let begun = between;
   return {
     event(event) {
@@ -80,9 +80,18 @@ export function textPrinter(output: Output, { between }: { readonly between: boo
       if (event.turnId === null && !begun) return;
       if (roleOf(event.payload, event.meta) === 'agent') {
         const id = messageIdOf(event.payload);
-        if (message === null || message.id !== id) output.freshLine();
-        message = { id };
-        output.text(messageText(event.payload));
+        let text = messageText(event.payload);
+        if (message?.id !== id) message = null;
+        if (message && replacesMessage(event.payload)) {
+          if (text.startsWith(message.text)) text = text.slice(message.text.length);
+          else {
+            output.note('The agent replaces what it said last:');
+            message = null;
+          }
+        }
+        if (message === null) output.freshLine();
+        message = { id, text: (message?.text ?? '') + text };
+        output.text(text);
         return;
       }
       const is = classOf(event.payload, event.meta);

@@ -11,6 +11,12 @@ const said = (text: string, messageId?: string, more: object = {}) => ({
   ...(messageId === undefined ? {} : { messageId }),
   ...more,
 });
+const whole = (...texts: string[]) => ({
+  sessionUpdate: 'agent_message',
+  messageId: 'm',
+  content: texts.map((text) => ({ type: 'text', text })),
+});
+const ANEW = 'The agent replaces what it said last:\n';
 const tool = (status: string) => ({ sessionUpdate: 'tool_call', toolCallId: 't', title: 'Read', status });
 const toolEnds = { sessionUpdate: 'tool_call_update', toolCallId: 't', status: 'completed' };
 const thought = { sessionUpdate: 'agent_thought_chunk', content: { type: 'text', text: 'hm' } };
@@ -30,6 +36,12 @@ describe('a message boundary is a line break', () => {
   const cases: readonly (readonly [name: string, payloads: readonly unknown[], stdout: string, stderr?: string])[] = [
     ['pieces of one message', [said('a', 'm'), said('b', 'm')], 'ab\n'],
     ['pieces without ids', [said('a'), said('b')], 'ab\n'],
+    ['a whole message that is said again with more', [whole('Hel'), whole('Hello'), whole('Hello'), said(' you', 'm')], 'Hello you\n'],
+    ['a message that begins as an empty one', [whole(), said('a', 'm'), said('b', 'm'), whole('ab')], 'ab\n'],
+    ['a draft that is replaced', [whole('A draft.'), whole('The answer.')], 'A draft.\nThe answer.\n', ANEW],
+    ['one that is taken back', [said('A draft', 'm'), whole(), said('The ', 'm'), said('answer.', 'm')], 'A draft\nThe answer.\n', ANEW],
+    ['one that is shortened', [whole('Hello'), whole('Hell')], 'Hello\nHell\n', ANEW],
+    ['one of which nothing new is said', [said('a', 'm'), { sessionUpdate: 'agent_message', messageId: 'm' }, said('b', 'm')], 'ab\n'],
     ['two ids', [said('a', 'm'), said('b', 'n')], 'a\nb\n'],
     ['a message that ended its line', [said('a\n', 'm'), said('b', 'n')], 'a\nb\n'],
     [

@@ -67,8 +67,8 @@ const isElsewhere = (error: unknown): boolean =>
 /** An error for people. Errors of the library already say what to do next. */
 export function errorWords(error: unknown): string {
   if (RehydrateError.is(error) && error.code === 'turn_outcome_unknown') {
-    const { words } = (error.data['cause'] ?? {}) as { words?: unknown };
-    const why = typeof words === 'string' ? `: ${words}.` : '.';
+    const { reason } = (error.data['cause'] ?? {}) as { reason?: unknown };
+    const why = typeof reason === 'string' ? `: ${reason}.` : '.';
     return `What became of this prompt is unknown${why} It was not sent again by itself: send it again if it should be.`;
   }
   if (isElsewhere(error))

@@ -118,7 +118,7 @@ function forward(running: RunningProcess, client: Client, { socket, limits }: Cl
   /** Until the agent's first message. */
   let opening = true;
   let full = false;
-  const utf8 = utf8Reader((words) => running.note(words));
+  const utf8 = utf8Reader((note) => running.note(note));
   const output = readBlocks(stdout, limits.messageBytes, {
     block: (block) => {
       const behind = socket.writableLength > 0;

@@ -23,7 +23,7 @@ const VERIFIED: Readonly<Record<NonNullable<ResumeReport['verified']>, string>> 
 };
 
 /** How a session came back, in a line or a few: what was tried in vain is said, since it is why. */
-export function reportWords(report: ResumeReport): string {
+export function describeReport(report: ResumeReport): string {
   const { tier, attempts, verified, replay, preamble, settings } = report;
   const told = [TIERS[tier], ...(verified ? [VERIFIED[verified]] : [])];
   if (verified === 'replay-partial' && replay) {
@@ -65,14 +65,14 @@ export function eventRecord({ seq, turnId, at, kind, origin, payload, meta }: Se
 
 /** One event as one line, whatever an agent or a caller put into it. */
 export function eventLine(event: SessionEvent): string {
-  return `${String(event.seq).padStart(5)}  ${timeWords(event.at)}  ${eventWords(event).replace(/\s+/g, ' ')}`;
+  return `${String(event.seq).padStart(5)}  ${formatTime(event.at)}  ${describeEvent(event).replace(/\s+/g, ' ')}`;
 }
 
-export function timeWords(at: number): string {
+export function formatTime(at: number): string {
   return isoTime(at).replace('T', ' ').slice(0, 19);
 }
 
-export function eventWords(event: SessionEvent): string {
+export function describeEvent(event: SessionEvent): string {
   switch (event.kind) {
     case 'turn_started':
       return event.payload.idempotencyKey === undefined ? 'turn started' : `turn started, key ${event.payload.idempotencyKey}`;
@@ -89,19 +89,19 @@ export function eventWords(event: SessionEvent): string {
     case 'elicitation_resolved':
       return `its question was ${event.payload.answer === null ? 'cancelled' : `answered: ${oneLine(stringOf(event.payload.answer['action']), 100)}`}`;
     case 'resumed':
-      return `resumed: ${reportWords(event.payload).split('\n')[0]}`;
+      return `resumed: ${describeReport(event.payload).split('\n')[0]}`;
     case 'agent_exited':
       return `the agent ${describeExit(event.payload)}`;
     case 'update':
-      return `${event.origin === 'import' ? '(from elsewhere) ' : ''}${updateWords(event.payload, event.meta)}`;
+      return `${event.origin === 'import' ? '(from elsewhere) ' : ''}${describeUpdate(event.payload, event.meta)}`;
   }
 }
 
-function updateWords(update: unknown, meta: unknown): string {
+function describeUpdate(update: unknown, meta: unknown): string {
   const notice = noticeText(update, meta);
   if (notice !== null) return `notice: ${oneLine(notice, 200)}`;
   const role = roleOf(update, meta);
-  if (role !== null) return `${role}: ${blocksOf(update).map(contentWords).join(' ')}`;
+  if (role !== null) return `${role}: ${blocksOf(update).map(describeContent).join(' ')}`;
   const { sessionUpdate, ...said } = fieldsOf(update);
   const name = oneLine(stringOf(sessionUpdate).replaceAll('_', ' '), 60);
   if (name === '') return `update ${oneLine(shown(update), 200)}`;
@@ -115,7 +115,7 @@ function updateWords(update: unknown, meta: unknown): string {
 }
 
 /** Its text, or in brackets what kind of block it is. */
-function contentWords(content: unknown): string {
+function describeContent(content: unknown): string {
   const kind = contentKind(content);
   if (kind !== 'text' && kind !== 'unknown') return `[${oneLine(kind, 60)}]`;
   return oneLine(textOf(content) ?? shown(content), 200);

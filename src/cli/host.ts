@@ -162,8 +162,8 @@ export function explain(error: unknown, file: string): unknown {
     return new RehydrateError(code, error.message.replace(/^The database /, `$&${file} `), { ...data, file }, { cause: error });
   }
   if (RehydrateError.is(error) && (error.code === 'agent_timeout' || error.code === 'secret_missing')) {
-    const words = IN_OPTIONS.reduce((message, [said, option]) => message.replace(said, option), error.message);
-    return new RehydrateError(error.code, words, error.data, { cause: error });
+    const message = IN_OPTIONS.reduce((message, [said, option]) => message.replace(said, option), error.message);
+    return new RehydrateError(error.code, message, error.data, { cause: error });
   }
   const unavailable = RehydrateError.is(error) && error.code === 'storage_unavailable' && error.data['turnId'] === undefined;
   const failure = unavailable ? error.cause : error;
@@ -172,6 +172,11 @@ export function explain(error: unknown, file: string): unknown {
   if (kind === 'full' || kind === 'corrupt') return storageError(error, `The database ${file} cannot be used`);
   const told = cause instanceof Error ? cause.message : message.replace(`Database ${file}: `, '').split('. ')[0];
   const reason = String(told).replace(/\.$/, '');
-  const words = `The database ${file} cannot be used: ${reason}. ${ADVICE[kind] ?? 'Name another with --db.'}`;
-  return new RehydrateError('storage_unavailable', words, { file, kind }, { cause: failure });
+  const advice = ADVICE[kind] ?? 'Name another with --db.';
+  return new RehydrateError(
+    'storage_unavailable',
+    `The database ${file} cannot be used: ${reason}. ${advice}`,
+    { file, kind },
+    { cause: failure },
+  );
 }

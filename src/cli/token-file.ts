@@ -25,8 +25,8 @@ export function tokenFrom(file: string, make = false): string {
     if (make && (!there || isEmpty)) makeToken(file);
     token = readFileSync(file, 'utf8').trim();
   } catch (error) {
-    const words = `The token file ${file} cannot be used: ${messageOf(error)}. rehydrate serve --token-file makes one.`;
-    throw new RehydrateError('invalid_argument', words, { file }, { cause: error });
+    const message = `The token file ${file} cannot be used: ${messageOf(error)}. rehydrate serve --token-file makes one.`;
+    throw new RehydrateError('invalid_argument', message, { file }, { cause: error });
   }
   if (/^[A-Za-z0-9_-]{43}$/.test(token)) return token;
   throw new RehydrateError(

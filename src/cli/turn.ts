@@ -1,6 +1,6 @@
 /** What happens in a session, shown as it is stored: as JSON lines (content/docs/reference/command.mdx), or as text with the rest on stderr. */
 import { messageOf } from './ends.ts';
-import { eventRecord, oneLine, reportWords, toolLine } from './format.ts';
+import { eventRecord, oneLine, describeReport, toolLine } from './format.ts';
 import type { Output } from './output.ts';
 import { type Call, one } from './parse.ts';
 import { openTerminal, REFUSED, type Terminal } from './terminal.ts';
@@ -11,13 +11,13 @@ import { fieldsOf, stringOf } from '../engine/objects.ts';
 import { classOf, messageIdOf, messageText, noticeText, readToolCall, replacesMessage, roleOf } from '../engine/protocol/updates.ts';
 import { logPages } from '../engine/storage/log-pages.ts';
 import type { PermissionRequested, PermissionResolved, PromptResult, ResumeReport, SessionEvent } from '../engine/types.ts';
-import { droppedWords } from '../server/notice.ts';
+import { describeDropped } from '../server/notice.ts';
 
 /** Words of the agent are missing from what is shown, and why. */
 function noteDropped({ kind, payload }: SessionEvent, output: Output): void {
   const dropped = kind === 'turn_ended' ? payload.dropped : undefined;
   if (!dropped) return;
-  output.note(`${droppedWords(dropped)} ${oneLine(dropped.last, 200)}`);
+  output.note(`${describeDropped(dropped)} ${oneLine(dropped.last, 200)}`);
 }
 
 /** Nobody knows that a turn went well that ended for a reason which ACP does not have. */
@@ -69,7 +69,7 @@ export function textPrinter(output: Output, { between }: { readonly between: boo
   return {
     event(event) {
       noteDropped(event, output);
-      if (event.kind === 'resumed') output.note(`[${event.payload.tier}] ${reportWords(event.payload)}`);
+      if (event.kind === 'resumed') output.note(`[${event.payload.tier}] ${describeReport(event.payload)}`);
       if (event.kind === 'turn_started') {
         message = null;
         begun = true;
@@ -200,7 +200,7 @@ function permissionPrompt({ toolCall, options }: PermissionRequested) {
   };
 }
 
-function answerWords({ options }: PermissionPrompt, { optionId, by }: PermissionResolved, rule: 'allow' | 'reject'): string {
+function describeAnswer({ options }: PermissionPrompt, { optionId, by }: PermissionResolved, rule: 'allow' | 'reject'): string {
   if (optionId === null) return by === 'end' ? 'cancelled before it was answered' : `cancelled, as the agent offers no way to ${rule} it`;
   const option = options.find((each) => each.optionId === optionId);
   if (option?.means === 'allow') return 'allowed';
@@ -257,7 +257,7 @@ export function permissionAsker(
         known?.abort.abort();
         // Not before: a rule finds no answer among odd options, and a turn may end first.
         if (known && rule !== 'ask')
-          output.note(`permission for “${known.prompt.title}”: ${answerWords(known.prompt, event.payload, rule)}${why}`);
+          output.note(`permission for “${known.prompt.title}”: ${describeAnswer(known.prompt, event.payload, rule)}${why}`);
       }
     },
     stop(): void {

@@ -42,8 +42,8 @@ export function shown(value: unknown): string {
   } catch {
     // A circle, a BigInt, or too many levels.
   }
-  const words = json ?? typeof value;
-  return words.length > SHOWN_CHARS ? `${words.slice(0, SHOWN_CHARS).toWellFormed()}…` : words;
+  const text = json ?? typeof value;
+  return text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS).toWellFormed()}…` : text;
 }
 
 const SHOWN_CHARS = 200;

@@ -101,7 +101,7 @@ export interface ResumeReport {
   /** Modes and configuration options that were set again, by id (`mode` for the mode). */
   readonly settings: {
     readonly restored: readonly string[];
-    /** Those that the agent refused, with its reason; they stay wished for. */
+    /** Those that the agent refused, with its reason; they stay requested. */
     readonly failed: readonly { readonly id: string; readonly reason: string }[];
   };
   /** The agent's own id of the session now. */

@@ -30,14 +30,14 @@ export function noticeToolCall({ severity, title, description }: Notice, id: num
 }
 
 /** In words for a person. */
-export const droppedWords = ({ lines }: DroppedLines): string =>
+export const describeDropped = ({ lines }: DroppedLines): string =>
   `${lines === 1 ? 'A line of the agent’s output was not one JSON-RPC message' : `${lines} lines of the agent’s output were not one JSON-RPC message each`} and could not be read, so words of it may be missing. The last began:`;
 
 /** The notice of a turn, or null when nothing that the agent said in it was lost. */
 export function turnNotice({ dropped }: TurnEnded): Notice | null {
   if (!dropped) return null;
   const title = 'Rehydrate: some of the agent’s output could not be read';
-  return { severity: 'warning', title, description: `${droppedWords(dropped)} ${dropped.last}` };
+  return { severity: 'warning', title, description: `${describeDropped(dropped)} ${dropped.last}` };
 }
 
 /**

@@ -148,8 +148,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       return opened(call, info, info.latestSeq, await namesBefore(info, info.latestSeq), { sessionId: info.sessionId });
     },
 
-    'session/load': inOrder((params, call) => takeUp(params, 'load', call)),
-    'session/resume': inOrder((params, call) => takeUp(params, 'resume', call)),
+    'session/load': inOrder((params, call) => resumeOrLoad(params, 'load', call)),
+    'session/resume': inOrder((params, call) => resumeOrLoad(params, 'resume', call)),
 
     async 'session/list'(params, { signal }) {
       const asked = { agent, client: services, signal, ...given(params, 'cwd') };
@@ -442,7 +442,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     }
   }
 
-  async function takeUp(params: Params, how: 'load' | 'resume', call: ClientCall): Promise<object> {
+  async function resumeOrLoad(params: Params, how: 'load' | 'resume', call: ClientCall): Promise<object> {
     const sessionId = text(params, 'sessionId');
     checkRoom(sessionId);
     const info = await mine(sessionId).catch((error: unknown) => {

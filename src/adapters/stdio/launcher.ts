@@ -133,7 +133,7 @@ function readMessages(
 ): ReadableStream<AnyMessage> {
   /** Until its first message. */
   let opening = true;
-  const utf8 = utf8Reader((words) => running.note(words));
+  const utf8 = utf8Reader((note) => running.note(note));
   const take = (bytes: Buffer): AnyMessage | undefined => {
     const line = utf8(bytes);
     const found = findInLine(line, opening);

@@ -188,7 +188,7 @@ export function parseMessage(bytes: Buffer): AnyMessage | null {
  * An agent's output as UTF-8. Bytes that are none become U+FFFD, and `note` is told of the first: with a line left out an answer would
  * never come.
  */
-export function utf8Reader(note: (words: string) => void): (bytes: Buffer) => Buffer {
+export function utf8Reader(note: (message: string) => void): (bytes: Buffer) => Buffer {
   let noted = false;
   return (bytes) => {
     if (isUtf8(bytes)) return bytes;

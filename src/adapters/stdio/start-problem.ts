@@ -27,7 +27,7 @@ export function cwdProblem({ name, cwd, what = 'agent' }: Omit<Started, 'command
   return new RehydrateError('cwd_missing', message, { [what]: name, cwd });
 }
 
-const WORDS: Readonly<Record<string, string>> = {
+const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such program, or the interpreter its first line names is missing. Check the spelling, or give its full path',
   EACCES: 'it is not executable. Make it so (chmod +x), or name the program that runs it',
   EPERM: 'the system does not allow it to run',
@@ -47,7 +47,7 @@ const isDirectoryNow = (cwd: string): boolean => statSync(cwd).isDirectory();
 export function startProblem(spec: Started, error: unknown): RehydrateError {
   const { what = 'agent' } = spec;
   const code = (error as NodeJS.ErrnoException).code;
-  const why = (code === undefined ? undefined : WORDS[code]) ?? (error instanceof Error ? error.message : String(error));
+  const why = (code === undefined ? undefined : REASONS[code]) ?? (error instanceof Error ? error.message : String(error));
   const program = what === 'command' && spec.name === spec.command ? '' : `${spec.command}: `;
   return new RehydrateError(
     'agent_start_failed',

@@ -73,12 +73,12 @@ export function bridgeProblem(url: string, answer: Exclude<Answer<unknown>, { ki
   const data = answer.kind === 'refused' ? { url, status: answer.status, reason: answer.reason } : { url, reason: answer.reason };
   return new RehydrateError(
     answer.kind === 'refused' && answer.status >= 429 ? 'limit_exceeded' : 'agent_start_failed',
-    `The bridge at ${url} ${words(answer)}`,
+    `The bridge at ${url} ${describeAnswer(answer)}`,
     data,
   );
 }
 
-function words(answer: Exclude<Answer<unknown>, { kind: 'answered' }>): string {
+function describeAnswer(answer: Exclude<Answer<unknown>, { kind: 'answered' }>): string {
   if (answer.kind === 'unreachable') {
     return `cannot be reached (${answer.reason}). Start it, check the address, let this page's origin in with --origin, and allow the browser's local network prompt.`;
   }

@@ -59,7 +59,7 @@ export function exitFromClose(close: CloseFacts, reported: Pick<ConnectionDiagno
   const reason = parseReason(close.reason);
   const said = SAID[close.code];
   if (said !== undefined) return reported?.exit ?? said(reason);
-  const message = closeWords(close.code, reason?.limit ?? reported?.limit);
+  const message = describeClose(close.code, reason?.limit ?? reported?.limit);
   return { kind: 'disconnected', code: null, signal: null, message, stderr: reported?.exit?.stderr };
 }
 
@@ -74,16 +74,16 @@ function parseReason(text: string): Reason | null {
   }
 }
 
-function closeWords(code: number, limit?: string): string {
+function describeClose(code: number, limit?: string): string {
   const named = limit === undefined ? '' : ` ${limit}`;
-  const words: Readonly<Record<number, string>> = {
+  const reasons: Readonly<Record<number, string>> = {
     1002: 'the bridge did not accept a frame as JSON-RPC text (1002)',
     1006: named === '' ? 'the connection was lost' : `the connection was cut off: the bridge's limit${named} was reached`,
     1009: `a message was larger than the bridge's limit${named} (1009)`,
     4004: `the bridge's limit${named} was reached (4004)`,
     4005: 'the bridge is shutting down (4005)',
   };
-  return words[code] ?? `the connection was closed with code ${code}`;
+  return reasons[code] ?? `the connection was closed with code ${code}`;
 }
 
 /** Whether what an endpoint gave is an exit at all: it crossed a network. */

@@ -7,7 +7,7 @@ import type { SessionInfo } from '../../engine/types.ts';
 import { type Command, messageOf } from '../ends.ts';
 import { EXIT } from '../table.ts';
 import { storedEvents } from '../turn.ts';
-import { eventLine, eventRecord, oneLine, timeWords } from '../format.ts';
+import { eventLine, eventRecord, oneLine, formatTime } from '../format.ts';
 import { databaseExists, databasePath, explain, openReader } from '../host.ts';
 import { type Call, numberOf, has, one } from '../parse.ts';
 import type { Output } from '../output.ts';
@@ -220,7 +220,7 @@ function sessionLine(session: SessionInfo): string {
   return [
     session.sessionId.padEnd(20),
     session.state.padEnd(9),
-    timeWords(session.updatedAt),
+    formatTime(session.updatedAt),
     `${session.latestSeq - session.firstSeq + 1} events`.padStart(12),
     session.agent.padEnd(16),
     oneLine(session.title ?? '', 50),

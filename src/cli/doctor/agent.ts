@@ -49,7 +49,7 @@ export type Answer<T = unknown> = Outcome<T> & {
   readonly failure: string;
 };
 
-export function errorWords({ code, message, data }: RpcError): string {
+export function describeRefusal({ code, message, data }: RpcError): string {
   const more = data === undefined ? '' : `, data ${quote(JSON.stringify(data) ?? 'undefined')}`;
   return `error ${String(code).replace('-', '−')} ${quote(message)}${more}`;
 }
@@ -72,7 +72,7 @@ export interface Heard {
 }
 
 /** A sentence about what named another session, with a space in front; empty when nothing did. */
-export function foreignWords({ foreign: [first, ...more] }: Heard): string {
+export function describeForeign({ foreign: [first, ...more] }: Heard): string {
   if (first === undefined) return '';
   const id = quote(String(first.agentSessionId));
   return ` ${count(1 + more.length, 'update')} of the conversation named another session (${id}), and a client drops such.`;
@@ -168,7 +168,7 @@ export async function startAgent(setting: Setting) {
     DEFAULT_LIMITS,
   );
   void link.gone.then((exit) => {
-    if (protocol && asking === 0 && !ending) conduct.ends.push(`${endWords(exit)} after ${asked}`);
+    if (protocol && asking === 0 && !ending) conduct.ends.push(`${describeEnd(exit)} after ${asked}`);
   });
 
   /** What an agent does before this is over it does when it was asked. */
@@ -182,19 +182,19 @@ export async function startAgent(setting: Setting) {
       const [began, wasGone] = [performance.now(), link.ended];
       const outcome = await call({ ms: timeoutMs });
       const ms = performance.now() - began;
-      return { ...outcome, ms, updates: heard, failure: await failureWords(outcome, ms, wasGone) };
+      return { ...outcome, ms, updates: heard, failure: await describeFailure(outcome, ms, wasGone) };
     });
 
-  async function failureWords(outcome: Outcome, ms: number, wasGone: boolean): Promise<string> {
+  async function describeFailure(outcome: Outcome, ms: number, wasGone: boolean): Promise<string> {
     switch (outcome.kind) {
       case 'answered':
         return '';
       case 'refused':
-        return `answered ${outcome.method} with ${errorWords(outcome.error)}`;
+        return `answered ${outcome.method} with ${describeRefusal(outcome.error)}`;
       case 'hung':
         return `did not answer ${outcome.method} within ${seconds(ms)}`;
       case 'ended':
-        return `${endWords(await link.gone)} before it ${wasGone ? 'was asked' : 'answered'} ${outcome.method}`;
+        return `${describeEnd(await link.gone)} before it ${wasGone ? 'was asked' : 'answered'} ${outcome.method}`;
     }
   }
 
@@ -280,7 +280,7 @@ export async function startAgent(setting: Setting) {
       const heard = agent.heard(sessionId, before);
       const reply = messagesIn(heard.updates).filter(({ role }) => role === 'agent');
       if (answer.kind === 'answered') said.push({ role: 'user', text }, ...reply);
-      return { answer, reply, foreign: foreignWords(heard) };
+      return { answer, reply, foreign: describeForeign(heard) };
     },
 
     /** Asks for a word it was told, differently each time: a replay that lacks one question could not be told from one that has them all. */
@@ -295,7 +295,7 @@ export async function startAgent(setting: Setting) {
       busy(async () => {
         const [began, wasGone] = [performance.now(), link.ended];
         const shown = await askList({ protocol }, sessionId, cwd, { limits: { ...DEFAULT_LIMITS, listMs: timeoutMs } });
-        const words = last ? await failureWords(last, performance.now() - began, wasGone) : '';
+        const words = last ? await describeFailure(last, performance.now() - began, wasGone) : '';
         listFailure = words || 'gave no list that could be read to its end';
         return shown;
       }),
@@ -305,8 +305,8 @@ export async function startAgent(setting: Setting) {
     },
 
     /** Asks the agent to take a session up, and reads what it answers as a client does: by the list where the error alone does not tell. */
-    async takeUp(how: How, sessionId: string): Promise<{ answer: Answer; outcome: UnknownSessionAnswer; evidence: string }> {
-      const answer = await timed((patience) => protocol.takeUp(how, sessionId, place, patience));
+    async resumeOrLoad(how: How, sessionId: string): Promise<{ answer: Answer; outcome: UnknownSessionAnswer; evidence: string }> {
+      const answer = await timed((patience) => protocol.resumeOrLoad(how, sessionId, place, patience));
       if (answer.kind === 'answered') return { answer, outcome: 'success', evidence: 'it answered with success' };
       if (answer.kind !== 'refused') return { answer, outcome: answer.kind === 'hung' ? 'hang' : 'crash', evidence: answer.failure };
       const about = { method: `session/${how}`, agentSessionId: sessionId } as const;
@@ -333,7 +333,7 @@ export async function startAgent(setting: Setting) {
     },
     /** How it ended, where it has. */
     get end(): string | null {
-      return link.exit && endWords(link.exit);
+      return link.exit && describeEnd(link.exit);
     },
     /** To be called before it is ended: what it does from then on it does for that. */
     letGo(): void {
@@ -351,7 +351,7 @@ export async function startAgent(setting: Setting) {
 }
 
 /** How it ended, with the last line that it wrote for people, which mostly says why it went. */
-export function endWords(exit: AgentExit): string {
+export function describeEnd(exit: AgentExit): string {
   const line = redactTokens(exit.stderr ?? '')
     .trim()
     .split('\n')

@@ -4,7 +4,7 @@ import { delay } from '../../engine/waiting.ts';
 import { isConversation } from '../../engine/protocol/updates.ts';
 import { SILENCES_AT_FIRST } from '../../engine/sessions/replay.ts';
 import { count, quote } from '../format.ts';
-import { foreignWords, instead, readRefusal, type RunningAgent, unmet, withAgent } from './agent.ts';
+import { describeForeign, instead, readRefusal, type RunningAgent, unmet, withAgent } from './agent.ts';
 import { can, type Examination, judgeOffers, type Step, type Told } from './examination.ts';
 import { inFirstProcess, reached } from './first-process.ts';
 import { compare, type Message, messagesIn } from './messages.ts';
@@ -19,9 +19,9 @@ export const native = ({ came, facts }: Pick<Examination, 'came' | 'facts'>): Ho
 const cameBack = (came: ComingBack | null | undefined): boolean => came?.outcome === 'ok' && !came.forgotten;
 
 /**
- * Takes the session up by one method. Of one that is lost it is found out whether another comes back, which differs from it in one thing
- * only: that it was taken up in a later clock minute (a store that works by the minute would else give a verdict of chance), or that
- * `session/resume` had not taken it up before.
+ * Has the session resumed or loaded. Of one that is lost it is found out whether another comes back, which differs from it in one thing
+ * only: that it was asked for in a later clock minute (a store that works by the minute would else give a verdict of chance), or that
+ * `session/resume` had not been tried on it before.
  */
 export function comeBack(how: How): Step['run'] {
   return async (x) => {
@@ -96,7 +96,7 @@ function hear(x: Examination, how: How, told: Told): Promise<Hearing> {
     if (!facts) return { found: { [check]: fail(`Started again, it ${failure}.`, ms) }, came: notStarted(`started again, it ${failure}`) };
     record(x.found, judgeOffers(x, facts));
     x.restarts.push(facts);
-    if (can(facts, how)) return takeUp(agent, how, told);
+    if (can(facts, how)) return resumeOrLoad(agent, how, told);
     const missing = can(x.facts, how)
       ? fail(
           `Started again after kill -9, it did not advertise session/${how}, which it had advertised before, so a client does not ask for it.`,
@@ -106,9 +106,9 @@ function hear(x: Examination, how: How, told: Told): Promise<Hearing> {
   });
 }
 
-async function takeUp(agent: RunningAgent, how: How, told: Told): Promise<Hearing> {
+async function resumeOrLoad(agent: RunningAgent, how: How, told: Told): Promise<Hearing> {
   const check = checkOf(how);
-  const { answer, outcome, evidence } = await agent.takeUp(how, told.sessionId);
+  const { answer, outcome, evidence } = await agent.resumeOrLoad(how, told.sessionId);
   if (outcome === 'success') {
     // As patient as a host is.
     const isAwaited = how === 'load' && conversation(agent.heard(told.sessionId).updates) === 0;
@@ -155,7 +155,7 @@ function judgeReplay({ sessionId, said }: Told, agent: RunningAgent, before: num
     ...(beside.length > 0 ? [` ${count(beside.length, 'message')} beside a reply did not come (${quote(beside[0]?.text ?? '')}).`] : []),
     ...(longer[0] ? [` ${count(longer.length, 'message')} came with more than was said (${quote(longer[0])}).`] : []),
     ...(extra > 0 ? [` ${count(extra, 'further message')} came too (repeats, or what it added).`] : []),
-    foreignWords(heard),
+    describeForeign(heard),
   ].join('');
   const what = outOfOrder ? 'out of its order came' : 'missing was';
   const complete =
@@ -172,7 +172,7 @@ function judgeReplay({ sessionId, said }: Told, agent: RunningAgent, before: num
   return [{ 'replay-complete': complete, 'replay-before-response': inTime }, missing === null || matched > 0];
 }
 
-/** Of a session that was taken up with success. */
+/** Of a session that was resumed or loaded with success. */
 type Remembered = Pick<ComingBack, 'outcome' | 'forgotten' | 'untried'> & { readonly memory: Finding };
 
 /** Asks for the codeword, where the agent could say it before it was killed. */
@@ -203,7 +203,7 @@ async function judgeMemory(agent: RunningAgent, told: Told, how: How, ms: number
   const then = `asked for the codeword, ${instead(asked)}`;
   if (asked.answer.kind === 'answered' && asked.reply !== '')
     return { memory: breach(`${answered} and had forgotten everything: ${then}`, ms), outcome: 'ok', forgotten: true };
-  // A client goes on as after a refusal to take it up.
+  // A client goes on as after a refusal.
   const isUnknown = readRefusal(asked.answer, 'session/prompt', sessionId) === 'unknown_session';
   const memory = unmet(asked.answer, `${answered}, and then, ${then}`);
   return { memory, outcome: isUnknown ? 'unknown_session' : 'ok', forgotten: false, untried: then.replace(/\.$/, '') };
@@ -216,7 +216,7 @@ export async function lookForPreambles(x: Examination, agent: RunningAgent): Pro
   const found: Found = {};
   for (const { way, sessionId, secondWord } of x.given) {
     const check = `preamble-${way}` as const;
-    const { answer, outcome } = await agent.takeUp(how, sessionId);
+    const { answer, outcome } = await agent.resumeOrLoad(how, sessionId);
     if (outcome !== 'success') {
       found[check] = pass(`${reached(way)}. Whether it is kept was not seen: that session did not come back (${outcome}).`);
       continue;

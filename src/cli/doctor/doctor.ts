@@ -120,8 +120,8 @@ async function scratchDirectory(): Promise<string> {
   try {
     return await realpath(await mkdtemp(path.join(os.tmpdir(), 'rehydrate-doctor-')));
   } catch (error) {
-    const words = `No scratch directory can be made: ${(error as Error).message}. Set $TMPDIR to a directory that can be written to.`;
-    throw new RehydrateError('cwd_missing', words, { directory: os.tmpdir() }, { cause: error });
+    const message = `No scratch directory can be made: ${(error as Error).message}. Set $TMPDIR to a directory that can be written to.`;
+    throw new RehydrateError('cwd_missing', message, { directory: os.tmpdir() }, { cause: error });
   }
 }
 

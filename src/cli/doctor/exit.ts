@@ -5,7 +5,7 @@ import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
 import type { ProcessEntry } from '../../adapters/stdio/process-table.ts';
 import { delay, within } from '../../engine/waiting.ts';
 import { count, seconds } from '../format.ts';
-import { endWords, type RunningAgent, startAgent } from './agent.ts';
+import { describeEnd, type RunningAgent, startAgent } from './agent.ts';
 import type { Examination } from './examination.ts';
 import { launcherOf } from './process.ts';
 import { fail, type Found, pass, skip } from './report.ts';
@@ -53,7 +53,7 @@ async function judgeExit(x: Examination, running: RunningProcess, asked: string,
   const { graceMs = STDIO_LIMITS.askMs } = x.options;
   // The end of its output comes before the news of its exit.
   const early = await within(left, 100);
-  if (early !== undefined && !crash) x.conduct.ends.push(`${endWords(exitOf(early, running.diagnostics()))} after ${asked}`);
+  if (early !== undefined && !crash) x.conduct.ends.push(`${describeEnd(exitOf(early, running.diagnostics()))} after ${asked}`);
   const isWindows = process.platform === 'win32';
   // Remembered while the tree is whole: a child that leaves its group later cannot hide.
   const before = isWindows ? 1 : (await tree.survivors()).length;

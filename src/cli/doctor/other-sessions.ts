@@ -1,17 +1,17 @@
 /** Sessions that the agent never had, that nobody prompted, that are closed; and what sessions are called. */
 import { count, quote } from '../format.ts';
-import { errorWords, offers, type RunningAgent } from './agent.ts';
+import { describeRefusal, offers, type RunningAgent } from './agent.ts';
 import { newFault } from './first-process.ts';
 import type { Examination, Step } from './examination.ts';
 import { breach, fail, type Finding, type How, pass, skip } from './report.ts';
 
 export function askForUnknown(how: How): Step['run'] {
   return async (x, agent) => {
-    const { answer, outcome, evidence } = await agent.takeUp(how, unknownIdLike(x.told?.sessionId ?? null));
+    const { answer, outcome, evidence } = await agent.resumeOrLoad(how, unknownIdLike(x.told?.sessionId ?? null));
     x.unknownSession[how] = outcome;
     const { ms } = answer;
     const error = answer.kind === 'refused' ? answer.error : null;
-    const said = error ? `It said: ${errorWords(error)}.` : '';
+    const said = error ? `It said: ${describeRefusal(error)}.` : '';
     switch (outcome) {
       case 'success':
         return breach(
@@ -29,7 +29,7 @@ export function askForUnknown(how: How): Step['run'] {
         const specification = error?.code === -32002 ? '' : ' The specification asks for −32002 with data.sessionId.';
         // The name of the rule; the rest of the evidence repeats the error.
         const rule = evidence.split(':')[0];
-        return pass(`A client can tell: ${error && errorWords(error)} reads as unknown session (${rule}).${specification}`, ms);
+        return pass(`A client can tell: ${error && describeRefusal(error)} reads as unknown session (${rule}).${specification}`, ms);
       }
       default:
         return fail(`A client reads ${outcome}, so it must stop instead of going on with a transcript (${evidence}). ${said}`, ms);
@@ -51,7 +51,7 @@ export async function compareIds({ made }: Examination): Promise<Finding> {
 
 export async function askForNeverPrompted({ neverPrompted }: Examination, agent: RunningAgent): Promise<Finding> {
   const how = agent.facts.canResume ? 'resume' : 'load';
-  const { answer, outcome, evidence } = await agent.takeUp(how, neverPrompted!);
+  const { answer, outcome, evidence } = await agent.resumeOrLoad(how, neverPrompted!);
   const { ms } = answer;
   if (outcome === 'success') return pass(`A session that was never prompted comes back with session/${how}.`, ms);
   if (outcome === 'unknown_session')

@@ -107,7 +107,12 @@ export interface AgentProtocol {
   authenticate(methodId: string, patience: Patience): Promise<Outcome>;
   newSession(params: SessionParams, patience: Patience): Promise<Outcome<NewAgentSession>>;
   /** `resume` brings no replay, `load` the whole session, as updates before the answer. */
-  takeUp(how: 'resume' | 'load', agentSessionId: string, params: SessionParams, patience: Patience): Promise<Outcome<AnsweredSettings>>;
+  resumeOrLoad(
+    how: 'resume' | 'load',
+    agentSessionId: string,
+    params: SessionParams,
+    patience: Patience,
+  ): Promise<Outcome<AnsweredSettings>>;
   /** Of one directory, or of all. Null when the answer is not a list. */
   listSessions(cwd: string | undefined, cursor: string | undefined, patience: Patience): Promise<Outcome<ListedSessions | null>>;
   /** Sends a prompt. `over` runs in the order of messages when the turn ends, with null when the agent ended first. */
@@ -128,7 +133,7 @@ export interface AgentProtocol {
 
 /**
  * What a host says to its agents itself, in any version. Passed on for a caller, a prompt would be in no record (I1), and what
- * makes, takes up or ends an agent session would do so without the session knowing.
+ * makes, resumes or ends an agent session would do so without the session knowing.
  */
 export const HOSTS_OWN_METHODS: ReadonlySet<string> = new Set([
   'initialize',

@@ -8,7 +8,7 @@ export const NOTE_CHARS = 200;
 export const beginning = (text: string, chars: number): string => (text.length > chars ? `${[...text.slice(0, chars)].join('')}…` : text);
 
 /** As much of an agent's own words as stands in a message of ours; `data.error` has what was taken of it, up to `errorChars`. */
-export const WORDS_CHARS = 600;
+export const QUOTE_CHARS = 600;
 
 /** Data that goes with an error, which is looked through, quoted and stored: as it is, or the beginning of its JSON. */
 export function errorData(value: unknown): unknown {

@@ -6,7 +6,7 @@ import { describeExit, type AgentExit, type AgentLauncher, type AgentProcess, ty
 import { RehydrateError, type ErrorCode } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
-import { beginning, WORDS_CHARS } from './bounded.ts';
+import { beginning, QUOTE_CHARS } from './bounded.ts';
 import { delay, within } from '../waiting.ts';
 import { createPeer, type Peer, type PeerHandlers, type PeerLimits, type RpcError, type RpcResponse } from './json-rpc.ts';
 
@@ -81,7 +81,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
   let droppedBefore = 0;
   const noise: string[] = [];
   const note = (what: string): void => {
-    const line = `[the agent ${beginning(what, WORDS_CHARS)}]`;
+    const line = `[the agent ${beginning(what, QUOTE_CHARS)}]`;
     if (noise.at(-1) === line) return;
     noise.push(line);
     if (noise.length > NOISE_KEPT) noise.shift();
@@ -182,18 +182,18 @@ function withoutTokens(exit: AgentExit): AgentExit {
 /** The last lines of an agent's diagnostics as a clause for an error message, or nothing. */
 export function quoteDiagnostics(diagnostics: string): string {
   const last = diagnostics.trimEnd().split('\n').slice(-10);
-  const lines = last.map(cutWords).join('\n').trim();
+  const lines = last.map(quoted).join('\n').trim();
   return lines ? ` It last wrote:\n${lines}` : '';
 }
 
 /** An agent's error, as part of a sentence: code, message, and its reason where `data` has one. */
 export function describeError({ code, message, data }: RpcError): string {
   const details = typeof data === 'string' ? data : (data as { details?: unknown } | null | undefined)?.details;
-  const reason = typeof details === 'string' && details !== message ? cutWords(details.trim()) : '';
-  return `error ${code}: ${cutWords(message) || '(no message)'}${reason === '' ? '' : ` (${reason})`}`;
+  const reason = typeof details === 'string' && details !== message ? quoted(details.trim()) : '';
+  return `error ${code}: ${quoted(message) || '(no message)'}${reason === '' ? '' : ` (${reason})`}`;
 }
 
-const cutWords = (text: string): string => beginning(text, WORDS_CHARS);
+const quoted = (text: string): string => beginning(text, QUOTE_CHARS);
 
 /** The limit for which the agent was ended, if it was. */
 export function limitFault(connection: Connection): RehydrateError | null {
@@ -208,8 +208,8 @@ export async function failureError(
   about: Readonly<Record<string, unknown>> = {},
 ): Promise<RehydrateError> {
   const { method } = failure;
-  const error = (code: ErrorCode, words: string, data: object): RehydrateError =>
-    new RehydrateError(code, `Agent "${agent}" ${words}${quoteDiagnostics(connection.diagnostics())}`, {
+  const error = (code: ErrorCode, message: string, data: object): RehydrateError =>
+    new RehydrateError(code, `Agent "${agent}" ${message}${quoteDiagnostics(connection.diagnostics())}`, {
       agent,
       method,
       ...about,

@@ -11,7 +11,7 @@ import { isObject } from '../objects.ts';
 import type { MessageStream } from '../ports.ts';
 import { utf8Length } from '../transcript/text.ts';
 import { inStrings, redactTokens } from '../transcript/token-shapes.ts';
-import { beginning, bounded, errorData, NOTE_CHARS, WORDS_CHARS } from './bounded.ts';
+import { beginning, bounded, errorData, NOTE_CHARS, QUOTE_CHARS } from './bounded.ts';
 
 export interface RpcError {
   readonly code: number;
@@ -74,7 +74,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   /** A failed write is not reported by itself: the reading side ends, too, and says how. One that the transport refuses ends the connection. */
   const write = (message: AnyMessage): Promise<void> =>
     writer.write(message).catch((error: unknown) => {
-      handlers.onNoise(`could not be sent to: ${words(error)}`);
+      handlers.onNoise(`could not be sent to: ${messageOf(error)}`);
       if (!RehydrateError.is(error) || error.code !== 'limit_exceeded') return;
       broken ??= error;
       close();
@@ -90,7 +90,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     closing = true;
     onRead?.();
     // Cancelling a stream that already failed rejects with that failure, which `closed` has reported.
-    reader.cancel().catch((error: unknown) => handlers.onNoise(words(error)));
+    reader.cancel().catch((error: unknown) => handlers.onNoise(messageOf(error)));
   };
 
   /** Requests of the agent that are being worked on; answers that it has not read yet, and their size. */
@@ -106,7 +106,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
       const why = `the answer to ${beginning(asked.method, NOTE_CHARS)} ${written.problem}`;
       // Its id alone may be more than a message holds.
       if (instead) return handlers.onNoise(`gets no answer: ${why}`);
-      const said = 'error' in response ? `${beginning(response.error.message, WORDS_CHARS)}; ` : '';
+      const said = 'error' in response ? `${beginning(response.error.message, QUOTE_CHARS)}; ` : '';
       return respond(asked, { error: { code: RPC_INTERNAL, message: said + why } }, true);
     }
     const bytes = utf8Length(written.text);
@@ -137,7 +137,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
       working += 1;
       void handlers
         .onRequest(request)
-        .catch((reason: unknown): RpcResponse => ({ error: { code: RPC_INTERNAL, message: `Internal error: ${words(reason)}` } }))
+        .catch((reason: unknown): RpcResponse => ({ error: { code: RPC_INTERNAL, message: `Internal error: ${messageOf(reason)}` } }))
         .then((response) => {
           working -= 1;
           respond(request, response);
@@ -210,7 +210,7 @@ function asText(message: AnyMessage, messageBytes = Infinity): { readonly text: 
     const text = JSON.stringify(message);
     return exceeds(messageBytes, text) ? { problem: `is larger than messageBytes (${messageBytes} bytes; limit_exceeded)` } : { text };
   } catch (error) {
-    return { problem: `cannot be written as JSON: ${words(error)}` };
+    return { problem: `cannot be written as JSON: ${messageOf(error)}` };
   }
 }
 
@@ -248,14 +248,14 @@ export function thrownError(thrown: unknown): RpcError {
       ...(data === undefined ? {} : { data }),
     };
   } catch (error) {
-    return { code: RPC_INTERNAL, message: `what the client threw cannot be read: ${words(error)}` };
+    return { code: RPC_INTERNAL, message: `what the client threw cannot be read: ${messageOf(error)}` };
   }
 }
 
-function words(error: unknown): string {
+function messageOf(error: unknown): string {
   try {
     return error instanceof Error ? error.message : String(error);
   } catch {
-    return 'an error without words';
+    return 'an error without a message';
   }
 }

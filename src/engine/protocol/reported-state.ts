@@ -5,7 +5,7 @@
  */
 import type { AvailableCommand, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
 import { objectOf, type Fields } from '../objects.ts';
-import { beginning, WORDS_CHARS } from './bounded.ts';
+import { beginning, QUOTE_CHARS } from './bounded.ts';
 
 export interface ReportedState {
   readonly modes: SessionModeState | null;
@@ -57,7 +57,7 @@ const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
         : { says: null, isUnreadable: true },
     session_info_update: ({ title }) =>
       typeof title === 'string' || title === null
-        ? { says: { title: title && beginning(title, WORDS_CHARS) }, isUnreadable: false }
+        ? { says: { title: title && beginning(title, QUOTE_CHARS) }, isUnreadable: false }
         : { says: null, isUnreadable: title !== undefined },
     usage_update: ({ sessionUpdate: _kind, ...usage }) => ({ says: { usage }, isUnreadable: false }),
   }),

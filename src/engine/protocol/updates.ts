@@ -6,7 +6,7 @@
  * its name says counts as missing.
  */
 import { fieldsOf, stringOf, type Fields } from '../objects.ts';
-import { sizeWords, utf8Length } from '../transcript/text.ts';
+import { formatBytes, utf8Length } from '../transcript/text.ts';
 import type { SessionEvent, SessionUpdate } from '../types.ts';
 
 // ---------------------------------------------------------------- classes
@@ -193,7 +193,7 @@ export function textOf(content: unknown, others: 'omit' | 'name' | 'describe' = 
 
 function attachment(kind: string, what: unknown, uri: unknown, bytes: number): string {
   const address = stringOf(uri).startsWith('data:') ? '' : name(uri);
-  return `[${[kind, name(what), address, bytes > 0 ? sizeWords(bytes) : ''].filter((part) => part !== '').join(', ')}]`;
+  return `[${[kind, name(what), address, bytes > 0 ? formatBytes(bytes) : ''].filter((part) => part !== '').join(', ')}]`;
 }
 
 const base64Size = (data: unknown): number => Math.floor(stringOf(data).length * 0.75);
@@ -204,7 +204,7 @@ const MAX_NAME = 2_000;
 /** A name inside brackets, on one line. */
 function name(value: unknown): string {
   const text = stringOf(value);
-  return text.length > MAX_NAME ? `(a name of ${sizeWords(utf8Length(text))})` : text.replace(/\s+/g, ' ');
+  return text.length > MAX_NAME ? `(a name of ${formatBytes(utf8Length(text))})` : text.replace(/\s+/g, ' ');
 }
 
 // ---------------------------------------------------------------- tool calls and plans

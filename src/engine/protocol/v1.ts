@@ -90,31 +90,31 @@ export interface Dialect {
   readonly login: string;
   server(server: McpServer): object;
   settings(result: unknown): AnsweredSettings;
-  takeUp(how: 'resume' | 'load'): readonly [method: string, params: object];
+  resumeOrLoad(how: 'resume' | 'load'): readonly [method: string, params: object];
   set(setting: Setting): readonly [method: string, params: object];
 }
 
-export function speak(connection: Connection, facts: AgentFacts, words: Dialect): AgentProtocol {
+export function speak(connection: Connection, facts: AgentFacts, dialect: Dialect): AgentProtocol {
   const { call, start, notify } = connection;
   const about = ({ cwd, mcpServers, additionalDirectories, extra }: SessionParams) => ({
     ...extra,
     cwd,
-    mcpServers: mcpServers.map(words.server),
+    mcpServers: mcpServers.map(dialect.server),
     ...(facts.additionalDirectories && additionalDirectories.length > 0 ? { additionalDirectories } : {}),
   });
   /** The answer that names a new session. */
   const readNew = (result: unknown): NewAgentSession => {
     const { sessionId: id, modes: _modes, configOptions: _options, ...rest } = objectOf(result) ?? {};
     const agentSessionId = typeof id === 'string' && id !== '' && id.isWellFormed() ? id : null;
-    return { agentSessionId, settings: words.settings(result), rest, raw: agentSessionId === null ? errorData(result) : null };
+    return { agentSessionId, settings: dialect.settings(result), rest, raw: agentSessionId === null ? errorData(result) : null };
   };
   return {
     facts,
-    authenticate: (methodId, patience) => call(words.login, { methodId }, patience),
+    authenticate: (methodId, patience) => call(dialect.login, { methodId }, patience),
     newSession: async (params, patience) => map(await call('session/new', about(params), patience), readNew),
-    async takeUp(how, sessionId, params, patience) {
-      const [method, more] = words.takeUp(how);
-      return map(await call(method, { ...about(params), sessionId, ...more }, patience), words.settings);
+    async resumeOrLoad(how, sessionId, params, patience) {
+      const [method, more] = dialect.resumeOrLoad(how);
+      return map(await call(method, { ...about(params), sessionId, ...more }, patience), dialect.settings);
     },
     listSessions: async (cwd, cursor, patience) =>
       map(
@@ -125,8 +125,8 @@ export function speak(connection: Connection, facts: AgentFacts, words: Dialect)
       start('session/prompt', { ...extra, sessionId, prompt }, (response) => over(response && readTurn(response))),
     cancel: (sessionId) => notify('session/cancel', { sessionId }),
     async set(sessionId, setting, patience) {
-      const [method, params] = words.set(setting);
-      return map(await call(method, { sessionId, ...params }, patience), words.settings);
+      const [method, params] = dialect.set(setting);
+      return map(await call(method, { sessionId, ...params }, patience), dialect.settings);
     },
     closeSession: (sessionId, patience) => call('session/close', { sessionId }, patience),
     deleteSession: (sessionId, patience) => call('session/delete', { sessionId }, patience),
@@ -143,7 +143,7 @@ export const speakV1 = (connection: Connection, facts: AgentFacts): AgentProtoco
     login: 'authenticate',
     server: (server) => server,
     settings: readSettings,
-    takeUp: (how) => [`session/${how}`, {}],
+    resumeOrLoad: (how) => [`session/${how}`, {}],
     set: ({ kind, id, value }) =>
       kind === 'mode'
         ? ['session/set_mode', { modeId: value }]

@@ -136,8 +136,8 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     }
     // Notifications are not answered; v2 has the same as v1.
     if (id === undefined) return message;
-    const refuse = (code: number, words: string): null => {
-      send({ id, error: { code, message: words } });
+    const refuse = (code: number, message: string): null => {
+      send({ id, error: { code, message } });
       return null;
     };
     const ask = (as: string, given: Fields): Message => {
@@ -239,9 +239,9 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     if (Array.isArray(configOptions)) takeOptions(session, configOptions as Fields[]);
     if (method === 'session/set_mode') session.modes = { ...session.modes, currentModeId: params['modeId'] };
     const given = { id, result: { ...rest, configOptions: optionsV2(session) } };
-    const isTakenUp = method === 'session/load' || method === 'session/resume';
+    const isResumed = method === 'session/load' || method === 'session/resume';
     const tellSnapshot = (): void => {
-      if (isTakenUp && !session.othersTurn) tellState(sessionId, session.prompt ? 'running' : 'idle');
+      if (isResumed && !session.othersTurn) tellState(sessionId, session.prompt ? 'running' : 'idle');
     };
     if (snapshot === 'before') tellSnapshot();
     send(given);

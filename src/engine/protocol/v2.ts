@@ -88,7 +88,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
       learnModeOption(objectOf(result)?.['configOptions']);
       return readSettings(result);
     },
-    takeUp: (how) => ['session/resume', how === 'load' ? { replayFrom: { type: 'start' } } : {}],
+    resumeOrLoad: (how) => ['session/resume', how === 'load' ? { replayFrom: { type: 'start' } } : {}],
     set: ({ id, kind, value }) => [
       'session/set_config_option',
       { configId: kind === 'mode' ? modeOption : id, type: typeof value === 'boolean' ? 'boolean' : 'id', value },
@@ -180,13 +180,13 @@ function readPermission({ title, description, subject, options }: Fields): Field
     toolCallId: typeof toolCallId === 'string' ? toolCallId : '',
     ...(command === undefined ? {} : { kind: 'execute', rawInput: { command, cwd } }),
   };
-  const words = typeof description === 'string' ? [{ type: 'content', content: { type: 'text', text: description } }] : [];
+  const described = typeof description === 'string' ? [{ type: 'content', content: { type: 'text', text: description } }] : [];
   const content = Array.isArray(toolCall['content']) ? (toolCall['content'] as unknown[]) : [];
   return {
     toolCall: {
       ...toolCall,
       ...(typeof title === 'string' ? { title } : {}),
-      ...(words.length > 0 ? { content: [...words, ...content] } : {}),
+      ...(described.length > 0 ? { content: [...described, ...content] } : {}),
     },
     options,
   };

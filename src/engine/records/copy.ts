@@ -79,10 +79,10 @@ WHERE session_id = ? AND deleted_at IS NOT NULL RETURNING 1`,
 }
 
 /** Ends the turn and the questions that are open at this event of the log, so that nobody sees them as running or unanswered. */
-export async function endsOf(store: Store, sessionId: string, upTo: number, at: number, words: string): Promise<NewEvent[]> {
+export async function endsOf(store: Store, sessionId: string, upTo: number, at: number, message: string): Promise<NewEvent[]> {
   const turnId = await store.openTurn(sessionId, upTo);
   const questions = await store.openQuestions(sessionId, upTo);
-  const payload = { state: 'interrupted', error: { code: 'turn_outcome_unknown', message: words } } as const;
+  const payload = { state: 'interrupted', error: { code: 'turn_outcome_unknown', message } } as const;
   return [
     ...questions.map((question) => endOfQuestion(question, at)),
     ...(turnId === null ? [] : [{ kind: 'turn_ended', turnId, at, origin: 'host', payload } as const]),

@@ -103,14 +103,14 @@ function toColumns(fields: Fields, kinds: ColumnKinds, line: number, before = 0)
   return Object.fromEntries(
     Object.entries(kinds).map(([name, kind]): [string, SqlValue] => {
       const value = fields[name] ?? null;
-      if (!isKind(value, kind)) throw wrong(line, `${name} must be ${WORDS[kind.replace('?', '') as Kind]}`);
+      if (!isKind(value, kind)) throw wrong(line, `${name} must be ${KIND_NAMES[kind.replace('?', '') as Kind]}`);
       if (value === null) return [name, null];
       return [name, isJson(kind) ? JSON.stringify(value) : isSeq(kind) ? Number(value) + before : (value as SqlValue)];
     }),
   );
 }
 
-const WORDS: Readonly<Record<Kind, string>> = {
+const KIND_NAMES: Readonly<Record<Kind, string>> = {
   text: 'a string',
   count: 'a whole number',
   seq: 'a whole number',
@@ -276,7 +276,7 @@ async function fill(reader: Numbered, sessionId: string, before: number, { db, s
       const [taken] = await db.query('SELECT 1 FROM acp_turns WHERE turn_id = ?', [columns['turn_id']!]);
       turnIds.set(columns['turn_id'], taken ? newId() : String(columns['turn_id']));
     } else if (name === 'event') {
-      for (const [column, known] of Object.entries(EVENT_WORDS))
+      for (const [column, known] of Object.entries(EVENT_VALUES))
         if (!known.includes(columns[column])) throw wrong(line, `${JSON.stringify(columns[column])} is not an event's ${column}`);
       if (fields['seq'] !== events + 1) throw wrong(line, `it should be event ${events + 1}, and is ${String(fields['seq'])}`);
       events += 1;
@@ -299,7 +299,7 @@ async function fill(reader: Numbered, sessionId: string, before: number, { db, s
   return events + ends.length;
 }
 
-const EVENT_WORDS: Readonly<Record<string, readonly unknown[]>> = {
+const EVENT_VALUES: Readonly<Record<string, readonly unknown[]>> = {
   kind: [
     'turn_started',
     'update',

@@ -42,7 +42,7 @@ export interface RecordedAnswer {
   /** Code, message and data as sent; or, where only the words are known, what some string of the error says. */
   readonly answer: RpcErrorSeen | { readonly says: string };
   readonly weak?: true | undefined;
-  /** Given to `session/prompt` by an agent that took the session up before, or had it live. */
+  /** Given to `session/prompt` by an agent that resumed or loaded the session before, or had it live. */
   readonly atPrompt?: true;
 }
 

@@ -151,11 +151,11 @@ export function whatFollows(
     /** What should come next: what the newest message still lacks, or one of a turn that was cut off; without white space. */
     readonly next: string;
   },
-  came: { readonly hasUser: boolean; readonly beginsOurs: boolean; readonly words: string },
+  came: { readonly hasUser: boolean; readonly beginsOurs: boolean; readonly text: string },
 ): 'more' | 'again' | 'own' {
   const { next } = before;
-  const { words } = came;
-  if (next !== '' && words !== '' && (next.startsWith(words) || words.startsWith(next))) return 'more';
+  const { text } = came;
+  if (next !== '' && text !== '' && (next.startsWith(text) || text.startsWith(next))) return 'more';
   // A replay begins with words of the user's.
   if (came.hasUser) return came.beginsOurs ? 'again' : 'more';
   return before.endsNew ? 'more' : 'own';

@@ -15,7 +15,7 @@ import type { CreateOptions } from './host.ts';
 import type { UpdateWithMeta } from './logged-updates.ts';
 import type { LateReplay, Replay } from './replay.ts';
 import type { SecretValues } from './secrets.ts';
-import type { Wishes } from './settings.ts';
+import type { RequestedSettings } from './settings.ts';
 
 /** What stays the same from an agent's start to its end. */
 export interface SessionContext {
@@ -66,15 +66,15 @@ export class AgentSession {
   readonly context: SessionContext;
   reported: ReportedState;
   /** What the user last asked for. */
-  wishes: Wishes;
+  requested: RequestedSettings;
   /** The preamble that the agent was given. */
   preamble: readonly ContentBlock[] | null = null;
   private intake: Intake = unnamed();
 
-  constructor(context: SessionContext, reported: ReportedState, wishes: Wishes) {
+  constructor(context: SessionContext, reported: ReportedState, requested: RequestedSettings) {
     this.context = context;
     this.reported = reported;
-    this.wishes = wishes;
+    this.requested = requested;
   }
 
   get id(): string {
@@ -184,8 +184,8 @@ export class AgentSession {
   /** Whether it is a title made of the preamble's words, which says nothing about the session. */
   isTitleOfPreamble(update: SessionUpdate): boolean {
     if (this.preamble === null || update.sessionUpdate !== 'session_info_update' || typeof update.title !== 'string') return false;
-    const words = update.title.replace(/(…|\.\.\.)\s*$/, '').replace(/\s+/g, '');
-    return words.length >= MIN_TITLE_CHARS && JSON.stringify(this.preamble).replace(/\s+/g, '').includes(words);
+    const title = update.title.replace(/(…|\.\.\.)\s*$/, '').replace(/\s+/g, '');
+    return title.length >= MIN_TITLE_CHARS && JSON.stringify(this.preamble).replace(/\s+/g, '').includes(title);
   }
 
   /** State that says something which was not known `before`, and still holds. */

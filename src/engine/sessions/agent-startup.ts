@@ -13,7 +13,7 @@ import {
   type NewAgentSession,
   type SessionParams,
 } from '../protocol/agent-protocol.ts';
-import { beginning, NOTE_CHARS, WORDS_CHARS } from '../protocol/bounded.ts';
+import { beginning, NOTE_CHARS, QUOTE_CHARS } from '../protocol/bounded.ts';
 import { failureError, openConnection, type Connection, type Outcome } from '../protocol/connection.ts';
 import type { IncomingRequest, RpcResponse } from '../protocol/json-rpc.ts';
 import { readNotification } from '../protocol/v1.ts';
@@ -259,7 +259,7 @@ function asksToSignIn({ method, error }: Extract<Outcome, { kind: 'refused' }>):
 }
 
 export function authRequired({ name, facts }: Agent, error: unknown): RehydrateError {
-  const names = beginning(facts.authMethods.map((method) => `${method.id} (${method.name})`).join(', ') || 'none', WORDS_CHARS);
+  const names = beginning(facts.authMethods.map((method) => `${method.id} (${method.name})`).join(', ') || 'none', QUOTE_CHARS);
   return new RehydrateError(
     'auth_required',
     `Agent "${name}" wants you to sign in first. It offers: ${names}. Authenticate with one of them, or sign in with the agent's own command, and try again.`,
@@ -388,7 +388,7 @@ export function createAgents(config: Config) {
       await run(name, 'authenticate', client ? { client } : {}, async (agent) => {
         const { authMethods: offered } = agent.facts;
         if (!offered.some((method) => method.id === methodId)) {
-          const names = beginning(offered.map((method) => `"${method.id}"`).join(', ') || 'none', WORDS_CHARS);
+          const names = beginning(offered.map((method) => `"${method.id}"`).join(', ') || 'none', QUOTE_CHARS);
           throw invalid(`Agent "${name}" has no way to authenticate called "${methodId}"; it offers ${names}.`, {
             agent: name,
             methodId,

@@ -23,15 +23,15 @@ export const hostClosed = (): RehydrateError =>
 type Check = (value: unknown, name: string, limits: Limits) => unknown;
 
 const checks =
-  (holds: (value: unknown) => boolean, words: string): Check =>
+  (holds: (value: unknown) => boolean, expected: string): Check =>
   (value, name) => {
     if (holds(value)) return value;
-    throw invalid(`${name} must be ${words}; it is ${shown(value)}.`);
+    throw invalid(`${name} must be ${expected}; it is ${shown(value)}.`);
   };
 
-/** A value that is one of these words. */
-export function oneOf<T extends string>(words: readonly T[]): (value: unknown, name: string) => T {
-  return checks((value) => words.includes(value as T), `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`) as never;
+/** One of these values. */
+export function oneOf<T extends string>(values: readonly T[]): (value: unknown, name: string) => T {
+  return checks((value) => values.includes(value as T), `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`) as never;
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
@@ -165,8 +165,8 @@ const ofPrompt = ({ promptBytes }: Limits): Size => ({ limit: 'promptBytes', all
 
 /** A copy within the limits: what the caller changes later is not in the log, so the agent does not get it either. */
 function bounded(value: unknown, what: string, { limit, allowed }: Size, advice: string, replacer?: typeof onlyJson): unknown {
-  const over = (limit: string, allowed: number, words: string, more: object = {}) =>
-    new RehydrateError('limit_exceeded', `${what} ${words}`, { limit, allowed, ...more });
+  const over = (limit: string, allowed: number, why: string, more: object = {}) =>
+    new RehydrateError('limit_exceeded', `${what} ${why}`, { limit, allowed, ...more });
   const tooDeep = () =>
     over(
       'nestedLevels',

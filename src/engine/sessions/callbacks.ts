@@ -45,8 +45,8 @@ function failed<T>(
 /** What it threw. An error of this library says for itself what to do. */
 function threw<T>(callback: Callback<T>, occasion: Occasion, error: unknown): RehydrateError {
   if (RehydrateError.is(error)) return error;
-  const words = error instanceof Error ? error.message : String(error);
-  return failed(callback, occasion, `threw (${words})`, 'Mend what it needs, and try again.', error);
+  const message = error instanceof Error ? error.message : String(error);
+  return failed(callback, occasion, `threw (${message})`, 'Mend what it needs, and try again.', error);
 }
 
 function checked<T>(callback: Callback<T>, occasion: Occasion, value: unknown): T {

@@ -2,7 +2,7 @@
 import { inBackground } from '../waiting.ts';
 import { invalid, RehydrateError, sessionNotFound } from '../errors.ts';
 import { SqlError, type Statement } from '../ports.ts';
-import { beginning, WORDS_CHARS } from '../protocol/bounded.ts';
+import { beginning, QUOTE_CHARS } from '../protocol/bounded.ts';
 import { readCapabilities } from '../protocol/versions.ts';
 import { finishDeletes } from '../records/delete.ts';
 import { copySession } from '../records/fork.ts';
@@ -130,10 +130,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
       ]);
       const sessions = [];
       /** As short as a title that is given, so that the session can be adopted with it. */
-      const titleOf = (value: unknown): string | null => words(typeof value === 'string' ? beginning(value, WORDS_CHARS) : value);
-      const words = (value: unknown): string | null => (typeof value === 'string' ? value.toWellFormed() : null);
+      const titleOf = (value: unknown): string | null => wellFormed(typeof value === 'string' ? beginning(value, QUOTE_CHARS) : value);
+      const wellFormed = (value: unknown): string | null => (typeof value === 'string' ? value.toWellFormed() : null);
       for (const { sessionId: agentSessionId, ...told } of page.sessions) {
-        const [where, title, updatedAt] = [words(told.cwd) ?? cwd ?? null, titleOf(told.title), words(told.updatedAt)];
+        const [where, title, updatedAt] = [wellFormed(told.cwd) ?? cwd ?? null, titleOf(told.title), wellFormed(told.updatedAt)];
         // Some agents ignore the directory that they are asked for.
         if (cwd === undefined || where === null || where === cwd || (await config.sameDirectory(where, cwd, { signal: options.signal })))
           sessions.push({ agentSessionId, sessionId: known.get(agentSessionId) ?? null, cwd: where, title, updatedAt });
@@ -271,7 +271,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
     sleep() {
       asleep ??= (async () => {
-        await manager.endAll({ kind: 'sleep', words: 'the host was put to sleep while it ran' });
+        await manager.endAll({ kind: 'sleep', reason: 'the host was put to sleep while it ran' });
         ended.abort();
         await leftDeletes;
         subscriptions.end();

@@ -134,7 +134,7 @@ async function shortened({ database, clock, limits }: Config, { info, lease }: S
   return { ...lease, expiresAt };
 }
 
-const UNWRITTEN = { kind: 'host_failed', words: 'the host could not write its end when it came' };
+const UNWRITTEN = { kind: 'host_failed', reason: 'the host could not write its end when it came' };
 
 async function abandonedWork(store: Store, { info: { sessionId }, lease }: StoredSession, now: number, ours: boolean) {
   const running = await store.runningTurns(sessionId);
@@ -142,7 +142,7 @@ async function abandonedWork(store: Store, { info: { sessionId }, lease }: Store
   const questions = lease.owner === null && running.length === 0 ? [] : await store.openQuestions(sessionId);
   const turns = running.map(({ turnId }) => ({
     turnId,
-    end: interruptedBy(ours ? UNWRITTEN : { kind: 'host_died', words: 'the host that ran it died' }, turnId),
+    end: interruptedBy(ours ? UNWRITTEN : { kind: 'host_died', reason: 'the host that ran it died' }, turnId),
   }));
   const events: NewEvent[] = [
     ...questions.map((question) => endOfQuestion(question, now)),
@@ -151,17 +151,17 @@ async function abandonedWork(store: Store, { info: { sessionId }, lease }: Store
   return { events, turns };
 }
 
-/** The end of a turn whose host or agent died: nobody knows what became of it (I5). `lastWords`: the agent's, as a clause. */
+/** The end of a turn whose host or agent died: nobody knows what became of it (I5). `diagnostics`: the agent's last, as a clause. */
 export function interruptedBy(
   cause: Readonly<Record<string, unknown>>,
   turnId: string,
-  lastWords = '',
+  diagnostics = '',
 ): TurnEnded & { state: 'interrupted' } {
   return {
     state: 'interrupted',
     error: {
       code: 'turn_outcome_unknown',
-      message: `The outcome of turn ${turnId} is unknown: ${String(cause['words'])}. It was not sent again. Prompt again with a new idempotency key, or none, if it should be.${lastWords}`,
+      message: `The outcome of turn ${turnId} is unknown: ${String(cause['reason'])}. It was not sent again. Prompt again with a new idempotency key, or none, if it should be.${diagnostics}`,
       data: { turnId, cause },
     },
   };
@@ -172,8 +172,8 @@ export function interruptedBy(
  * was sent; else `turn_outcome_unknown`. Either way the record says, or will say, that the turn was interrupted.
  */
 export function failedAfterSending(error: unknown, turnId: string): RehydrateError {
-  const words = `the host failed: ${error instanceof Error ? error.message : String(error)}`;
-  const data = { turnId, cause: { kind: 'host_failed', words } };
+  const reason = `the host failed: ${error instanceof Error ? error.message : String(error)}`;
+  const data = { turnId, cause: { kind: 'host_failed', reason } };
   if (RehydrateError.is(error)) {
     return new RehydrateError(
       error.code,
@@ -182,7 +182,7 @@ export function failedAfterSending(error: unknown, turnId: string): RehydrateErr
       { cause: error },
     );
   }
-  return new RehydrateError('turn_outcome_unknown', interruptedBy(data.cause, turnId).error?.message ?? words, data, { cause: error });
+  return new RehydrateError('turn_outcome_unknown', interruptedBy(data.cause, turnId).error?.message ?? reason, data, { cause: error });
 }
 
 // ---------------------------------------------------------------- releasing

@@ -18,7 +18,7 @@ import { updateEvents } from './logged-updates.ts';
 import type { HostParts } from './parts.ts';
 import { resolveKnown, secretValues } from './secrets.ts';
 import { Session, type EndCause, type Live } from './session.ts';
-import { reportedColumns, settingError, withSetting, withWish } from './settings.ts';
+import { reportedColumns, settingError, withSetting, withRequested } from './settings.ts';
 import { startSession } from './start.ts';
 import { endedMeanwhile, startTurn, type RunningTurn } from './turn.ts';
 import { liveReport, wake } from './wake.ts';
@@ -117,7 +117,7 @@ export function createManager(parts: HostParts) {
           `This host keeps liveSessions (${limits.liveSessions}) sessions live at once, and they all are. Close one, or raise the limit.`,
           { limit: 'liveSessions', allowed: limits.liveSessions },
         );
-      await end(idlest.sessionId, { kind: 'idle', words: 'another session needed its place' });
+      await end(idlest.sessionId, { kind: 'idle', reason: 'another session needed its place' });
     }
   }
 
@@ -141,7 +141,7 @@ export function createManager(parts: HostParts) {
     }
     // The agent died, or is being ended, and that is not in the log yet. One that ends by itself is not hurried, so that its exit is the true one (I8).
     if ('live' in state && state.live.agent.connection.ended) await state.live.over;
-    await session.end({ kind: 'agent_gone', words: 'the agent is gone' }, 'kill');
+    await session.end({ kind: 'agent_gone', reason: 'the agent is gone' }, 'kill');
     await makeRoom();
     const abort = new AbortController();
     const joined = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal;
@@ -244,7 +244,7 @@ export function createManager(parts: HostParts) {
       if (outcome.kind !== 'answered') throw redactError(context.redact, settingError(sessionId, asked, outcome, agentSession.reported));
       // The agent may have reported the change before it answered.
       const before = agentSession.reported;
-      agentSession.wishes = withWish(agentSession.wishes, asked, before);
+      agentSession.requested = withRequested(agentSession.requested, asked, before);
       agentSession.reported = withSetting(before, asked, outcome.value);
       const { modes, configOptions } = agentSession.reported;
       const mode: SessionUpdate[] =
@@ -261,7 +261,7 @@ export function createManager(parts: HostParts) {
       );
       await log.writer.append({
         events: updateEvents(said, config.clock()),
-        lastKnown: { ...reportedColumns({ modes, configOptions }), wishes: agentSession.wishes },
+        lastKnown: { ...reportedColumns({ modes, configOptions }), wishes: agentSession.requested },
       });
     });
   }
@@ -290,8 +290,8 @@ export function createManager(parts: HostParts) {
       const running = entries.get(sessionId)?.prompt;
       // Nothing runs in a host that sleeps.
       if (!running) return ended ? undefined : refuseElsewhere(sessionId);
-      const words = `The prompt of session "${sessionId}" was cancelled before it was sent: no turn was made. Prompt again when you want to.`;
-      await stop(running, new RehydrateError('prompt_cancelled', words, { sessionId }));
+      const message = `The prompt of session "${sessionId}" was cancelled before it was sent: no turn was made. Prompt again when you want to.`;
+      await stop(running, new RehydrateError('prompt_cancelled', message, { sessionId }));
       await over(running.result);
     },
 
@@ -328,11 +328,11 @@ export function createManager(parts: HostParts) {
 
     async close(sessionId) {
       await refuseElsewhere(sessionId);
-      await end(sessionId, { kind: 'closed', words: 'the session was closed while it ran' }, 'close');
+      await end(sessionId, { kind: 'closed', reason: 'the session was closed while it ran' }, 'close');
     },
 
     delete: (sessionId) =>
-      end(sessionId, { kind: 'closed', words: 'the session was deleted while it ran' }, 'delete', async (told) => {
+      end(sessionId, { kind: 'closed', reason: 'the session was deleted while it ran' }, 'delete', async (told) => {
         const stored = told ? null : await store.session(sessionId);
         await deleteRecord(parts, sessionId);
         if (stored) await deleteAtAgent(stored.info);
@@ -352,8 +352,8 @@ export function createManager(parts: HostParts) {
     if ('result' in response) return agentSession.fromAgent(response.result);
     const { error } = response;
     const unknown = error.code === RPC.methodNotFound ? ' It does not know this method.' : '';
-    const words = `Agent "${agent.name}" answered ${method} with ${describeError(error)}.${unknown}`;
-    throw redactError(context.redact, new RehydrateError('agent_protocol_error', words, { sessionId, method, error }));
+    const message = `Agent "${agent.name}" answered ${method} with ${describeError(error)}.${unknown}`;
+    throw redactError(context.redact, new RehydrateError('agent_protocol_error', message, { sessionId, method, error }));
   }
 
   // -------------------------------------------------------------- as the record has it, and as it is here
@@ -396,7 +396,7 @@ export function createManager(parts: HostParts) {
       state.abort.abort(
         new RehydrateError(
           'agent_exited',
-          `Session "${sessionId}" was being opened when ${cause.words.replace('while it ran', 'meanwhile')}; nothing was sent. Prompt it again.`,
+          `Session "${sessionId}" was being opened when ${cause.reason.replace('while it ran', 'meanwhile')}; nothing was sent. Prompt it again.`,
           { sessionId, cause: { kind: cause.kind } },
         ),
       );
@@ -432,7 +432,7 @@ export function createManager(parts: HostParts) {
       // It is live here, and its turn ends by itself.
       if (stored?.lease.owner === parts.self) return;
       // Another host took the session over, and this one has not noticed yet.
-      await session.end({ kind: 'taken_over', words: 'the session was taken over by another host' }, 'kill');
+      await session.end({ kind: 'taken_over', reason: 'the session was taken over by another host' }, 'kill');
     }
     await endAbandoned(parts, sessionId);
   }
@@ -443,7 +443,7 @@ export function createManager(parts: HostParts) {
 
   function endIdle(): void {
     for (const { sessionId, since } of [...entries.values()].flatMap(idleSince))
-      if (performance.now() - since >= limits.idleMs) void end(sessionId, { kind: 'idle', words: 'it was not used for idleMs' });
+      if (performance.now() - since >= limits.idleMs) void end(sessionId, { kind: 'idle', reason: 'it was not used for idleMs' });
   }
 
   return {

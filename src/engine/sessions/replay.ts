@@ -122,10 +122,10 @@ function createReplay(newPart: () => Part, method: NativeMethod) {
       const result = await part.matcher.end();
       if (state.kind === 'whole') {
         const { items, replay, outcome } = state;
-        const words = squeeze(items.map(({ update, meta }) => (sideOf(update, meta) ? messageText(update) : '')).join(''));
+        const text = squeeze(items.map(({ update, meta }) => (sideOf(update, meta) ? messageText(update) : '')).join(''));
         const { endsNew, next } = outcome;
         const before = { endsNew, next: squeeze(next[0]?.text ?? '') };
-        const follows = whatFollows(before, { hasUser: items.some(isUsers), beginsOurs: result.beginsOurs, words });
+        const follows = whatFollows(before, { hasUser: items.some(isUsers), beginsOurs: result.beginsOurs, text });
         if (follows !== 'own') state = { kind: 'replaying', part: follows === 'again' ? part : replay };
         if (follows === 'more') {
           for (const { update, meta } of items) replay.matcher.take(update, meta);

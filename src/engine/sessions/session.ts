@@ -36,10 +36,10 @@ export type SessionPhase =
   | { readonly kind: 'prompting'; readonly live: Live; readonly turn: Turn }
   | { readonly kind: 'ending'; readonly live: Live; readonly ending: Ending };
 
-/** Why a session's agent is being ended, in the words of `turn_outcome_unknown`'s `data.cause`. */
+/** Why a session's agent is being ended, as in `data.cause` of `turn_outcome_unknown`. */
 export interface EndCause {
   readonly kind: 'sleep' | 'closed' | 'idle' | 'cancel_timeout' | 'taken_over' | 'host_failed' | 'agent_gone';
-  readonly words: string;
+  readonly reason: string;
   /** What the caller of a running prompt is told instead of `turn_outcome_unknown`. */
   readonly error?: unknown;
 }
@@ -69,12 +69,12 @@ export type Basis =
   | { readonly kind: 'proven' }
   | {
       /**
-       * `taken_up`: it was resumed or loaded, which the agent may still take back at the prompt. `successor`: it becomes the stored one
+       * `resumed`: by `session/resume` or `session/load`, which the agent may still take back at the prompt. `successor`: it becomes the stored one
        * only when it has answered a turn (I4).
        */
-      readonly kind: 'taken_up' | 'successor';
+      readonly kind: 'resumed' | 'successor';
       readonly attempts: readonly ResumeAttempt[];
-      /** What goes in front of its first prompt (I6); also for one that was taken up, when its replay showed that it lost its preamble. */
+      /** What goes in front of its first prompt (I6); also for one that was resumed, when its replay showed that it lost its preamble. */
       readonly preamble: readonly ContentBlock[] | null;
       /** The event with which it begins. */
       readonly beganSeq: number;
@@ -282,10 +282,10 @@ export class Session {
     if (!learnt && !isUnreadable(update)) return;
     // A mode that the agent changed during a turn (a plan was approved) is the one the user goes on in.
     const mode = turn && learnt && modeChange(learnt, before);
-    if (mode) mine.wishes = { ...mine.wishes, mode };
+    if (mode) mine.requested = { ...mine.requested, mode };
     this.record(live, inTurn(this.runningTurnId, [said]), {
       ...reportedColumns(learnt ?? {}),
-      ...(mode ? { wishes: mine.wishes } : {}),
+      ...(mode ? { wishes: mine.requested } : {}),
     });
   }
 
@@ -417,7 +417,7 @@ export class Session {
    * can do that; whatever it answers, it is ended next.
    */
   async endGently(cause: EndCause, tell?: 'close' | 'delete'): Promise<void> {
-    await this.lastWords();
+    await this.untilQuiet();
     if (tell && this.phase.kind === 'live') {
       const { agent, agentSession } = this.phase.live;
       const { facts, protocol } = agent;
@@ -430,7 +430,7 @@ export class Session {
   }
 
   /** Agents go on after their answer: last chunks, a title. Resolves when the agent has been quiet for a while. */
-  private async lastWords(): Promise<void> {
+  private async untilQuiet(): Promise<void> {
     const { quietMs, quietMaxMs } = this.parts.config.limits;
     const deadline = performance.now() + quietMaxMs;
     for (;;) {
@@ -469,8 +469,8 @@ export class Session {
     // Never rejects: what `agentGone` cannot write is settled later.
     void this.end(
       takenOver
-        ? { kind: 'taken_over', words: 'the session was taken over by another host' }
-        : { kind: 'host_failed', words: `the host failed: ${error instanceof Error ? error.message : String(error)}`, error },
+        ? { kind: 'taken_over', reason: 'the session was taken over by another host' }
+        : { kind: 'host_failed', reason: `the host failed: ${error instanceof Error ? error.message : String(error)}`, error },
       'kill',
     );
   }
@@ -487,7 +487,7 @@ export class Session {
     const { config } = parts;
     const { context, agent, log, permissions } = live;
     const { redact } = context;
-    this.beginEnd({ kind: 'agent_gone', words: `the agent ${agent.connection.exitDescription}` });
+    this.beginEnd({ kind: 'agent_gone', reason: `the agent ${agent.connection.exitDescription}` });
     let failure: { readonly error: unknown } | null = null;
     try {
       await live.agentSession.replay?.end();
@@ -502,8 +502,8 @@ export class Session {
     const running = runs(turn);
     const at = config.clock();
     const stored = brief(redact(exit));
-    const lastWords = ENDED_BY_ITSELF.has(cause.kind) ? quoteDiagnostics(agent.connection.diagnostics()) : '';
-    const end = running && redact(interruptedBy({ kind: cause.kind, words: cause.words, exit: stored }, running.turnId, lastWords));
+    const diagnostics = ENDED_BY_ITSELF.has(cause.kind) ? quoteDiagnostics(agent.connection.diagnostics()) : '';
+    const end = running && redact(interruptedBy({ kind: cause.kind, reason: cause.reason, exit: stored }, running.turnId, diagnostics));
     const events: NewEvent[] = [
       ...(running ? updateEvents(inTurn(running.turnId, running.filter.end()), at) : []),
       ...permissions.cancelAll(),

@@ -1,6 +1,6 @@
 /**
- * Modes and configuration options. What the user asked for (the wishes) is kept apart from what the agent last reported: a
- * refusal or a reset never becomes a wish, and a wish is set again after every tier.
+ * Modes and configuration options. The requested settings, which the user asked for, are kept apart from what the agent last reported: a
+ * refusal or a reset changes nothing of them, and they are set again after every tier.
  */
 import type { SessionConfigOption } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
@@ -12,17 +12,18 @@ import type { LastKnown } from '../storage/statements.ts';
 import type { ResumeReport, SessionInfo } from '../types.ts';
 
 /** What the user last asked for. */
-export interface Wishes {
+export interface RequestedSettings {
   readonly mode: string | null;
   readonly options: Readonly<Record<string, string | boolean>>;
 }
 
-export const NO_WISHES: Wishes = { mode: null, options: {} };
+export const NOTHING_REQUESTED: RequestedSettings = { mode: null, options: {} };
 
 /**
- * The wishes of a stored session. A record that is older than wishes knows only what was in force: that is then taken for the wishes.
+ * The requested settings of a stored session (its column `wishes`). A record that is older than the column has only what was in force, which
+ * is taken for them.
  */
-export function wishesOf(info: Pick<SessionInfo, 'modes' | 'configOptions'>, stored: unknown): Wishes {
+export function requestedOf(info: Pick<SessionInfo, 'modes' | 'configOptions'>, stored: unknown): RequestedSettings {
   if (isObject(stored)) {
     const { mode, options } = stored;
     return { mode: typeof mode === 'string' ? mode : null, options: usable(Object.entries(fieldsOf(options))) };
@@ -45,11 +46,11 @@ const modeOptionOf = ({ configOptions }: Partial<InForce>) => configOptions?.fin
 
 const isMode = ({ kind, id }: Setting, state: InForce): boolean => kind === 'mode' || modeOptionOf(state)?.id === id;
 
-export function withWish(wishes: Wishes, setting: Setting, state: InForce): Wishes {
-  const { [setting.id]: _, ...others } = wishes.options;
+export function withRequested(requested: RequestedSettings, setting: Setting, state: InForce): RequestedSettings {
+  const { [setting.id]: _, ...others } = requested.options;
   return isMode(setting, state)
     ? { mode: String(setting.value), options: others }
-    : { ...wishes, options: { ...others, [setting.id]: setting.value } };
+    : { ...requested, options: { ...others, [setting.id]: setting.value } };
 }
 
 /** The new mode, where what the agent says changes it. */
@@ -71,13 +72,13 @@ export function reportedColumns(state: Partial<ReportedState>): LastKnown {
   };
 }
 
-/** The wishes that are not in force. Options come before the mode: a model may decide which modes there are. */
-function settingsToRestore(wishes: Wishes, now: InForce): Setting[] {
+/** The requested settings that are not in force. Options come before the mode: a model may decide which modes there are. */
+function settingsToRestore(requested: RequestedSettings, now: InForce): Setting[] {
   const current = new Map((now.configOptions ?? []).map((option) => [option.id, option]));
-  const { mode } = wishes;
+  const { mode } = requested;
   const asOption = modeOptionOf(now);
   const settings: Setting[] = [];
-  for (const [id, value] of Object.entries(wishes.options)) {
+  for (const [id, value] of Object.entries(requested.options)) {
     if (current.get(id)?.currentValue !== value && (mode === null || id !== asOption?.id)) settings.push({ id, kind: 'option', value });
   }
   if (mode !== null && now.modes?.currentModeId !== mode && asOption?.currentValue !== mode)
@@ -116,19 +117,20 @@ export interface RestoreDriver {
 }
 
 /**
- * Sets the wishes again. They depend on each other (a model resets the effort, and refuses one that another model had), so after
+ * Sets the requested settings again. They depend on each other (a model resets the effort, and refuses one that another model had), so after
  * each answer all are compared again, until nothing changes. A refused one is tried again only after another was accepted.
  */
-export async function restoreWishes(wishes: Wishes, driver: RestoreDriver): Promise<ResumeReport['settings']> {
+export async function restoreSettings(requested: RequestedSettings, driver: RestoreDriver): Promise<ResumeReport['settings']> {
   const restored = new Set<string>();
   /** Why each was refused, and how many had been accepted by then. One that got no answer is not tried again, since each try costs the whole wait. */
   const refused = new Map<string, { readonly reason: string; readonly accepted: number | 'final' }>();
   /** Accepted ones that the agent does not list, each with its list at that time: while the list stays the same, they are in force. */
   const unlisted = new Map<string, string>();
   const listed = (): string => JSON.stringify((driver.reported().configOptions ?? []).map(({ id }) => id));
-  const left = (): Setting[] => settingsToRestore(wishes, driver.reported()).filter((setting) => unlisted.get(keyOf(setting)) !== listed());
+  const left = (): Setting[] =>
+    settingsToRestore(requested, driver.reported()).filter((setting) => unlisted.get(keyOf(setting)) !== listed());
   let accepted = 0;
-  const most = 2 * (Object.keys(wishes.options).length + 1);
+  const most = 2 * (Object.keys(requested.options).length + 1);
   while (accepted < most) {
     const setting = left().find((each) => ![accepted, 'final'].includes(refused.get(keyOf(each))?.accepted ?? -1));
     if (!setting) break;

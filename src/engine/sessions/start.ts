@@ -14,7 +14,7 @@ import type { CreateOptions } from './host.ts';
 import { updateEvents } from './logged-updates.ts';
 import { secretValues, withoutValues } from './secrets.ts';
 import { openLog, type Session } from './session.ts';
-import { NO_WISHES, reportedColumns } from './settings.ts';
+import { NOTHING_REQUESTED, reportedColumns } from './settings.ts';
 import { knownOf, openedEvents, openOnAgent, type Opened } from './wake.ts';
 
 /** The session as it was written, and what else the agent answered. */
@@ -34,7 +34,7 @@ export function startSession(session: Session, options: CreateOptions): Promise<
     const agentSession = new AgentSession(
       contextOf(session.parts.config, session.sessionId, options, secrets),
       NOTHING_REPORTED,
-      NO_WISHES,
+      NOTHING_REQUESTED,
     );
     const request = { session, agentSession, params, stored: null, policy: 'auto', began } as const;
     return openOnAgent(request, signal ? AbortSignal.any([abort.signal, signal]) : abort.signal, async (opened, agent) => {
@@ -79,7 +79,7 @@ async function insertSession(
     created_at: now,
     updated_at: now,
   };
-  const known = updateLastKnown(sessionId, redact({ ...knownOf(agentSession, agent), wishes: NO_WISHES }));
+  const known = updateLastKnown(sessionId, redact({ ...knownOf(agentSession, agent), wishes: NOTHING_REQUESTED }));
   // Whoever follows this id followed another session, which somebody else deleted.
   subscriptions.end(sessionId);
   let stored: StoredSession | null;

@@ -16,7 +16,7 @@ import { failedAfterSending } from './lease.ts';
 import { inTurn, updateEvents } from './logged-updates.ts';
 import type { Owed } from './replay.ts';
 import { nothingSaid, remember, type Live, type Session, type Basis, type Turn } from './session.ts';
-import { liveReport, takeUpAgain } from './wake.ts';
+import { liveReport, resumeAgain } from './wake.ts';
 
 export interface TurnRequest {
   readonly turnId: string;
@@ -140,7 +140,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     if (said === 'doubtful' && classify(refusal, listed) !== 'unknown_session') return finish(refused(refusal));
     // The agent does not have the session: the prompt goes to the one that the next tier opens.
     try {
-      report = await takeUpAgain(session, live, { turn, error: refusal, listed, policy: request.policy, firstSeq });
+      report = await resumeAgain(session, live, { turn, error: refusal, listed, policy: request.policy, firstSeq });
       madeSuccessor = live.basis.kind === 'successor';
       turn.filter = filterFor(await live.agentSession.replay?.end());
       if (cancelled) finish({ state: 'cancelled', stopReason: 'cancelled' });
@@ -150,7 +150,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       const told = RehydrateError.is(error) ? error : failedAfterSending(error, turnId);
       // The agent goes before the caller hears of it (I7).
       finish({ state: 'failed', error: redact({ code: told.code, message: told.message, data: told.data }) }, () =>
-        session.end({ kind: 'closed', words: 'the agent does not have the session any more' }),
+        session.end({ kind: 'closed', reason: 'the agent does not have the session any more' }),
       );
     }
   }
@@ -276,7 +276,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
           void session.end(
             {
               kind: 'cancel_timeout',
-              words: `the agent did not end the turn within ${graceMs / 1000} s of being asked to cancel it, and was ended`,
+              reason: `the agent did not end the turn within ${graceMs / 1000} s of being asked to cancel it, and was ended`,
             },
             'kill',
           );

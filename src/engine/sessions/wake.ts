@@ -25,7 +25,7 @@ import { renderPreamble, type MadePreamble } from './render-record.ts';
 import { openReplay, type Replay, type ReplayOutcome } from './replay.ts';
 import { resolveSecrets } from './secrets.ts';
 import { openLog, type Basis, type Live, type Session, type Turn } from './session.ts';
-import { reportedColumns, restoreWishes, wishesOf, withAnswer, withSetting } from './settings.ts';
+import { reportedColumns, restoreSettings, requestedOf, withAnswer, withSetting } from './settings.ts';
 
 export interface WakeOptions {
   readonly policy: ResumePolicy;
@@ -48,7 +48,7 @@ export function wake(session: Session, { policy, abort, signal }: WakeOptions): 
     const log = openLog(session, { fence, latestSeq, redact: context.redact });
     // Modes and options are as the agent says now; the others stay until it says otherwise.
     const reported = { ...NOTHING_REPORTED, commands: info.commands, title: info.title, usage: info.usage };
-    const agentSession = new AgentSession(context, reported, wishesOf(info, stored.wishes));
+    const agentSession = new AgentSession(context, reported, requestedOf(info, stored.requested));
     try {
       return await openOnAgent({ session, agentSession, params, stored, policy, began }, signal, async (opened, agent) => {
         const news = agentSession.changesSince(info);
@@ -60,7 +60,7 @@ export function wake(session: Session, { policy, abort, signal }: WakeOptions): 
           const { lastSeq } = await written;
           live.basis = basisOf(opened, lastSeq - news.length);
         } catch (error) {
-          await session.end({ kind: 'host_failed', words: 'the report could not be stored', error }, 'kill');
+          await session.end({ kind: 'host_failed', reason: 'the report could not be stored', error }, 'kill');
           throw error;
         }
         return live;
@@ -117,7 +117,7 @@ interface OwnSession {
 type Attempt = ResumeAttempt & { readonly weak?: true | undefined; readonly listed?: Listed | undefined };
 
 /** How the agent has the session: what it answered, checked, and which agent session it is, on what. */
-interface Taken {
+interface OpenSession {
   readonly settings: AnsweredSettings;
   readonly verified: Verification | null;
   readonly replay: ReplayOutcome | null;
@@ -131,16 +131,16 @@ interface Taken {
 }
 
 interface Success {
-  readonly kind: 'taken';
+  readonly kind: 'opened';
   readonly attempt: Attempt;
-  readonly taken: Taken;
+  readonly session: OpenSession;
 }
 
 /** `failed`: the agent refused, or cannot be believed. */
 type StepResult = Success | { readonly kind: 'failed'; readonly attempt: Attempt };
 
 /** How the agent has the session. */
-export interface Opened extends Taken {
+export interface Opened extends OpenSession {
   readonly report: ResumeReport;
 }
 
@@ -173,12 +173,12 @@ async function openByTiers(request: OpenRequest, agent: Agent): Promise<Opened> 
   const { canResume, canLoad, canList, canFork } = agent.facts;
   agentSession.preamble = own?.kept?.preamble ?? null;
   let attempts: readonly Attempt[] = tried;
-  let taken: Taken | null = null;
+  let open: OpenSession | null = null;
 
   if (own === null && policy !== 'transcript' && canFork && tried.length === 0) {
     const forked = await forkSession(on);
     if (forked) attempts = [forked.attempt];
-    if (forked?.kind === 'taken') return reported('resume', forked.taken, attempts, on);
+    if (forked?.kind === 'opened') return reported('resume', forked.session, attempts, on);
   }
   for (;;) {
     const listed = attempts.findLast((attempt) => attempt.listed)?.listed;
@@ -195,7 +195,7 @@ async function openByTiers(request: OpenRequest, agent: Agent): Promise<Opened> 
       case 'session/load': {
         const result = await resumeOrLoad(step.do, own!, listed, on);
         attempts = [...attempts, result.attempt];
-        if (result.kind === 'taken') ({ taken } = result);
+        if (result.kind === 'opened') open = result.session;
         continue;
       }
       case 'ask-list':
@@ -203,10 +203,10 @@ async function openByTiers(request: OpenRequest, agent: Agent): Promise<Opened> 
         continue;
       case 'session/new': {
         const made = await newSession(step.tier, on);
-        return reported(step.tier, made.taken, [...attempts, made.attempt], on);
+        return reported(step.tier, made.session, [...attempts, made.attempt], on);
       }
       case 'accept':
-        return reported(step.tier, taken!, attempts, on);
+        return reported(step.tier, open!, attempts, on);
       case 'stop':
         throw stopError(step, attempts, on);
     }
@@ -254,7 +254,7 @@ async function resumeOrLoad(method: NativeMethod, own: OwnSession, listed: Liste
   agentSession.ask(own.id, replay);
   const isLoad = method === 'session/load';
   const outcome = await callWithAuth(agent, config, on.authMethod, () =>
-    protocol.takeUp(isLoad ? 'load' : 'resume', own.id, on.params, patienceOf(config)),
+    protocol.resumeOrLoad(isLoad ? 'load' : 'resume', own.id, on.params, patienceOf(config)),
   );
   switch (outcome.kind) {
     case 'hung':
@@ -277,9 +277,9 @@ async function resumeOrLoad(method: NativeMethod, own: OwnSession, listed: Liste
   const gone = came?.preamble === 'gone' ? own.kept : null;
   const again = gone ? '; the record it had been given is not in it any more, and goes in front of the next prompt again' : '';
   return {
-    kind: 'taken',
+    kind: 'opened',
     attempt: attempt('ok', `${check.evidence}${again}`, { listed: check.listed }),
-    taken: {
+    session: {
       ...{ settings: outcome.value, verified, replay: came, isNew: false, answer: null },
       beganSeq: own.kept?.beganSeq ?? 0,
       preamble: gone && (await preambleOf(storeBefore(store, gone.beganSeq), on)),
@@ -300,7 +300,7 @@ interface Check {
 async function checkLoad(replay: Replay, own: OwnSession, listed: Listed | undefined, on: Circumstances): Promise<Check> {
   const came = await replay.untilQuiet(on.agent.connection, on.config.limits);
   const { verified } = came;
-  const check = { outcome: 'ok', evidence: `answered; ${replayWords(came)}`, verified, came, listed } as const;
+  const check = { outcome: 'ok', evidence: `answered; ${describeReplay(came)}`, verified, came, listed } as const;
   if (verified !== 'replay-empty' && (verified !== 'replay-mismatch' || came.missing === 0)) return check;
   if (on.hasHistory) return { ...check, outcome: 'unproven' };
   const shown = listed ?? (await askOwnList(own, on));
@@ -358,9 +358,9 @@ async function newSession(tier: 'transcript' | 'new', on: Circumstances): Promis
     : `a new session${stored ? ': the record has nothing to tell' : ''}`;
   const answer = Object.keys(rest).length > 0 ? rest : null;
   return {
-    kind: 'taken',
+    kind: 'opened',
     attempt: attempt('ok', evidence),
-    taken: { settings, verified: null, replay: null, isNew: true, beganSeq: null, preamble, answer },
+    session: { settings, verified: null, replay: null, isNew: true, beganSeq: null, preamble, answer },
   };
 }
 
@@ -390,10 +390,10 @@ async function forkSession(on: Circumstances): Promise<StepResult | null> {
   if (id === null) return failed(attempt('unsupported', `it answered ${unnamed(raw)}`));
   named(id, replayOf(null, on)('session/resume'));
   return {
-    kind: 'taken',
+    kind: 'opened',
     attempt: attempt('ok', `the agent forked its own session ${source}, which holds the record up to here`),
     // Its replay begins with the record's first event.
-    taken: { settings, verified: 'unverified', replay: null, isNew: true, beganSeq: 0, preamble: null, answer: null },
+    session: { settings, verified: 'unverified', replay: null, isNew: true, beganSeq: 0, preamble: null, answer: null },
   };
 }
 
@@ -436,7 +436,7 @@ function storeBefore(store: Store, before: number): Store {
   };
 }
 
-function replayWords(replay: ReplayOutcome): string {
+function describeReplay(replay: ReplayOutcome): string {
   if (replay.received === 0 && replay.missing === 0) return 'nothing was replayed';
   return `${replay.matched} of ${replay.matched + replay.missing} messages were replayed${replay.imported.length > 0 ? `, ${replay.importedMessages} came from elsewhere` : ''}`;
 }
@@ -448,15 +448,15 @@ const tenths = (ms: number): number => Math.round(ms * 10) / 10;
 /** The agent has the session: it gets the settings that the user asked for, and what was done is told. */
 async function reported(
   tier: Exclude<Tier, 'live'>,
-  taken: Taken,
+  open: OpenSession,
   attempts: readonly Attempt[],
   { agent, agentSession, began, config, own, stored }: Circumstances,
 ): Promise<Opened> {
-  const { preamble, replay, verified } = taken;
+  const { preamble, replay, verified } = open;
   const { connection, facts, protocol } = agent;
   const { context, id } = agentSession;
-  agentSession.reported = withAnswer(agentSession.reported, taken.settings);
-  const { restored, failed } = await restoreWishes(agentSession.wishes, {
+  agentSession.reported = withAnswer(agentSession.reported, open.settings);
+  const { restored, failed } = await restoreSettings(agentSession.requested, {
     reported: () => agentSession.reported,
     set: (setting) => protocol.set(id, setting, { ms: config.limits.settingMs }),
     accepted: (setting, said) => (agentSession.reported = withSetting(agentSession.reported, setting, said)),
@@ -484,7 +484,7 @@ async function reported(
     ms: tenths(performance.now() - began),
     agentMs: tenths(connection.agentMs - agent.msBefore),
   };
-  return { ...taken, report: context.redact(report) };
+  return { ...open, report: context.redact(report) };
 }
 
 const told = (attempts: readonly Attempt[]): ResumeAttempt[] => attempts.map(({ weak: _, listed: __, ...attempt }) => attempt);
@@ -557,7 +557,7 @@ function adviceFor(code: RehydrateError['code'], adopted: boolean): string {
 /** On what the session has its agent session, with the number of the event that reports it. */
 function basisOf({ isNew, report, preamble, beganSeq }: Opened, reportSeq: number): Basis {
   return {
-    kind: isNew ? 'successor' : 'taken_up',
+    kind: isNew ? 'successor' : 'resumed',
     attempts: report.attempts,
     preamble: preamble?.blocks ?? null,
     beganSeq: beganSeq ?? reportSeq,
@@ -592,11 +592,11 @@ export interface Refusal {
 }
 
 /**
- * The agent answered a prompt with an error that says it does not know the session, and had said nothing in the turn: it has
- * not got it, whatever it said when it took it up. What was not tried yet is tried on the same process, and the prompt can be
+ * The agent answered a prompt with an error that says it does not know the session, and had said nothing in the turn: it does
+ * not have it, whatever it said when it resumed it. What was not tried yet is tried on the same process, and the prompt can be
  * sent again.
  */
-export async function takeUpAgain(session: Session, live: Live, refusal: Refusal): Promise<ResumeReport> {
+export async function resumeAgain(session: Session, live: Live, refusal: Refusal): Promise<ResumeReport> {
   const { turn, error, listed, policy, firstSeq } = refusal;
   const { sessionId, params, parts } = session;
   const { config, store } = parts;
@@ -612,7 +612,7 @@ export async function takeUpAgain(session: Session, live: Live, refusal: Refusal
     began: performance.now(),
     stored: basis.kind === 'successor' ? { ...stored, info: { ...stored.info, agentSessionId: null } } : stored,
     tried: [
-      ...(basis.kind === 'taken_up' ? basis.attempts.map((attempt) => disproved(attempt, evidence)) : []),
+      ...(basis.kind === 'resumed' ? basis.attempts.map((attempt) => disproved(attempt, evidence)) : []),
       { method: 'session/prompt', outcome: 'unknown_session', evidence, error, ms: 0 } as const,
     ],
   };
@@ -629,7 +629,7 @@ export async function takeUpAgain(session: Session, live: Live, refusal: Refusal
   return opened.report;
 }
 
-/** What it answered to the taking up, in the light of what it answered to the prompt. */
+/** What it answered to an earlier attempt, in the light of what it answered to the prompt. */
 function disproved(attempt: ResumeAttempt, evidence: string): ResumeAttempt {
   return attempt.outcome === 'ok'
     ? { ...attempt, outcome: 'unknown_session', evidence: `${attempt.evidence}; then, at the prompt: ${evidence}` }

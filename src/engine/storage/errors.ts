@@ -2,7 +2,7 @@ import { SqlError, type Row, type SqlDatabase, type SqlErrorKind, type SqlValue 
 import { RehydrateError } from '../errors.ts';
 
 /** What each kind of failure means, and what can be done about it. */
-const WORDS: Readonly<Partial<Record<SqlErrorKind, readonly [string, string]>>> = {
+const REASONS: Readonly<Partial<Record<SqlErrorKind, readonly [string, string]>>> = {
   full: ['the storage is full', 'Nothing of it was written; the record stays readable. Free some space, then go on.'],
   corrupt: [
     'SQLite says the file is corrupt or not a database',
@@ -24,7 +24,7 @@ const WORDS: Readonly<Partial<Record<SqlErrorKind, readonly [string, string]>>> 
  */
 export function storageError(error: unknown, what: string): unknown {
   if (!(error instanceof SqlError) || error.code === undefined) return error;
-  const [why, advice] = WORDS[error.kind] as readonly [string, string];
+  const [why, advice] = REASONS[error.kind] as readonly [string, string];
   // An adapter's message may end in an advice of its own, which this one takes the place of.
   const facts = /^([^]*?: [^]*?)\. [A-Z][^]*$/.exec(error.message)?.[1] ?? error.message;
   return new RehydrateError(error.code, `${what}: ${why} (${facts}). ${advice}`, { kind: error.kind }, { cause: error });

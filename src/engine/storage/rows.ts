@@ -20,7 +20,7 @@ export interface StoredSession {
   readonly lease: StoredLease;
   readonly metadata: unknown;
   /** Modes and options as the user last asked for them. */
-  readonly wishes: unknown;
+  readonly requested: unknown;
   /** What it was forked, adopted or imported from. */
   readonly origin: unknown;
 }
@@ -93,7 +93,7 @@ export function toSession(row: Row, onDamaged?: (column: string) => void): Store
     },
     lease: toLease(row),
     metadata: json('metadata'),
-    wishes: json('wishes'),
+    requested: json('wishes'),
     origin: json('origin'),
   };
 }

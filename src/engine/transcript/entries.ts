@@ -63,8 +63,8 @@ export function createEntryReader() {
   const given = new Map<string, UpdateEvent>();
   /** What was last said of a question: an answer that was cancelled while it was being stored does not count. */
   const answers = new Map<string, string>();
-  const answered = (id: string, words: string): Entry[] => {
-    if (!answers.has(id)) answers.set(id, words);
+  const answered = (id: string, answer: string): Entry[] => {
+    if (!answers.has(id)) answers.set(id, answer);
     return close();
   };
   /** Turns whose end was seen. One without an end was cut off. */
@@ -167,8 +167,8 @@ export function createEntryReader() {
         return update(event);
       case 'turn_ended': {
         if (event.turnId !== null) ended.add(event.turnId);
-        const words = endWords(event.payload);
-        return words === null ? close() : note(words);
+        const end = describeTurnEnd(event.payload);
+        return end === null ? close() : note(end);
       }
       case 'turn_started':
         return close();
@@ -233,7 +233,7 @@ function toolEntry(report: ToolCallReport, seq: number): Entry {
 }
 
 /** How a turn ended, in words, when it did not simply end. */
-function endWords({ state, stopReason, error }: TurnEnded): string | null {
+function describeTurnEnd({ state, stopReason, error }: TurnEnded): string | null {
   switch (state) {
     case 'completed':
       return stopReason === undefined || stopReason === 'end_turn' ? null : `the agent stopped: ${asText(stopReason)}`;

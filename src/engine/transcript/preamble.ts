@@ -45,9 +45,7 @@ export function buildPreamble(transcript: string, mode: PreambleMode, path = '')
   }
 }
 
-function text(words: string): ContentBlock {
-  return { type: 'text', text: words };
-}
+const text = (text: string): ContentBlock => ({ type: 'text', text });
 
 /**
  * Whether a prompt is a slash command: its first block is a text that begins with `/` and a name. Agents look for one only there,

@@ -34,7 +34,7 @@ export function back(text: string, bytes: number): string {
 export function clip(text: string, bytes: number, whole?: number): { readonly text: string; readonly cut: boolean } {
   const size = utf8Length(text);
   if (size <= bytes) return { text, cut: false };
-  const mark = `[… ${sizeWords(whole ?? size)}, cut here …]`;
+  const mark = `[… ${formatBytes(whole ?? size)}, cut here …]`;
   const room = bytes - utf8Length(mark) - 2;
   if (room < 16) return { text: front(text, bytes), cut: true };
   const head = front(text, Math.ceil(room * 0.6));
@@ -42,7 +42,7 @@ export function clip(text: string, bytes: number, whole?: number): { readonly te
 }
 
 /** Bytes in words, for naming what is not shown. */
-export function sizeWords(bytes: number): string {
+export function formatBytes(bytes: number): string {
   if (bytes < 1_000) return `${bytes} bytes`;
   if (bytes < 1_000_000) return `${(bytes / 1_000).toFixed(1)} kB`;
   return `${(bytes / 1_000_000).toFixed(1)} MB`;
@@ -60,7 +60,7 @@ export function tame(text: string): string {
   return withoutControls(text.toWellFormed().replace(/\r\n?|[\u0085\u2028\u2029\v\f]/g, '\n'), 'text')
     .replace(
       /data:[\w/+.-]{1,80};base64,([A-Za-z0-9+/=]{64}[A-Za-z0-9+/=]*)/g,
-      (_, data: string) => `[data, ${sizeWords(Math.floor(data.length * 0.75))}]`,
+      (_, data: string) => `[data, ${formatBytes(Math.floor(data.length * 0.75))}]`,
     )
     .replace(/`{17}`*|~{17}~*/g, (run) => `${run.slice(0, MAX_FENCE_RUN)}…`)
     .replace(

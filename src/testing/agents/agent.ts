@@ -125,8 +125,8 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
       return { configOptions: configOptions(session) };
     })
     .onRequest(on.session.close, ({ params }) => close(params.sessionId));
-  if (load) app.onRequest(on.session.load, ({ params, client }) => takeUp('load', params, client));
-  if (resume) app.onRequest(on.session.resume, ({ params, client }) => takeUp('resume', params, client));
+  if (load) app.onRequest(on.session.load, ({ params, client }) => resumeOrLoad('load', params, client));
+  if (resume) app.onRequest(on.session.resume, ({ params, client }) => resumeOrLoad('resume', params, client));
   if (list) {
     app
       .onRequest(on.session.list, async ({ params }) => {
@@ -142,7 +142,7 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
   return app.connect(wire.stream);
 
   /** `session/load` and `session/resume`. */
-  async function takeUp(how: 'load' | 'resume', params: { sessionId: string; mcpServers?: McpServer[] }, client: AgentContext) {
+  async function resumeOrLoad(how: 'load' | 'resume', params: { sessionId: string; mcpServers?: McpServer[] }, client: AgentContext) {
     const { sessionId, mcpServers = [] } = params;
     await authorised();
     await fault(how);

@@ -93,7 +93,7 @@ const replay = (changes: Partial<Behaviour['replay']>): Behaviour['replay'] => (
 const replays = (changes: Partial<Behaviour['replay']>): Partial<Behaviour> => ({ resume: false, replay: replay(changes) });
 
 const PLAIN = {
-  native: { description: 'Keeps its own sessions and takes them up again with session/resume or session/load.', changes: {} },
+  native: { description: 'Keeps its own sessions, and can resume and load them.', changes: {} },
   load: { description: 'Keeps its own sessions and replays them with session/load; it has no session/resume.', changes: { resume: false } },
   amnesiac: {
     description: 'Knows only new sessions: it can neither resume, load nor list.',

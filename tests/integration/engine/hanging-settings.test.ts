@@ -1,4 +1,4 @@
-/** What the user asked for is in force again after a wake, although settings hang together; and a refusal is no wish. */
+/** What the user asked for is in force again after a wake, although settings hang together; and a refusal changes nothing of that. */
 import { describe, expect, it } from 'vitest';
 import { CWD, worldOf } from './helpers.ts';
 import { ordinary, rawAgents, update, type Heard } from './raw-agent.ts';
@@ -74,7 +74,7 @@ describe('settings that hang together', () => {
     expect(modes?.currentModeId).toBe('code');
   });
 
-  it('a wish that a reset took away stays wished for, and comes back', async () => {
+  it('a requested setting that a reset took away stays requested, and comes back', async () => {
     const { wake } = await worldOf(agent());
     const host = await wake();
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
@@ -89,7 +89,7 @@ describe('settings that hang together', () => {
     expect((await next.get('s')).configOptions?.[0]).toMatchObject({ id: 'effort', currentValue: 'high' });
   });
 
-  it('a refusal is no wish: the mode that was in force comes back', async () => {
+  it('a refusal changes no requested setting: the mode that was in force comes back', async () => {
     const { wake } = await worldOf(agent());
     const host = await wake();
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });

@@ -217,7 +217,7 @@ describe('I10: sessions that are not there', () => {
     manager.shareSecrets('nobody', 'no-one');
     await new Promise((resolve) => setTimeout(resolve, 0));
     expect(manager.size).toBe(0);
-    await manager.endAll({ kind: 'sleep', words: 'asleep' });
+    await manager.endAll({ kind: 'sleep', reason: 'asleep' });
   });
 });
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createOutput } from '../../../src/cli/output.ts';
 import { jsonPrinter, textPrinter } from '../../../src/cli/turn.ts';
-import { eventLine, eventWords, toolLine } from '../../../src/cli/format.ts';
+import { eventLine, describeEvent, toolLine } from '../../../src/cli/format.ts';
 import type { PromptResult, SessionEvent } from '../../../src/engine/types.ts';
 
 const event = (kind: SessionEvent['kind'], payload: unknown): SessionEvent =>
@@ -52,7 +52,7 @@ describe('history, of updates no agent should send', () => {
     ['text', 'update text'],
   ];
   it.each(cases)('%j', (payload, words) => {
-    expect(eventWords(update(payload))).toBe(words);
+    expect(describeEvent(update(payload))).toBe(words);
   });
 
   it.each([
@@ -64,27 +64,29 @@ describe('history, of updates no agent should send', () => {
 
   it('of permission requests, too', () => {
     for (const toolCall of [undefined, null, 5, { title: ['go'] }, { title: '' }]) {
-      expect(eventWords(event('permission_requested', { requestId: 'r', toolCall, options: [] }))).toBe('permission requested: r');
+      expect(describeEvent(event('permission_requested', { requestId: 'r', toolCall, options: [] }))).toBe('permission requested: r');
     }
-    expect(eventWords(event('permission_requested', { requestId: 'r', toolCall: { title: 'Write\nnotes' }, options: [] }))).toBe(
+    expect(describeEvent(event('permission_requested', { requestId: 'r', toolCall: { title: 'Write\nnotes' }, options: [] }))).toBe(
       'permission requested: Write notes',
     );
-    expect(eventWords(event('permission_resolved', { requestId: 'r', optionId: 'a\nb', by: 'person' }))).toBe(
+    expect(describeEvent(event('permission_resolved', { requestId: 'r', optionId: 'a\nb', by: 'person' }))).toBe(
       'permission answered: a b, by person',
     );
   });
 
   it('what is known is told as it was', () => {
-    expect(eventWords(update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'two\nlines' } }))).toBe(
+    expect(describeEvent(update({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'two\nlines' } }))).toBe(
       'agent: two lines',
     );
-    expect(eventWords(update({ sessionUpdate: 'tool_call', toolCallId: 't', title: 'Read\nnotes', status: 'pending' }))).toBe(
+    expect(describeEvent(update({ sessionUpdate: 'tool_call', toolCallId: 't', title: 'Read\nnotes', status: 'pending' }))).toBe(
       'tool call: Read notes (pending)',
     );
-    expect(eventWords(update({ sessionUpdate: 'plan', entries: [{ content: 'look', status: 'pending', priority: 'low' }] }))).toBe('plan');
-    expect(eventWords(update({ sessionUpdate: 'session_info_update', title: null }))).toBe('session info update');
-    expect(eventWords(update({ sessionUpdate: '_new_kind', sky: 'clear\nblue', degrees: [12] }))).toBe('new kind: clear blue');
-    expect(eventWords(event('turn_ended', { state: 'completed', stopReason: 'end\nturn' }))).toBe('turn completed (end turn)');
+    expect(describeEvent(update({ sessionUpdate: 'plan', entries: [{ content: 'look', status: 'pending', priority: 'low' }] }))).toBe(
+      'plan',
+    );
+    expect(describeEvent(update({ sessionUpdate: 'session_info_update', title: null }))).toBe('session info update');
+    expect(describeEvent(update({ sessionUpdate: '_new_kind', sky: 'clear\nblue', degrees: [12] }))).toBe('new kind: clear blue');
+    expect(describeEvent(event('turn_ended', { state: 'completed', stopReason: 'end\nturn' }))).toBe('turn completed (end turn)');
   });
 });
 

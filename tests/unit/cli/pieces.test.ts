@@ -6,7 +6,7 @@ import { shellWords, whereTyped } from '../../../src/cli/parse.ts';
 import { tokenFrom } from '../../../src/cli/token-file.ts';
 import { chatCommand } from '../../../src/cli/commands/chat.ts';
 import { exitCodeOf, exitWithOutput } from '../../../src/cli/ends.ts';
-import { oneLine, reportWords, toolLine } from '../../../src/cli/format.ts';
+import { oneLine, describeReport, toolLine } from '../../../src/cli/format.ts';
 import { databaseExists, databasePath, explain, isMissing } from '../../../src/cli/host.ts';
 import { mcpServers, readMcpFile } from '../../../src/cli/session.ts';
 import { parse, UsageError } from '../../../src/cli/parse.ts';
@@ -267,7 +267,7 @@ describe('what terminals are shown', () => {
   });
 
   it('a report says what was tried in vain and what could not be set again', () => {
-    const words = reportWords({
+    const words = describeReport({
       tier: 'transcript',
       attempts: [{ method: 'session/load', outcome: 'unknown_session', evidence: 'code -32002', ms: 1 }],
       verified: null,

@@ -251,7 +251,7 @@ describe('what a replay is worth', () => {
 });
 
 describe('what follows a replay that was whole', () => {
-  const words = { hasUser: false, beginsOurs: false, words: 'is blue.' };
+  const words = { hasUser: false, beginsOurs: false, text: 'is blue.' };
   const users = { ...words, hasUser: true };
   const ours = { ...users, beginsOurs: true };
   it.each([
@@ -261,7 +261,7 @@ describe('what follows a replay that was whole', () => {
     ['more', '… that a message lacked, and a part of them', { endsNew: false, next: 'is blue. Or green.' }, words],
     ['more', '… that a message lacked, and more', { endsNew: false, next: 'is' }, words],
     ['own', '… other than a message lacked', { endsNew: false, next: 'was red.' }, words],
-    ['own', 'no words, where a message lacked some', { endsNew: false, next: 'is blue.' }, { ...words, words: '' }],
+    ['own', 'no words, where a message lacked some', { endsNew: false, next: 'is blue.' }, { ...words, text: '' }],
     ['again', 'a message of ours', { endsNew: false, next: '' }, ours],
     ['again', '… after words that were new', { endsNew: true, next: '' }, ours],
     ['more', '… which is also what a message lacked', { endsNew: false, next: 'is blue.' }, ours],

@@ -22,7 +22,11 @@ export const doctor: Command = async ({ call, output, signals }) => {
       signal: interrupts.signal,
     });
     output.text(has(call, 'json') ? `${jsonText(report, 2)}\n` : renderDoctor(report, process.stdout.columns));
-    return doctorExit(report, one(call, 'expect'), !has(call, 'no-prompt'));
+    const expected = one(call, 'expect');
+    for (const { verdict } of verdictsOf(report))
+      if (expected !== undefined && verdict.untried !== undefined)
+        output.note(`the verdict is ${verdict.tier} by what the agent answers; whether it remembers was not tried: ${verdict.untried}`);
+    return doctorExit(report, expected);
   } catch (error) {
     if (!interrupts.signal.aborted) throw error;
     const signal = endedBy(interrupts.ending, 'SIGINT')!;
@@ -33,15 +37,16 @@ export const doctor: Command = async ({ call, output, signals }) => {
 
 const TIERS = ['resume', 'load', 'transcript'];
 
+const verdictsOf = (report: Pick<DoctorReport, 'verdict' | 'checks' | 'v2'>) => [report, ...(report.v2 ? [report.v2] : [])];
+
 /**
  * 1 when the agent could not be run, breaks the protocol, or comes back by a worse tier than expected, in any version that was examined;
- * else 0, also with failed checks. Where it was `prompted`, a tier whose memory could not be tried is none that was expected.
+ * else 0, also with failed checks, and where the memory could not be tried.
  */
-export function doctorExit(report: Omit<DoctorReport, 'agent'>, expected: string | undefined, prompted: boolean): number {
-  const good = [report, ...(report.v2 ? [report.v2] : [])].every(({ verdict: { tier, untried, breaksProtocol }, checks }) => {
+export function doctorExit(report: Pick<DoctorReport, 'verdict' | 'checks' | 'v2'>, expected: string | undefined): number {
+  const good = verdictsOf(report).every(({ verdict: { tier, breaksProtocol }, checks }) => {
     if (breaksProtocol || checks[0]?.outcome !== 'pass') return false;
-    if (expected === undefined) return true;
-    return tier !== null && TIERS.indexOf(tier) <= TIERS.indexOf(expected) && !(prompted && untried !== undefined);
+    return expected === undefined || (tier !== null && TIERS.indexOf(tier) <= TIERS.indexOf(expected));
   });
   return good ? EXIT.ok : EXIT.error;
 }

@@ -10,7 +10,7 @@ import { doctorExit } from '../../../src/cli/commands/doctor.ts';
 import type { DoctorOptions } from '../../../src/cli/doctor/examination.ts';
 import { CHECK_IDS, renderDoctor, type CheckId, type DoctorReport } from '../../../src/cli/doctor/report.ts';
 import { UNKNOWN_SHAPES, type AgentVariant } from '../../../src/testing/agents/variants.ts';
-import { AGENT, build, BUILD_MS } from '../cli/harness.ts';
+import { AGENT, BIN, build, BUILD_MS } from '../cli/harness.ts';
 
 let stores: string;
 
@@ -207,7 +207,8 @@ describe('a process that ends or goes silent between two prompts is told as that
     expect(failures(report)).toEqual(kind === 'answers-once' ? ['prompt'] : ['prompt', 'clean-exit']);
     expect(report.verdict).toMatchObject({ tier: 'load', untried: expect.stringMatching(words) });
     expect(report.verdict.summary).toMatch(words);
-    expect(doctorExit(report, 'load', true)).toBe(1);
+    // It broke the protocol.
+    expect(doctorExit(report, 'load')).toBe(1);
     // What follows in that process was not tried, and why is said as it was.
     if (kind !== 'answers-once') expect(found(report, 'never-prompted')?.detail).toMatch(/^It (died|exited).* before this could be tried/);
   });
@@ -261,10 +262,17 @@ test.concurrent('a prompt that asks for an answer wants one, and a stop reason o
 });
 
 test.concurrent('that a word was not known even before the kill is said, and no memory is claimed', async () => {
-  const report = await odd('forgets-live');
+  const agent = [process.execPath, path.join(import.meta.dirname, 'odd-agent.fixture.mjs'), 'forgets-live', path.join(stores, 'live.json')];
+  const args = [BIN, 'doctor', '--json', '--protocol', 'v1', '--expect', 'load', '--', ...agent];
+  const { stdout, stderr, code } = await new Promise<{ stdout: string; stderr: string; code: unknown }>((resolve) =>
+    execFile(process.execPath, args, (error, stdout, stderr) => resolve({ stdout, stderr, code: error?.code ?? 0 })),
+  );
+  const report = JSON.parse(stdout) as DoctorReport;
   expect(found(report, 'prompt')).toMatchObject({ outcome: 'pass', detail: expect.stringContaining('it said “OK”') });
-  expect(report.verdict.untried).toBe('asked for the codeword before it was killed, it said “OK”');
-  expect([doctorExit(report, 'load', true), doctorExit(report, undefined, true)]).toEqual([1, 0]);
+  const untried = 'asked for the codeword before it was killed, it said “OK”';
+  expect([code, report.verdict]).toEqual([0, expect.objectContaining({ tier: 'load', untried })]);
+  expect(stderr).toContain(`whether it remembers was not tried: ${untried}`);
+  expect(['resume', 'transcript'].map((expected) => doctorExit(report, expected))).toEqual([1, 0]);
 });
 
 test.concurrent('what a replay adds to a message is said', async () => {

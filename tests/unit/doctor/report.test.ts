@@ -30,17 +30,17 @@ describe('the exit code', () => {
   ] as const)('of a verdict %s where %s is expected: %i', (tier, expected, code) => {
     const verdict = { tier, summary: '', unknownSession: { load: null, resume: null }, breaksProtocol: false };
     const of = (changes: Partial<Examined>): Examined => ({ protocolVersion: 1, capabilities: {}, verdict, checks: passed, ...changes });
-    expect(doctorExit(of({}), expected, true)).toBe(code);
+    expect(doctorExit(of({}), expected)).toBe(code);
     const bad = [of({ verdict: { ...verdict, breaksProtocol: true } }), of({ checks: [{ ...passed[0], outcome: 'fail' }] })];
     for (const one of bad) {
-      expect(doctorExit(one, expected, true)).toBe(1);
-      expect(doctorExit({ ...of({}), v2: { ...one, differs: [] } }, expected, true)).toBe(1);
+      expect(doctorExit(one, expected)).toBe(1);
+      expect(doctorExit({ ...of({}), v2: { ...one, differs: [] } }, expected)).toBe(1);
     }
     const best = of({ verdict: { ...verdict, tier: 'resume' } });
-    expect(doctorExit({ ...best, v2: { ...of({}), differs: [] } }, expected, true)).toBe(code);
+    expect(doctorExit({ ...best, v2: { ...of({}), differs: [] } }, expected)).toBe(code);
   });
 
-  test('a tier whose memory was not tried is not the expected one, unless no prompt was wanted', () => {
+  test('of a tier whose memory could not be tried is that of the tier', () => {
     const verdict = {
       tier: 'load',
       summary: '',
@@ -49,7 +49,7 @@ describe('the exit code', () => {
       breaksProtocol: false,
     } as const;
     const report: Examined = { protocolVersion: 1, capabilities: {}, verdict, checks: passed };
-    expect([doctorExit(report, 'load', true), doctorExit(report, 'load', false), doctorExit(report, undefined, true)]).toEqual([1, 0, 0]);
+    expect(['resume', 'load', 'transcript', undefined].map((expected) => doctorExit(report, expected))).toEqual([1, 0, 0, 0]);
   });
 });
 

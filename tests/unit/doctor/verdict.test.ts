@@ -73,7 +73,7 @@ describe('the verdict is what a client of the engine gets', () => {
     );
     expect(verdict.tier).toBe(tier);
     expect(verdict.summary).toMatch(words);
-    // A program reads why nothing was tried, and --expect goes by it.
+    // A program reads why nothing was tried.
     expect(verdict.untried).toBe((outcomes as Partial<Outcomes>).resume?.untried);
   });
 

@@ -1,7 +1,7 @@
-/** Sessions that the agent has of its own, begun without us: listed after the record's, and taken into the record when they are loaded. */
+/** Sessions that the agent began without us: listed after the record's, and taken into the record when they are loaded. */
 import { type ClientServices, type Host, type McpServer, RehydrateError, type SessionInfo } from '../engine/index.ts';
 
-/** Stands before an agent's cursor, where the record's pages are over. */
+/** Stands before a cursor of the agent's, whose list begins where the record's ends. */
 const AGENTS_OWN = 'agent:';
 
 interface Asked {
@@ -16,7 +16,9 @@ export function agentCursor(cursor: unknown): string | null {
   return typeof cursor === 'string' && cursor.startsWith(AGENTS_OWN) ? cursor.slice(AGENTS_OWN.length) : null;
 }
 
-/** A page of the agent's own sessions that the record has not got. The record's are shown also when the agent cannot be asked: `error` is why. */
+/**
+ * A page of the agent's own sessions that are not in the record. An agent that cannot be asked does not hide the record's: `error` is why.
+ */
 export async function agentsOwn(host: Host, asked: Asked, cursor: string | null) {
   try {
     const page = await host.agentSessions({ ...asked, cursor: cursor || undefined });
@@ -37,10 +39,10 @@ export async function agentsOwn(host: Host, asked: Asked, cursor: string | null)
   }
 }
 
-/** How far an agent's list is looked through for the title of one session. */
+/** How many pages of the agent's list are searched for a session's title. */
 const LOOKED_AT = 20;
 
-/** What the agent's own list calls the session; null where that cannot be learned. */
+/** The session's title in the agent's own list; null where it cannot be learned. */
 async function titleOf(host: Host, agentSessionId: string, asked: Asked): Promise<string | null> {
   let cursor: string | undefined;
   for (let page = 0; page < LOOKED_AT; page++) {
@@ -54,8 +56,8 @@ async function titleOf(host: Host, agentSessionId: string, asked: Asked): Promis
 }
 
 /**
- * Takes in the agent's session of this id, with what was said in it as far as the agent replays it. Errors: `session_not_found` when the
- * agent does not know it either, and those of a resume; then nothing is left of it in the record.
+ * Takes in the agent's session of this id, with what the agent replays of it. Rejects with `session_not_found` when the agent does not know
+ * it either, and with the errors of a resume; then the record has nothing of it.
  */
 export async function takeIn(
   host: Host,
@@ -74,7 +76,7 @@ export async function takeIn(
     await host.resume(sessionId, { client, signal });
   } catch (error) {
     const code = RehydrateError.is(error) ? error.code : null;
-    // Another process takes it in at this moment: what comes of it is followed.
+    // Another process takes it in now: what comes of it is followed.
     if (code !== 'session_busy') {
       const events = await host.history(sessionId);
       if (!events.some(({ kind }) => kind === 'update')) await host.delete(sessionId);

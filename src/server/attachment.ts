@@ -1,4 +1,4 @@
-/** One client at one session: what is stored goes to the client as it is stored (I2), and what the agent asks is asked of it. */
+/** One client at one session: it is sent what is stored as it is stored (I2), and asked what the agent asks. */
 import { randomId } from '../engine/random-id.ts';
 import { type Host, type PermissionRequested, RehydrateError, type SessionEvent, type SessionUpdate } from '../engine/index.ts';
 import { fieldsOf } from '../engine/objects.ts';
@@ -25,25 +25,24 @@ export class Attachment {
   readonly sessionId: string;
   /** The number of the last event the client has. */
   cursor: number;
-  /** Prompts of this client, by their key: their words are not told to who said them. */
+  /** Prompts of this client, by their keys: it is not told its own words. */
   readonly own: string[] = [];
-  /** Under which ids the client knows what it was told. */
   readonly names: Names;
   private readonly client: AttachedClient;
   private ownTurns: string[] = [];
-  /** The kinds of setting of which updates are still to come that this client has caused. */
+  /** The kinds of setting that this client has changed and whose updates are still to come. */
   private readonly ownSettings: string[] = [];
-  /** The last of them that came. */
+  /** The last such update that came. */
   private ownSetting: SessionEvent | null = null;
   private asked: { readonly requestId: string; readonly withdrawn: AbortController }[] = [];
-  /** Questions of which its client has said that it cannot answer them. */
+  /** Questions that its client could not answer. */
   private unanswerable: string[] = [];
   private waiting: { readonly seq: number; readonly resolve: () => void; readonly reject: (reason: unknown) => void }[] = [];
   private readonly stopped = new AbortController();
   private following: 'running' | 'stopped' | { readonly failure: unknown } = 'running';
   private followed: Promise<void> = Promise.resolve();
 
-  /** `names` has seen all events up to `after` that it is to know of. */
+  /** `names` has seen the events up to `after`. */
   constructor(client: AttachedClient, sessionId: string, after: number, names: Names) {
     this.client = client;
     this.sessionId = sessionId;
@@ -51,7 +50,7 @@ export class Attachment {
     this.names = names;
   }
 
-  /** Whether following has ended although nobody stopped it. The client was told why. */
+  /** Following has ended although nobody stopped it. The client was told why. */
   get failed(): boolean {
     return typeof this.following === 'object';
   }
@@ -74,7 +73,7 @@ export class Attachment {
     return promise;
   }
 
-  /** Runs a setting of this client's; the updates that tell the others of it are not told to who set it. */
+  /** Runs a setting of this client's; the updates about it go to the others only. */
   async unechoed(kind: string, set: () => Promise<void>): Promise<void> {
     this.ownSettings.push(kind);
     try {
@@ -96,7 +95,7 @@ export class Attachment {
       this.ownSetting = event;
       return true;
     }
-    // A mode that is an option, too, is told both ways, one after the other.
+    // A mode that is also an option is told both ways, one after the other.
     const own = this.ownSetting;
     return own?.seq === event.seq - 1 && own.at === event.at && fieldsOf(own.payload)['sessionUpdate'] !== kind;
   }
@@ -113,7 +112,7 @@ export class Attachment {
         this.cursor = event.seq;
         if (this.waiting.length > 0) this.settle();
       }
-      // Nobody stopped it: the session was deleted, or another made under its id; or the host goes to sleep.
+      // Nobody stopped it: the session was deleted or made anew, or the host goes to sleep.
       if (!signal.aborted) await client.host.history(sessionId, { after: this.cursor, limit: 0 });
     } catch (error) {
       failure = error;
@@ -141,7 +140,7 @@ export class Attachment {
         if (event.origin !== 'host') return this.send(event, event.payload);
         if (turnId === null) return this.isOwnSetting(event, event.payload.sessionUpdate) ? undefined : this.send(event, event.payload);
         if (!this.ownTurns.includes(turnId)) return this.send(event, ofTurn(event.payload, turnId));
-        // In v2 the user's message comes back: that is how a client learns that it is in the conversation.
+        // In v2 the user's message comes back, and says that it is in the conversation.
         if (this.client.connection.version === 1) return;
         return this.update(ofTurn(event.payload, turnId), { seq: event.seq, turnId }, event.meta);
       case 'turn_started': {
@@ -207,11 +206,10 @@ export class Attachment {
     const { host, connection, answering } = this.client;
     for (let again = 0; again <= ASKED_AGAIN; again += 1) {
       const response = await connection.request('session/request_permission', { sessionId, toolCall, options }, withdrawn);
-      // It went, or somebody else answered.
       if (response === null || withdrawn.aborted) return;
       if ('error' in response) {
         this.unanswerable.push(requestId);
-        // A client that cannot answer has not answered, as long as another can.
+        // A client that cannot answer leaves it to those that can.
         if ([...answering(sessionId)].some((other) => !other.unanswerable.includes(requestId))) return;
       }
       const chosen = 'result' in response ? optionOf(response.result) : null;
@@ -219,7 +217,7 @@ export class Attachment {
         const option = options.find(({ optionId }) => optionId === chosen);
         return await host.respondPermission(sessionId, requestId, option?.optionId ?? null);
       } catch (error) {
-        // Answered by somebody else meanwhile, or the turn or its host is at an end: then there is nothing left to answer.
+        // Somebody else answered meanwhile, or the turn or its host has ended.
         if (withdrawn.aborted || (RehydrateError.is(error) && /^(invalid_argument|host_closed)$/.test(error.code))) return;
         await this.tellFailure('this answer could not be stored, so the agent did not get it', error);
       }

@@ -1,7 +1,6 @@
 /**
- * JSON-RPC with one client over a message stream. Everything sent goes through one queue, so that a client reads in the order in which
- * things happened; a sender of many messages waits for room in it. A client that does not read is not read either: what it could ask
- * for would only queue up.
+ * JSON-RPC with one client over a message stream. Everything sent goes through one queue, so that the client reads things in the order in
+ * which they happened. A client that does not read is not read either: its requests would only queue up.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { bounded } from '../engine/protocol/bounded.ts';
@@ -39,7 +38,6 @@ export function connect(
   const reader = stream.readable.getReader();
   const writer = stream.writable.getWriter();
   const asked = new Map<number, (response: RpcResponse | null) => void>();
-  /** The client's requests that were not answered yet, by their ids. */
   const underWay = new Map<unknown, { readonly abort: AbortController; readonly answered: Promise<void> }>();
   const gone = new AbortController();
   const left = Promise.withResolvers<void>();
@@ -52,17 +50,16 @@ export function connect(
     for (const settle of asked.values()) settle(null);
     asked.clear();
     roomier();
-    // A stream that broke is what "gone" means; there is nobody to tell.
+    // The stream may have broken already.
     reader.cancel().catch(() => undefined);
   };
   writer.closed.then(leave, leave);
 
   let queued = 0;
-  /** The last write: when it is done, so are all before it. */
   let written: Promise<void> = Promise.resolve();
   let waiting: (() => void)[] = [];
   const isFull = (): boolean => queued >= limits.queuedChars && !gone.signal.aborted;
-  /** Resolves when there is room for more, or the client is gone. A stream's own mark counts messages, or nothing at all; bytes are what they cost. */
+  /** Resolves when there is room for more, or the client is gone. It counts bytes, where a stream's own mark counts messages. */
   const room = (): Promise<void> => (isFull() ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve());
   const roomier = (): void => {
     if (isFull()) return;
@@ -110,8 +107,7 @@ export function connect(
     try {
       handlers.onNotification(method, params);
     } catch {
-      // A notification has no answer: one that cannot be taken (it has no method, it should be a request, its host sleeps) changes
-      // nothing, and the client goes on.
+      // A notification has no answer: one that cannot be taken changes nothing.
     }
   }
 
@@ -126,7 +122,7 @@ export function connect(
     }
     const given = bounded(message);
     const refused = typeof given['method'] === 'string' && given['id'] !== undefined ? refusal(given['id']) : null;
-    // Not by way of the wire, to which an answer of this id would be that of the request before.
+    // Past the wire, which would take it for the answer to the request before.
     if (refused) return write({ jsonrpc: '2.0', id: given['id'], error: refused });
     const passed = wire.fromClient(given);
     if (!passed) return;
@@ -148,27 +144,27 @@ export function connect(
 
   const closed = (async () => {
     for (;;) {
-      // A stream that breaks is a client that is gone, which is all there is to know.
+      // A stream that breaks is a client that is gone.
       const read = await reader.read().catch(() => null);
       if (read === null || read.done || gone.signal.aborted) break;
       handle(read.value);
       await room();
     }
     leave();
-    // What is still queued reaches a client that still reads; one that does not is not waited for.
+    // A client that still reads gets what is queued; nobody waits for it.
     writer.close().catch(() => undefined);
   })();
 
   return {
-    /** The version of ACP that the client is spoken to in; everything here is said in v1. */
+    /** The version of ACP that the client speaks; everything here is said in v1. */
     get version(): 1 | 2 {
       return wire.version;
     },
     /** Queues a notification. Wait for the promise before sending the next of many: it resolves when there is room. */
     notify: (method: string, params: unknown): Promise<void> => send({ method, params }),
     /**
-     * The same for what is not in the record. A client that makes no room within `unreadMs` is not waited for again, and is left out until
-     * it has made some: others use its sessions, too.
+     * The same for what is not in the record. A client that makes no room within `unreadMs` is left out until it has made some: others use
+     * its sessions, too.
      */
     async offer(method: string, params: unknown): Promise<void> {
       if (isStuck) return;
@@ -200,7 +196,7 @@ export function connect(
     },
     /** Aborted when the client is gone. */
     gone: gone.signal,
-    /** Resolves then, too. What it had asked for goes on in the host. */
+    /** Resolves when the client is gone. */
     closed,
     /** Resolves when nothing is under way and the client took all it was sent, or is gone. */
     async idle(): Promise<void> {

@@ -8,7 +8,7 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
   invalid_argument: RPC.invalidParams,
 };
 
-/** An error that already is JSON-RPC's: what an agent answered to a request that was passed on, say. */
+/** An error that is JSON-RPC's already, such as the agent's answer to a request that was passed on. */
 export class RpcFailure extends Error {
   override readonly name = 'RpcFailure';
   readonly code: number;
@@ -33,7 +33,7 @@ export function toRpcError(error: unknown, signal?: AbortSignal): RpcError {
   return { code: RPC.internal, message: `Internal error: ${error instanceof Error ? error.message : String(error)}` };
 }
 
-/** What went wrong where there is no error to answer with: its code and particulars, for `_meta`. */
+/** An error as `_meta` tells it where no request can be answered with it. */
 export function failureOf(error: unknown): object {
   const { message, data } = toRpcError(error);
   return { message, ...(data as object | undefined) };

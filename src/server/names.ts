@@ -1,39 +1,36 @@
 /**
- * The ids of tool calls and messages as one client is told them. One session of ours may join several of the agent's, and an agent may
- * begin to count anew in each process; to the client, ids are unique within its session. So one that an earlier turn used is told with
- * its turn's id after it, in a replay as when it happened. All others stay the agent's.
+ * The ids of tool calls and messages as one client is told them. To it they are unique within a session, but an agent may count anew in
+ * each process: an id that an earlier turn used is told with its turn's id after it, live and in a replay. All others stay the agent's.
  */
 import type { PermissionRequested, SessionEvent, SessionUpdate } from '../engine/index.ts';
 import { fieldsOf, stringOf } from '../engine/objects.ts';
 import { classOf, cutOffBy, isOpenCall, isSameCall, messageIdOf, readToolCall, type KnownCall } from '../engine/protocol/updates.ts';
 
-/** An id's use, by the message or the tool call that has it now. */
 interface Use extends KnownCall {
   readonly name: string;
   status: string | undefined;
   isUpserted: boolean;
-  /** Of a tool call: the client shows it, and not only a question about it, or its terminal. */
+  /** The client shows the tool call, and not only a question about it, or its terminal. */
   isShown: boolean;
 }
 
-/** A longer one is told as it is: what is kept of a session is little. */
+/** A longer id is told as it is, since little is kept of a session. */
 const MAX_ID = 256;
 
 export type Names = ReturnType<typeof createNames>;
 
-/** `limit`: of so many tool calls, and of so many messages, is known that they were told. */
+/** `limit`: how many tool calls, and how many messages, are remembered as told. */
 export function createNames(limit: number) {
   const calls = new Map<string, Use>();
   const messages = new Map<string, Use>();
 
-  /** The use that is told now: the one before, or a new one under a name of its own. */
   function useOf(uses: Map<string, Use>, id: string, turnId: string | null, isSame: (before: Use) => boolean): Use {
     const before = uses.get(id);
     if (before && isSame(before)) return before;
     const use = { turnId, name: before ? `${id}~${turnId}` : id, status: undefined, isUpserted: true, isShown: false };
     if (id === '' || id.length > MAX_ID) return use;
     uses.delete(id);
-    // One that is still open can be cut off, and nothing else: what comes under the id is the other's now.
+    // An open call whose id another takes can only be cut off from now on.
     if (before?.isShown && isOpenCall(before.status)) uses.set(`${before.name}\0`, before);
     uses.set(id, use);
     while (uses.size > limit) uses.delete(uses.keys().next().value as string);
@@ -55,7 +52,7 @@ export function createNames(limit: number) {
     return withId(shown as SessionUpdate, terminal ? 'terminalId' : 'toolCallId', use.name);
   }
 
-  /** What shows a terminal of the agent's own. */
+  /** Content that shows a terminal of the agent's own. */
   function ofTerminal(part: unknown): unknown {
     const { type, terminalId } = fieldsOf(part);
     const name = type === 'terminal' ? calls.get(stringOf(terminalId))?.name : undefined;
@@ -68,7 +65,7 @@ export function createNames(limit: number) {
     return useOf(calls, id, turnId, (before) => isOpenCall(before.status) || isOfTurn(before, turnId)).name;
   }
 
-  /** Of calls that are cut off a client is told that they failed: it would show them as running for ever. */
+  /** Calls that are cut off have failed to the client, which would show them as running for ever. */
   function cutOff(event: SessionEvent): SessionEvent[] {
     const isCutOff = cutOffBy(event);
     const cut = isCutOff ? [...calls.values()].filter(isCutOff) : [];
@@ -81,8 +78,8 @@ export function createNames(limit: number) {
 
   return {
     /**
-     * The event as the client is told it, and before it the end of tool calls that it cuts off, under its number. Call it with the events
-     * in their order.
+     * The event as the client is told it, after the ends of the tool calls that it cuts off, which have its number. Takes events in their
+     * order.
      */
     told: (event: SessionEvent): SessionEvent[] => [...cutOff(event), renamed(event)],
     /** A tool call of a request that is open, whose event was told. */

@@ -1,8 +1,8 @@
 /**
- * What a person must notice although their editor shows no `_meta`: the agent had lost the session and answers from our record
- * of it (I4), words of the agent's were lost, or something that they asked for could not be done. It must not be taken for words of the agent's, so it is no
- * message and no thought. A client that says it shows ACP's notices (`session.notices`) gets one. All others, and every replay,
- * get a tool call that is over: editors show it as a line of its own, with its title, apart from what the agent says.
+ * What a person must notice although their editor shows no `_meta`: the agent had lost the session and answers from our record of it (I4),
+ * words of its were lost, or something could not be done. As a message it would be taken for the agent's words. A client that shows ACP's
+ * notices (`session.notices`) gets one; all others, and every replay, get a tool call that is over, which editors show as a line of its
+ * own.
  */
 import type { DroppedLines } from '../engine/ports.ts';
 import type { ResumeReport, SessionUpdate, TurnEnded } from '../engine/index.ts';
@@ -17,7 +17,7 @@ export function noticeUpdate(notice: Notice): SessionUpdate {
   return { sessionUpdate: 'notice', ...notice };
 }
 
-/** `id` tells it from the session's other notices; the same one has the same id in every replay. */
+/** `id` is the same in every replay, and another for each notice of the session. */
 export function noticeToolCall({ severity, title, description }: Notice, id: number | string): SessionUpdate {
   return {
     sessionUpdate: 'tool_call',
@@ -29,7 +29,6 @@ export function noticeToolCall({ severity, title, description }: Notice, id: num
   };
 }
 
-/** In words for a person. */
 export const describeDropped = ({ lines }: DroppedLines): string =>
   `${lines === 1 ? 'A line of the agent’s output was not one JSON-RPC message' : `${lines} lines of the agent’s output were not one JSON-RPC message each`} and could not be read, so words of it may be missing. The last began:`;
 
@@ -41,8 +40,8 @@ export function turnNotice({ dropped }: TurnEnded): Notice | null {
 }
 
 /**
- * The notice of a resume, or null when nothing was lost. An agent that caps its replay leaves out the oldest and need not have lost it;
- * one that ends before the record does has nothing of what came last.
+ * The notice of a resume, or null when nothing was lost. A replay without the oldest may only be capped; one that ends before the record
+ * does lacks what came last.
  */
 export function lossNotice({ tier, preamble, attempts, replay }: ResumeReport): Notice | null {
   if (tier === 'load' && replay?.newestMissing)

@@ -1,6 +1,6 @@
 /**
- * A session's log as the updates of a replay: each message once, however many chunks it came in. What says how things
- * are (commands, title, usage) is left to the end, where only its last word counts.
+ * A session's log as the updates of a replay: each message once, however many chunks it came in. Of how things are (commands, title, usage)
+ * only the last word is told, at the end.
  */
 import type { SessionEvent, SessionInfo, SessionUpdate, TurnEnded } from '../engine/index.ts';
 import { classOf } from '../engine/protocol/updates.ts';
@@ -21,10 +21,10 @@ export interface Outgoing {
 /** What is told of a turn of others: that it runs, then how it ended. */
 type TurnTold = { readonly turnId: string | null } & ({ readonly state: 'running' } | TurnEnded);
 
-/** A message longer than this comes in several updates: nobody must wait for all of it, or hold it whole. */
+/** A longer message comes in several updates, so that nobody waits for all of it or holds it whole. */
 const UPDATE_CHARS = 256 * 1024;
 
-/** `tellsTurns` for a client that knows the session up to some number: it is told of turns as one that stayed. */
+/** `tellsTurns`: the client knows the session up to some number, and is told of turns like one that stayed. */
 export function createReplay(tellsTurns = false) {
   let open: { readonly run: ChunkRun; readonly from: number; seq: number } | null = null;
 
@@ -38,7 +38,6 @@ export function createReplay(tellsTurns = false) {
   };
 
   return {
-    /** Takes the next event and gives the updates that are whole now. */
     push(event: SessionEvent): Outgoing[] {
       switch (event.kind) {
         case 'turn_started':
@@ -70,12 +69,11 @@ export function createReplay(tellsTurns = false) {
       else done.push({ update: payload, meta, seq });
       return done;
     },
-    /** The log's end: gives what is still open. */
     end: close,
   };
 }
 
-/** ACP v1 has no word for the turns of others: `_meta` of this says it to a client that knows us, and any other finds nothing new. */
+/** ACP v1 has no word for the turns of others: this update says nothing, and its `_meta` tells a client that knows us. */
 export const NO_NEWS: SessionUpdate = { sessionUpdate: 'session_info_update' };
 
 export function turnTold(event: SessionEvent & { readonly kind: 'turn_started' | 'turn_ended' }): TurnTold {
@@ -83,10 +81,7 @@ export function turnTold(event: SessionEvent & { readonly kind: 'turn_started' |
   return event.kind === 'turn_started' ? { turnId, state: 'running' } : { turnId, ...event.payload };
 }
 
-/**
- * A prompt as another client sees it. Its blocks are one message, and two prompts with nothing between them are two: clients
- * tell by the message's id, which a prompt that was stored as it was typed does not have.
- */
+/** A prompt as another client sees it. Clients tell two prompts apart by the message's id, which a stored prompt may not have. */
 export function ofTurn(update: SessionUpdate, turnId: string | null): SessionUpdate {
   const { messageId } = update as { messageId?: string | null };
   return turnId === null || typeof messageId === 'string' ? update : ({ ...update, messageId: turnId } as SessionUpdate);

@@ -1,6 +1,6 @@
 /**
- * ACP's agent side over a host: to a client, the host is an agent whose sessions never die. It knows message streams,
- * and neither sockets nor processes. One call serves one client; several clients may be served from one host.
+ * ACP's agent side over a host, for one client: to it, the host is an agent whose sessions never die. It knows message streams, neither
+ * sockets nor processes.
  */
 import { randomId } from '../engine/random-id.ts';
 import type { AgentCapabilities, PromptResponse } from '@agentclientprotocol/sdk';
@@ -37,15 +37,15 @@ export interface ServeAcpOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Where the agent is started to be asked about itself, before a session names a directory. Default: in no project's. */
   readonly cwd?: string | undefined;
-  /** True for a client that may only look: it lists, loads and watches, and changes nothing. */
+  /** A client that may only look: it lists, loads and watches, and changes nothing. */
   readonly observe?: boolean | undefined;
-  /** Lists the sessions that the agent has of its own, too, and takes each into the record when it is loaded. */
+  /** Lists the agent's own sessions, too, and takes each into the record when it is loaded. */
   readonly adopt?: boolean | undefined;
   readonly limits?: Partial<Record<keyof AcpServerLimits, number | undefined>> | undefined;
 }
 
 export interface AcpServing {
-  /** Resolves when the client is gone. Nothing it had asked for is ended by that: turns go on in the host. */
+  /** Resolves when the client is gone. The turns that it began go on in the host. */
   readonly closed: Promise<void>;
   /** Resolves when the client has its answers, or is gone. */
   idle(): Promise<void>;
@@ -59,7 +59,7 @@ const PROTOCOL_VERSION = 1;
 const FIRST_EVENTS = 16;
 const TITLE_CHARS = 80;
 
-/** The clients of each session of a host that do more than look: closing is for the last of them, the others only leave. */
+/** Of each session of a host the clients that may close it: the last one does, the others only leave. */
 const clientsOf = new WeakMap<Host, Map<string, Set<Attachment>>>();
 
 /**
@@ -78,18 +78,17 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   /** The session of the client's latest call, for requests that name none. */
   let latest: string | null = null;
   let prompts = 0;
-  /** The client's prompts that are under way: a cancel may come before the host has them. */
+  /** The client's prompts under way: a cancel may come before the host has them. */
   const prompting = new Set<{ readonly sessionId: string; readonly cancelled: AbortController }>();
   const clientId = randomId();
   const clients = clientsOf.get(host) ?? new Map<string, Set<Attachment>>();
   clientsOf.set(host, clients);
 
-  /** The last call on a session that opens or closes it here. */
   const changing = new Map<string, Promise<unknown>>();
 
   type Method = (params: Params, call: ClientCall) => Promise<object>;
 
-  /** Of a client that does not wait for its answers, each call that opens or closes a session finds it as the one before left it. */
+  /** Each call that opens or closes a session waits for the one before: a client need not wait for its answers. */
   function inOrder(method: Method): Method {
     return async (params, call) => {
       const sessionId = text(params, 'sessionId');
@@ -168,7 +167,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       const { sessionId, openPermissions } = await mine(text(params, 'sessionId'));
       const attachment = attachments.get(sessionId);
       await cancel(sessionId);
-      // Whoever deletes a session need not be told that it is gone. One that could not be deleted is followed on.
+      // The client is not told that the session it deletes is gone.
       await detach(sessionId);
       try {
         await host.delete(sessionId);
@@ -182,10 +181,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     'session/close': inOrder(async (params) => {
       const { sessionId } = await mine(text(params, 'sessionId'));
       const isLast = (): boolean => !observe && [...(clients.get(sessionId) ?? [])].every((each) => each === attachments.get(sessionId));
-      // What runs is cancelled first, as ACP wants it: the agent ends it in its own way, and its prompt is answered so.
+      // As ACP wants it: the agent ends what runs in its own way, and its prompt is answered so.
       if (isLast()) await cancel(sessionId);
       await detach(sessionId);
-      // What another host runs goes on there.
       if (isLast()) await host.close(sessionId).catch(unlessBusy);
       return {};
     }),
@@ -198,7 +196,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         return await prompted(params, AbortSignal.any([signal, cancelled.signal]));
       } catch (error) {
         const unsent = RehydrateError.is(error) ? error.code === 'prompt_cancelled' : cancelled.signal.aborted;
-        // To the client it is a turn like any other that it cancelled.
+        // ACP answers a cancelled prompt, and with no error.
         if (unsent) return { stopReason: 'cancelled' } satisfies PromptResponse;
         throw error;
       } finally {
@@ -248,22 +246,20 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
   });
 
-  /** A cancel that comes when there is nothing to cancel any more is none. */
   function cancel(sessionId: string): Promise<void> {
     for (const each of prompting) if (each.sessionId === sessionId) each.cancelled.abort();
     return host.cancel(sessionId).catch(() => undefined);
   }
 
-  /** Terminals that the agent of a session has started in this client and not released. */
+  /** Terminals that a session's agent has started in this client and not released. */
   const terminals = new Map<string, Set<string>>();
-  /** What agents ask of this client beyond permissions. */
   const services: ClientServices = {
     get capabilities() {
       return clientCapabilities;
     },
     async handle({ method, params, sessionId, signal }) {
       const attachment = attachments.get(sessionId);
-      // Its question is in the record: the client is told first what was said before it. Where that cannot be read, it is asked all the same.
+      // The client is told first what was said before the question, and asked even where that cannot be read.
       if (method === 'elicitation/create' && attachment) await told(sessionId, attachment).catch(() => undefined);
       const response = await connection.request(method, toldTo(sessionId, params), signal);
       if (response === null) throw new RpcFailure({ code: RPC.cancelled, message: 'The client is gone, or the request was withdrawn.' });
@@ -272,7 +268,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       return response.result;
     },
     notify: ({ method, params, sessionId }) => connection.offer(method, toldTo(sessionId, params)),
-    /** An agent that died releases nothing, so it is done in its name; nobody waits for the client's answer. */
+    /** An agent that died releases nothing itself. Nobody waits for the answer. */
     async release(sessionId) {
       const left = [...(terminals.get(sessionId) ?? [])];
       terminals.delete(sessionId);
@@ -280,7 +276,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
   };
 
-  /** Parameters of the agent's with the session's id, and a tool call's, as this client knows them. */
+  /** The agent's parameters under the ids that this client knows. */
   function toldTo(sessionId: string, params: Params): Params {
     const { names } = attachments.get(sessionId) ?? {};
     const given = 'sessionId' in params ? { ...params, sessionId } : params;
@@ -302,10 +298,10 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     answering: (sessionId) => clients.get(sessionId) ?? [],
   };
 
-  /** What the agent says of itself; where that cannot be had in time, what the record knows of it, so that its sessions open all the same. */
+  /** What the agent says of itself; where it does not in time, what the record knows of it, so that its sessions open all the same. */
   async function description(signal: AbortSignal): Promise<Pick<AgentDescription, 'capabilities' | 'info' | 'authMethods'>> {
     const asked = host.describeAgent(agent, { cwd: options.cwd, client: services, signal });
-    // Why it cannot be had is told by whatever needs the agent.
+    // The reason is told by whatever needs the agent.
     const told = await within(
       asked.catch(() => null),
       limits.describeMs,
@@ -313,7 +309,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     if (told) return told;
     const { sessions } = await host.list({ agent, limit: limits.listPage });
     const last = sessions.find(({ agentCapabilities }) => agentCapabilities !== null) ?? sessions[0];
-    // Without a session there is nothing to open, and the agent's failure is what counts.
+    // Without a session there is nothing to open: the agent's failure is the answer.
     return last ? { capabilities: last.agentCapabilities ?? {}, info: last.agentInfo, authMethods: [] } : asked;
   }
 
@@ -331,7 +327,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     );
   }
 
-  /** Before anything is made or changed for a session that the client could not have open. */
+  /** Called before anything is made or changed for a session that the client could not have open. */
   function checkRoom(sessionId?: string): void {
     if (attachments.size < limits.attached || (sessionId !== undefined && attachments.has(sessionId))) return;
     throw new RehydrateError(
@@ -344,7 +340,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   function attach(sessionId: string, after: number, names: Names): Attachment {
     const attachment = new Attachment(attachedClient, sessionId, after, names);
     if (connection.gone.aborted) {
-      // It follows nothing any more, and keeps nobody from closing the session.
+      // The client is gone: it follows nothing, and keeps nobody from closing the session.
       void attachment.stop();
       return attachment;
     }
@@ -364,8 +360,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   }
 
   /**
-   * The session that a call names and the client's attachment to it, whether or not it was opened on this connection. One whose
-   * following had failed goes on where the client has got to.
+   * The client's attachment to the session that a call names, made where there is none. One that failed goes on where the client has got
+   * to.
    */
   async function attached(params: Params): Promise<{ readonly sessionId: string; readonly attachment: Attachment }> {
     const sessionId = text(params, 'sessionId');
@@ -388,12 +384,12 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     return { sessionId, attachment };
   }
 
-  /** The client is told what the record has before it is told that its call is done. */
+  /** The client hears what the record has before its call is answered. */
   async function told(sessionId: string, attachment: Attachment): Promise<void> {
     await attachment.reached((await host.get(sessionId)).latestSeq);
   }
 
-  /** Has the agent do what it is to answer: where it answers with an error, the client gets that one, as it would without us. */
+  /** Runs what the agent is to answer; an error that the agent gave reaches the client as it is. */
   async function carriedOut<T>(params: Params, work: (sessionId: string, attachment: Attachment) => Promise<T>): Promise<T> {
     const { sessionId, attachment } = await attached(params);
     const result = await work(sessionId, attachment).catch((error: unknown) => {
@@ -407,10 +403,10 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
 
   async function prompted(params: Params, signal: AbortSignal): Promise<object> {
     const { sessionId, attachment } = await attached(params);
-    // A text alone is what the library takes, and not ACP.
+    // The library takes a text, too, and ACP does not.
     if (!Array.isArray(params['prompt']))
       throw new RpcFailure({ code: RPC.invalidParams, message: 'session/prompt needs a prompt: a list of content blocks.' });
-    // A key of another type is refused by its name, and not taken for none: the prompt would run twice.
+    // A key of another type is the host's to refuse: taken for none, the prompt would run twice.
     const { idempotencyKey: named = null } = rehydrateMeta(params);
     const key = named === null ? `${clientId}:${prompts++}` : (named as string);
     attachment.own.push(key);
@@ -424,7 +420,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       await told(sessionId, attachment);
       const given = object(result.answer);
       const { stopReason, report, turnId } = result;
-      // Clients refuse a stop reason that ACP does not have: they get the nearest, and the agent's own in `_meta`.
+      // Clients refuse stop reasons that ACP does not have: the agent's own is in `_meta`.
       const isKnown = STOP_REASONS.has(stopReason);
       const rehydrate = { report, turnId, ...(isKnown ? {} : { stopReason }) };
       return {
@@ -433,8 +429,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         _meta: { ...object(given['_meta']), rehydrate },
       } satisfies PromptResponse;
     } catch (error) {
-      // A turn that was begun has its end in the log, which may be another host's: the client hears of it before the error.
-      // Where that cannot be read, the attachment says so.
+      // A turn that was begun has its end in the log, and the client hears of it before the error. Where it cannot be read, the attachment
+      // says so.
       if (RehydrateError.is(error) && error.data['turnId'] !== undefined) await told(sessionId, attachment).catch(() => undefined);
       throw error;
     } finally {
@@ -458,13 +454,13 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const replays = how === 'load' || after !== undefined;
     const names = await namesBefore(info, replays ? (after ?? 0) : info.latestSeq);
     const hasHeard = replays && (await replay(info, after, names));
-    // Whoever comes in the middle of a turn knows that it runs.
+    // Whoever comes in the middle of a turn is told that it runs.
     if (info.state === 'prompting' && !hasHeard)
       await connection.notify('session/update', { sessionId, update: NO_NEWS, _meta: { rehydrate: { turn: { state: 'running' } } } });
     return opened(call, info, info.latestSeq, names);
   }
 
-  /** The answer to a call that opens a session; the client follows it from there on. */
+  /** The answer to a call that opens a session, which the client follows from then on. */
   function opened(call: ClientCall, info: SessionInfo, after: number, names: Names, given: object = {}): object {
     const { sessionId, openPermissions, modes, configOptions } = info;
     latest = sessionId;
@@ -474,8 +470,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   }
 
   /**
-   * The directories and the MCP servers that the client names are those of the next wake; the servers' secret values nobody else has. A
-   * session moves only from a directory that is gone. Where others are not named at all, they stay.
+   * The directories and MCP servers that the client names are those of the next wake, and nobody else has the servers' secrets. What it
+   * does not name stays.
    */
   async function takePlace(params: Params, info: SessionInfo): Promise<void> {
     const { cwd, mcpServers, ...others } = given(params, 'cwd', 'mcpServers', 'additionalDirectories');
@@ -489,7 +485,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     try {
       await host.update(info.sessionId, changes);
     } catch (error) {
-      // Another process has the session: it can be read all the same, and its place is that one's to say.
+      // Another process has the session: it can be read, and its place is that one's to say.
       if (!RehydrateError.is(error) || error.code !== 'session_busy') throw error;
     }
   }
@@ -500,7 +496,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     return { sessionId, cwd, ...additionalDirectories, title: await titleOf(info), updatedAt: isoTime(updatedAt) };
   }
 
-  /** A person must find a session in a list: where the agent gives no title, that is how the first prompt begins. */
+  /** Where the agent gives no title, the beginning of the first prompt: a person must find the session in a list. */
   async function titleOf({ sessionId, title }: SessionInfo): Promise<string | null> {
     if (title !== null) return title;
     for (const { kind, payload } of await host.history(sessionId, { limit: FIRST_EVENTS })) {
@@ -514,7 +510,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   const pages = (sessionId: string, after: number, last: number) =>
     logPages((range) => host.history(sessionId, range), { after, before: last + 1 }, { page: limits.replayPage, signal: connection.gone });
 
-  /** What a client that has the record up to `last` knows, as far back as that is looked up. */
+  /** The ids that a client with the record up to `last` knows, as far back as they are looked up. */
   async function namesBefore({ sessionId, firstSeq }: SessionInfo, last: number): Promise<Names> {
     const names = createNames(limits.toldIds);
     const after = Math.max(firstSeq - 1, last - limits.earlierEvents);
@@ -523,8 +519,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   }
 
   /**
-   * The record up to where it stands now, each message once; what comes later is followed. With `after`, what came since, its turns, too:
-   * whether the last of them runs is returned.
+   * Sends the record as it stands now, each message once; with `after`, what came since, and of turns, too. Returns whether the last of
+   * them runs.
    */
   async function replay(info: SessionInfo, after: number | undefined, names: Names): Promise<boolean> {
     const { sessionId, latestSeq } = info;
@@ -548,7 +544,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
 
 const object = (value: unknown): Params => objectOf(value) ?? {};
 
-/** What a call has for the agent besides what ACP says: `_meta` without our part, parameters of extensions. */
+/** What a call has for the agent besides ACP's own parameters: extensions, and `_meta` without our part. */
 function besides(params: Params, known: readonly string[]): { params?: Params } {
   const { rehydrate: _ours, ...meta } = object(params['_meta']);
   const others = Object.entries(params).filter(([name]) => name !== '_meta' && !known.includes(name));
@@ -556,7 +552,7 @@ function besides(params: Params, known: readonly string[]): { params?: Params } 
   return all.length > 0 ? { params: Object.fromEntries(all) } : {};
 }
 
-/** Parameters for the agent: a tool call that the client was told under a name of ours has the agent's own id. */
+/** Parameters for the agent: a tool call that was told under a name of ours has its own id. */
 function byOwnId(params: Params, names: Names | undefined): Params {
   const { toolCallId: told } = params;
   if (!names || typeof told !== 'string') return params;
@@ -576,7 +572,7 @@ function text(params: Params, name: string): string {
   throw new RehydrateError('invalid_argument', `${name} must be a string; it is ${JSON.stringify(value) ?? 'missing'}.`, { name });
 }
 
-/** Of these parameters those that are there. What they may be is the host's to check, hence their type. */
+/** Those of the parameters that are there. What they may be is the host's to check, hence their type. */
 function given<Name extends string>(params: Params, ...names: readonly Name[]): { readonly [Each in Name]?: never } {
   const there = names.filter((name) => params[name] !== undefined && params[name] !== null);
   return Object.fromEntries(there.map((name) => [name, params[name]])) as { readonly [Each in Name]?: never };

@@ -1,6 +1,6 @@
 /**
- * One host for many clients of one machine: each comes by a door and is served by itself; what runs goes on when they go.
- * Which door that is, is not known here: `streamDoor` of `acp-rehydrate/bridge` gives one of WebSockets.
+ * One host for many clients of one machine. Each comes by a door, which only brings streams: `streamDoor` of `acp-rehydrate/bridge` is one
+ * of WebSockets.
  */
 import type { Host, MessageStream } from '../engine/index.ts';
 import { checkOptions } from '../engine/check-options.ts';
@@ -13,7 +13,7 @@ import { serveAcp, type AcpServing, type ServeAcpOptions } from './serve-acp.ts'
 /** What a client connects as: to use its sessions, or only to look. */
 export const SERVER_SUBPROTOCOLS = ['acp.v1', 'observe.v1'] as const;
 
-/** How long clients are waited for that have answers to read when the server ends. */
+/** How long clients that have answers to read are waited for when the server ends. */
 const GOODBYE_MS = 1_000;
 
 /** A client that a door has let in. */
@@ -50,7 +50,10 @@ export interface Server {
   readonly url: string;
   readonly token: string;
   readonly agents: readonly string[];
-  /** Asks every running turn to end, waits for that as long as the host's `cancelGraceMs` allows, and closes the door. The host is not put to sleep. */
+  /**
+   * Cancels every running turn, waits for their ends as long as the host's `cancelGraceMs` allows, and closes the door. The host stays
+   * awake.
+   */
   close(): Promise<void>;
 }
 
@@ -77,7 +80,6 @@ export async function startServer(host: Host, options: ServerOptions): Promise<S
     async close() {
       try {
         await cancelTurns(host);
-        // A client that prompted hears how its turn ended, unless it does not read.
         const answered = Promise.all([...clients].map((client) => client.idle()));
         await within(answered, GOODBYE_MS);
       } finally {
@@ -98,7 +100,7 @@ async function cancelTurns(host: Host): Promise<void> {
   await Promise.all(cancelling);
 }
 
-/** What another host runs goes on there, and what was deleted meanwhile needs no end. */
+/** What another host runs goes on there, and a session that was deleted meanwhile has no turn. */
 function unlessElsewhere(error: unknown): void {
   if (!RehydrateError.is(error) || !['session_busy', 'session_not_found'].includes(error.code)) throw error;
 }

@@ -1,4 +1,4 @@
-/** The few assertions the contract suites need, so that they run under any test runner. */
+/** Assertions for the contract suites, which run under any test runner. */
 import { SqlError, type SqlErrorKind } from '../engine/ports.ts';
 
 /** Fails with both values unless they are equal: plain data, `Uint8Array` by content, `-0` equal to `0`. */

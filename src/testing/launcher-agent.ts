@@ -1,7 +1,4 @@
-/**
- * The misbehaving agents of the launcher contract, independent of how they are reached: give
- * `contractAgent` a wire and it behaves. They speak JSON-RPC lines, not all of ACP.
- */
+/** The misbehaving agents of the launcher contract, whatever wire they are reached by. They speak JSON-RPC lines, not all of ACP. */
 
 export const CONTRACT_AGENTS = ['echo', 'rubbish', 'crash', 'quit', 'stubborn', 'flood'] as const;
 export type ContractAgent = (typeof CONTRACT_AGENTS)[number];

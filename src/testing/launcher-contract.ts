@@ -1,4 +1,4 @@
-/** The contract of the `AgentLauncher` port. Every adapter runs it; it does not depend on a test runner. */
+/** The contract of the `AgentLauncher` port as a suite for any test runner. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { checkOptions } from '../engine/check-options.ts';
 import { RehydrateError } from '../engine/errors.ts';
@@ -224,7 +224,7 @@ export function agentLauncherContract(contract: LauncherContract): void {
       const controller = new AbortController();
       const launching = launch(controller.signal);
       controller.abort(reason);
-      // Too late is allowed, forgetting is not.
+      // An error may come too late, and must not be forgotten.
       await launching.then(
         (process) => process.end('kill'),
         (error: unknown) => ensure(error === reason, 'It fails with the reason during'),
@@ -233,17 +233,15 @@ export function agentLauncherContract(contract: LauncherContract): void {
   });
 }
 
-/** While an agent runs it is counted: a count that is always 0 would prove nothing when it is gone. */
+/** A count that is always 0 would prove nothing when the agent is gone. */
 async function counted({ alive }: LauncherUnderTest): Promise<void> {
   if (alive !== undefined) ensure((await alive()) > 0, 'An agent runs, and `alive` counts none.');
 }
 
 type Launch = (agent: string) => Promise<AgentProcess>;
 
-/** A client small enough to see through. */
 class Peer {
   readonly notifications: AnyMessage[] = [];
-  /** What answers nothing we asked. */
   readonly others: AnyMessage[] = [];
   /** Settles when the agent's side of the stream has closed. */
   readonly closed: Promise<void>;
@@ -282,7 +280,6 @@ class Peer {
   }
 }
 
-/** Says something, and reads nothing. */
 async function tell({ stream }: AgentProcess): Promise<void> {
   const writer = stream.writable.getWriter();
   await writer.write({ jsonrpc: '2.0', method: 'go' });
@@ -297,7 +294,6 @@ function count(to: number): number[] {
   return Array.from({ length: to }, (_, index) => index);
 }
 
-/** An exit without its stderr. */
 function strip({ kind, code, signal }: AgentExit): object {
   return { kind, code, signal };
 }

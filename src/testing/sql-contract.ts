@@ -1,9 +1,4 @@
-/**
- * The contract of the `SqlDatabase` port as a suite, for people who write adapters. It is handed the
- * test runner's `describe` and `it`, and brings its own assertions.
- *
- *     sqlDatabaseContract({ name: 'my adapter', describe, it, open: async () => ({ database: await openMine() }) });
- */
+/** The contract of the `SqlDatabase` port as a suite for any test runner, with its own assertions. */
 import { checkOptions } from '../engine/check-options.ts';
 import type { Row, SqlDatabase, SqlValue, Statement } from '../engine/ports.ts';
 import { ensure, rejects, same } from './assertions.ts';
@@ -50,10 +45,8 @@ const insert = (id: SqlValue, name: SqlValue, size: SqlValue = 1): Statement => 
 type Sql = string | Statement;
 const run = (database: SqlDatabase, ...statements: readonly Sql[]) =>
   database.batch(statements.map((statement) => (typeof statement === 'string' ? { sql: statement } : statement)));
-/** Fails unless the query gives these rows. */
 const gives = async (database: SqlDatabase, sql: string, rows: readonly Row[], params: readonly SqlValue[] = []): Promise<void> =>
   same(await database.query(sql, params), rows, `the rows of ${sql}`);
-/** Fails unless the items have these names. */
 const holds = async (database: SqlDatabase, names: readonly string[]): Promise<void> =>
   same(
     (await database.query('SELECT name FROM item ORDER BY id')).map(({ name }) => name),
@@ -272,11 +265,11 @@ function refusals(test: ContractTest): void {
       'wal_checkpoint',
       'shrink_memory',
     ]) {
-      // Some act as soon as they are prepared, and EXPLAIN does not hold them back.
+      // Some act when they are prepared, which EXPLAIN does not hold back.
       for (const verb of ['PRAGMA', 'EXPLAIN PRAGMA', 'explain query plan pragma'])
         await rejects(database.query(`${verb} ${set}`), ['other', 'readonly'], `${verb} ${set}`);
     }
-    // Whether it is refused or has nothing to do, it stores nothing.
+    // It may be refused or find nothing to do: it stores nothing.
     await database.query('SELECT * FROM pragma_optimize(65538)').catch(() => undefined);
     await gives(database, "SELECT count(*) AS n FROM sqlite_schema WHERE name = 'sqlite_stat1'", [{ n: 0 }]);
     await gives(database, 'PRAGMA foreign_keys', before);
@@ -351,7 +344,6 @@ const BLOBS = [
   new Uint8Array([9, 8, 7, 6]).subarray(1, 3),
 ];
 
-/** Every value comes back as it went in, with the type it had. */
 function checkValues(test: ContractTest, { markedText = true, nulText = true, emptyBlobs = true }: SqlAbilities): void {
   const roundTrip = (name: string, column: string, values: readonly SqlValue[], storage: string, able = true): void => {
     const title = `values come back as they went in: ${name}`;

@@ -1,6 +1,6 @@
 /**
- * The core of the scripted agents: a real ACP agent built with the SDK, deterministic, without a model,
- * and without a platform. What it can know is what is in its context, so an answer shows what survived.
+ * The core of the scripted agents: a real ACP agent on the SDK, deterministic, without a model and without a platform. It knows only what
+ * is in its context, so an answer shows what survived.
  */
 import {
   agent,
@@ -30,7 +30,6 @@ export interface ScriptedAgentOptions {
   readonly around: Surroundings;
 }
 
-/** How many sessions one page of `session/list` has. */
 const LIST_PAGE = 50;
 
 const AUTH_METHOD = { id: 'demo', name: 'Demonstration', description: 'Always succeeds.' };
@@ -141,7 +140,6 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
   }
   return app.connect(wire.stream);
 
-  /** `session/load` and `session/resume`. */
   async function resumeOrLoad(how: 'load' | 'resume', params: { sessionId: string; mcpServers?: McpServer[] }, client: AgentContext) {
     const { sessionId, mcpServers = [] } = params;
     await authorised();
@@ -234,7 +232,7 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
     return client.notify(methods.client.session.update, { sessionId, update });
   }
 
-  /** Asks what a client must answer even before there is a session, and waits for the answers, good or bad. */
+  /** Asks a client before there is a session, and waits for the answers, good or bad. */
   async function pester(client: AgentContext): Promise<void> {
     const questions = [
       client.request(methods.client.fs.readTextFile, { sessionId: 'not-yet', path: '/nowhere/settings.json' }),

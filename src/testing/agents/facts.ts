@@ -1,6 +1,6 @@
 /**
- * What the scripted agents can hold in mind: facts of the form “KEY is VALUE”, found in whatever text
- * is in their context. They have no other memory, so an answer proves that the text survived.
+ * What the scripted agents keep in mind: facts of the form “KEY is VALUE” in whatever text is in their context. They have no other memory,
+ * so an answer proves that the text survived.
  */
 
 export interface Fact {
@@ -11,7 +11,7 @@ export interface Fact {
   readonly value: string;
 }
 
-/** One sentence or part of one that can hold a fact; `question` when it ended in a question mark. */
+/** Ended in a question mark where it is a `question`. */
 interface Clause {
   readonly text: string;
   readonly question: boolean;
@@ -22,8 +22,8 @@ const NAMED = /\b(?:[iI] am|[iI]'m|[cC]all me) (?:called |named )?(\p{Lu}.{0,100
 const NOTE = /\bremember(?: that)?:? (?!me\b|my\b.*\?|(?:it|this|that|these|them)(?: please| for me| too)*$)(.{2,300})$/iu;
 
 /**
- * The facts that a text tells, in order. Questions tell nothing. In a `record` of a conversation a sentence
- * about “the …” counts only with “remember”, since records also speak about themselves.
+ * The facts that a text tells, in order; questions tell none. In a `record` a sentence about “the …” counts only with “remember”, since
+ * records speak about themselves, too.
  */
 export function factsIn(text: string, where: 'words' | 'record' = 'words'): Fact[] {
   const facts: Fact[] = [];
@@ -50,7 +50,7 @@ function factOf(clause: string, where: 'words' | 'record'): Fact | null {
   return null;
 }
 
-/** How a question's key is compared with a fact's: articles, possessives and “called” do not matter. */
+/** The key without case, articles, possessives and “called”: questions and facts are compared by it. */
 export function keyOf(what: string): string {
   return what
     .toLowerCase()
@@ -59,17 +59,16 @@ export function keyOf(what: string): string {
     .trim();
 }
 
-/** The latest fact for a key, or null. */
-export function recall(facts: readonly Fact[], key: string): Fact | null {
+export function recall<F extends Fact>(facts: readonly F[], key: string): F | null {
   return facts.findLast((fact) => fact.key === key) ?? null;
 }
 
-/** Each key once, with its latest value, in the order first told. */
-export function distinct(facts: readonly Fact[]): Fact[] {
+/** Each key once, with its latest value, in the order in which they were first told. */
+export function distinct<F extends Fact>(facts: readonly F[]): F[] {
   return [...new Map(facts.map((fact) => [fact.key, fact])).values()];
 }
 
-/** A fact in the agent's words. They never read as a fact told by the user, or records would feed on themselves. */
+/** In the agent's words, which never read as a fact that the user told: records would feed on themselves. */
 export function spoken(fact: Fact): string {
   return fact.label ? `${fact.label}: ${fact.value}` : fact.value;
 }

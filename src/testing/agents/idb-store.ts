@@ -29,7 +29,7 @@ export async function indexedDbStore(name: string): Promise<SessionStore> {
   const database = await result(open);
   database.onversionchange = () => database.close();
 
-  // One at a time: a Chromium killed with two unfinished writing transactions of one database deletes all that the origin stored.
+  // One at a time: a Chromium killed with two unfinished writing transactions of a database deletes all that the origin stored.
   let written: Promise<unknown> = Promise.resolve();
   const write = (work: (lines: IDBObjectStore) => void): Promise<void> => {
     const writing = written.then(() => {

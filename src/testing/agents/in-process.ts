@@ -74,7 +74,7 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
     over = true;
     const exit = (kind === 'killed' ? { kind, code: null, signal: 'SIGKILL' } : { kind, code, signal: null }) as AgentExit;
     host?.close();
-    // The agent's side ends too; both may be broken already, which is what an end is.
+    // Both may be broken already.
     toAgentWriter.abort().catch(ignore);
     fromAgent.cancel().catch(ignore);
     settled.resolve(lines.length > 0 ? { ...exit, stderr: lines.join('\n') } : exit);
@@ -91,7 +91,7 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
         else controller.enqueue(value);
       },
       cancel() {
-        // A host that stops listening has ended nothing: the process lives on until it is ended.
+        // The process lives on when its host stops listening.
         host = null;
       },
     },
@@ -134,5 +134,5 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
 }
 
 function ignore(): void {
-  // A stream that is already broken cannot be broken again.
+  // A broken stream cannot be broken again.
 }

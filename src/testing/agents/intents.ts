@@ -1,7 +1,7 @@
-/** What a prompt asks of a scripted agent, read from its words. Pure; a table of cases is in the tests. */
+/** What a prompt asks of a scripted agent, read from its words. */
 import { factsIn, keyOf } from './facts.ts';
 
-/** How each thing is asked for: the first that stands in the words is meant. What its groups hold is what is asked about. */
+/** The first pattern that fits is meant; its groups hold what is asked about. */
 const PATTERNS = [
   ['help', /^\/?help\b/i],
   ['crash', /^\/?crash\b/i],
@@ -29,11 +29,10 @@ const PATTERNS = [
 
 export interface Intent {
   readonly do: (typeof PATTERNS)[number][0] | 'tell' | 'chat';
-  /** What it is about, as it was said. */
   readonly about: readonly string[];
 }
 
-/** The intent of a prompt's own words (not of what was attached to it). */
+/** `text`: a prompt's own words, without what was attached to it. */
 export function intentOf(text: string): Intent {
   const words = text.trim();
   for (const [is, pattern] of PATTERNS) {
@@ -43,7 +42,6 @@ export function intentOf(text: string): Intent {
   return { do: factsIn(words).length > 0 ? 'tell' : 'chat', about: [words] };
 }
 
-/** The most chunks one prompt can ask for. */
 const MAX_STREAM = 1_000_000;
 
 export const countIn = (digits: string): number => Math.min(Number(digits), MAX_STREAM);

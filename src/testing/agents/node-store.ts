@@ -5,8 +5,8 @@ import { makeDirectory } from '../../adapters/node-sqlite/make-directory.ts';
 import { storeOn, type SessionStore, type StoreLine } from './store.ts';
 
 /**
- * Opens the store in `directory`, which is made when first written to. Deleting the directory while the
- * agent runs loses its sessions, as it does for real agents.
+ * Opens the store in `directory`, which is made at the first write. Deleting it while the agent runs loses the sessions, as with real
+ * agents.
  */
 export function directoryStore(directory: string): SessionStore {
   const file = path.join(directory, 'sessions.jsonl');
@@ -24,7 +24,7 @@ export function directoryStore(directory: string): SessionStore {
   });
 }
 
-/** A line cut off by a crash is dropped. Each write starts with a newline, so that it harms no other. */
+/** A line that a crash cut off is dropped; each write begins with a newline, so that it spoils no other. */
 function parseLine(text: string): StoreLine[] {
   if (text === '') return [];
   try {

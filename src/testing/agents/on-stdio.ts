@@ -11,7 +11,7 @@ import { type AgentVariant, behaviourOf } from './variants.ts';
 export interface StdioAgentOptions {
   /** A directory of its sessions; without it they live as long as the process. */
   readonly store?: string | undefined;
-  /** What its pauses are multiplied by. Default 1. */
+  /** Multiplies its pauses. Default 1. */
   readonly pace?: number | undefined;
 }
 
@@ -31,7 +31,7 @@ export async function runAgentOnStdio(variant: AgentVariant, { store, pace = 1 }
     sleep: sleeper(pace),
   };
 
-  // A client that went away is the end of this agent, not a crash with a stack.
+  // The client went away: that is no crash.
   process.stdout.on('error', () => process.exit(0));
 
   const { stubborn } = behaviourOf(variant);

@@ -19,10 +19,10 @@ export function answer(known: readonly KnownFact[], key: string, subject: string
   const fact = recall(known, key);
   if (!fact) return brief ? 'Unknown.' : `I don't know ${subject}. Nothing in my context says it.`;
   if (brief) return fact.value;
-  return `${capital(fact.label || subject)}: ${fact.value} (${SOURCES[(fact as KnownFact).source]}).`;
+  return `${capital(fact.label || subject)}: ${fact.value} (${SOURCES[fact.source]}).`;
 }
 
-/** What a question is about, as its answer names it. */
+/** The subject of a question as its answer names it. */
 export const subjectOf = (what: string): string =>
   what
     .trim()
@@ -30,7 +30,7 @@ export const subjectOf = (what: string): string =>
     .replace(/\s+(called|named|again|please)$/i, '');
 
 export function everything(known: readonly KnownFact[]): string {
-  const facts = distinct(known) as KnownFact[];
+  const facts = distinct(known);
   if (facts.length === 0) return 'Nothing. There is no fact in my context.';
   const lines = facts.map((fact) => `- ${spoken(fact)} (${SOURCES[fact.source]})`);
   return `${facts.length === 1 ? 'One thing' : `${facts.length} things`}:\n${lines.join('\n')}`;
@@ -41,7 +41,7 @@ export function noted(facts: readonly { readonly label: string; readonly value: 
   return `Noted. ${facts.map((fact) => (fact.label ? `${capital(fact.label)}: ${fact.value}.` : `“${fact.value}”.`)).join(' ')}`;
 }
 
-/** Text cut where a stream may cut it: after spaces, never inside a character. */
+/** Cuts after spaces, as a stream may. */
 export function pieces(text: string, words = 3): string[] {
   const parts = text.match(/\S*\s*/gu)?.filter((part) => part !== '') ?? [];
   const grouped: string[] = [];

@@ -3,13 +3,11 @@ import type { ContentBlock, McpServer, SessionConfigOption, SessionModeState } f
 import { type Fact, factsIn } from './facts.ts';
 import type { StoredSession } from './store.ts';
 
-/** The modes a scripted agent offers. */
 export const MODES = [
   { id: 'chatty', name: 'Chatty', description: 'Answers in sentences, and says where it knows a thing from.' },
   { id: 'brief', name: 'Brief', description: 'Answers with the bare value.' },
 ] as const;
 
-/** The values of a scripted agent's configuration option `model`. */
 export const MODELS = [
   { value: 'memo-small', name: 'Memo Small' },
   { value: 'memo-large', name: 'Memo Large' },
@@ -21,17 +19,14 @@ export function startSession({ entries, ...head }: StoredSession, mcpServers: re
   return {
     ...head,
     entries: [...entries],
-    /** How many of the entries were restored from the store. */
     restored: entries.length,
-    // Settings are not kept over a restart, as in many real agents: the host sets them again.
+    // Lost with the process, as in many real agents: the host sets them again.
     modeId: MODES[0].id as string,
     model: MODELS[0].value as string,
     /** Set while a prompt runs. */
     turn: null as AbortController | null,
     mcpServers,
-    /** Texts of files that prompts named as records, by path. */
     files: new Map<string, string>(),
-    /** The id of the message that is streamed, or was streamed last. */
     messageId: '',
   };
 }
@@ -54,14 +49,13 @@ export function configOptions(session: LiveSession): SessionConfigOption[] {
   ];
 }
 
-/** Where the agent knows a fact from; the point of these agents is that one can see it. */
 export type Source = 'history' | 'conversation' | 'record';
 
 export interface KnownFact extends Fact {
   readonly source: Source;
 }
 
-/** All facts in the session's context, oldest first. What came attached to or in front of a prompt is a record. */
+/** All facts in the session's context, oldest first. What is attached to a prompt or stands in front of it is a record. */
 export function knownFacts(session: LiveSession): KnownFact[] {
   return session.entries.flatMap((entry, index) => {
     if (entry.type !== 'user') return [];
@@ -76,7 +70,7 @@ export function knownFacts(session: LiveSession): KnownFact[] {
   });
 }
 
-/** The files that what stands in front of the user's words names, which an agent with a disk reads. */
+/** The files that are named in front of the user's words. */
 export function filesToRead(session: LiveSession): string[] {
   const named = session.entries.flatMap((entry) =>
     entry.type === 'user' ? entry.blocks.slice(0, Math.max(0, lastTextIndex(entry.blocks))).flatMap(filesNamed) : [],
@@ -88,13 +82,13 @@ function filesNamed(block: ContentBlock): string[] {
   return block.type === 'text' ? (block.text.match(/\/\S+\.md\b/g) ?? []) : [];
 }
 
-/** The user's own words in a prompt: its last text block. What stands before it is context. */
+/** The user's own words: a prompt's last text block. What stands before it is context. */
 export function wordsOf(blocks: readonly ContentBlock[]): string {
   const block = blocks[lastTextIndex(blocks)];
   return block ? textOf(block) : '';
 }
 
-export function textOf(block: ContentBlock): string {
+function textOf(block: ContentBlock): string {
   switch (block.type) {
     case 'text':
       return block.text;

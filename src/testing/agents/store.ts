@@ -1,10 +1,10 @@
 /**
- * Where a scripted agent keeps its own sessions. It is the agent's private business: the host never
- * reads it, and “Delete agent store” in the playground is the loss of exactly this.
+ * Where a scripted agent keeps its own sessions. The host never reads it: “Delete agent store” in the playground is the loss of exactly
+ * this.
  */
 import type { ContentBlock, SessionUpdate } from '@agentclientprotocol/sdk';
 
-/** One thing that happened in a session, kept as it happened. */
+/** One thing that happened in a session, as it happened. */
 export type StoredEntry =
   | { readonly type: 'user'; readonly messageId: string; readonly blocks: readonly ContentBlock[] }
   | { readonly type: 'agent'; readonly messageId: string; readonly text: string }
@@ -31,14 +31,13 @@ export interface SessionStore {
   put(head: SessionHead): Promise<void>;
   append(sessionId: string, entries: readonly StoredEntry[]): Promise<void>;
   delete(sessionId: string): Promise<void>;
-  /** Small facts about the agent itself, such as that it was authenticated. */
+  /** Facts about the agent itself, such as that it was authenticated. */
   flag(name: string): Promise<boolean>;
   setFlag(name: string, value: boolean): Promise<void>;
   /** Forgets everything. */
   clear(): Promise<void>;
 }
 
-/** One line of a store's log: what was written, in the order in which it was. */
 export type StoreLine =
   | { readonly head: SessionHead }
   | { readonly sessionId: string; readonly entry: StoredEntry }
@@ -55,7 +54,7 @@ export interface StoreLog {
 export function storeOn(log: StoreLog): SessionStore {
   const read = async () => {
     const heads = new Map<string, SessionHead>();
-    // What was said may stand before the head: some agents keep a session from its first prompt on.
+    // Some agents keep a session from its first prompt on: entries may come before the head.
     const entries = new Map<string, StoredEntry[]>();
     const flags = new Map<string, boolean>();
     for (const line of await log.read()) {

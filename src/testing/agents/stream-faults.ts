@@ -6,11 +6,9 @@ import type { Behaviour } from './variants.ts';
 /** What `garbage` agents print; the second looks like JSON, the third like JSON-RPC cut short. */
 const RUBBISH = ['Loading plugins… done (3)', '{"level":"info","msg":"not a message"}', '{"jsonrpc":"2.0","id":', '[1,2,3]'];
 
-/** The stream as the agent's SDK should see it, with the variant's faults between it and the client. */
 export function withStreamFaults(stream: Stream, behaviour: Behaviour, around: Surroundings): Stream {
   const { garbage, answersTwice, nullLoad } = behaviour;
   if (garbage === 'no' && !answersTwice && !nullLoad) return stream;
-  /** Ids of the client's `session/load` and `session/resume`. */
   const loads = new Set<unknown>();
   const inward = new TransformStream<AnyMessage, AnyMessage>({
     transform(message, controller) {

@@ -28,17 +28,16 @@ export interface TurnContext {
   readonly version: 1 | 2;
 }
 
-/** Between two chunks of an ordinary answer, and between two numbers of a count. */
 const CHUNK_MS = 15;
 const COUNT_MS = 150;
 
-/** Runs the prompt to its end. What the session learns is in its entries and its store before each answer. */
+/** Runs the prompt to its end. What the session learns is stored before each answer. */
 export async function runTurn(blocks: readonly ContentBlock[], turn: TurnContext): Promise<StopReason> {
   const { session, store } = turn;
   const user: StoredEntry = { type: 'user', messageId: nextMessage(turn), blocks };
   session.entries.push(user);
   await store.append(session.sessionId, [user]);
-  // In v2 the user's message comes back when it is in the conversation.
+  // In v2 the user's message comes back.
   if (turn.version === 2)
     await notify(turn, { sessionUpdate: 'user_message_chunk', content: blocks[0] as ContentBlock, messageId: user.messageId });
 
@@ -57,7 +56,7 @@ export async function runTurn(blocks: readonly ContentBlock[], turn: TurnContext
   return turn.signal.aborted ? 'cancelled' : 'end_turn';
 }
 
-/** Does what was asked and returns what was said, for the agent's own record. */
+/** Returns what was said, for the agent's own record. */
 async function perform(prompt: string, blocks: readonly ContentBlock[], turn: TurnContext): Promise<string> {
   const { session, around } = turn;
   const intent = intentOf(prompt);
@@ -118,7 +117,7 @@ async function perform(prompt: string, blocks: readonly ContentBlock[], turn: Tu
   }
 }
 
-/** What an agent was told about MCP servers, values and all: whether they came back over a wake. */
+/** Values and all, so that one sees whether they came back over a wake. */
 function mcpWords(servers: readonly McpServer[]): string {
   const lines = servers.map((server) => {
     const pairs = 'headers' in server ? server.headers : 'env' in server ? server.env : [];
@@ -137,7 +136,7 @@ function chat(text: string, blocks: readonly ContentBlock[]): string {
 
 // ---------------------------------------------------------------- speaking
 
-/** Streams a message in several chunks, `burst` of them at a time, and returns it, as far as it came before a cancel. */
+/** Streams a message, `burst` chunks at a time, and returns what of it came before a cancel. */
 async function stream(turn: TurnContext, chunks: Iterable<string>, everyMs = CHUNK_MS, burst = 1): Promise<string> {
   const id = nextMessage(turn);
   let said = '';
@@ -226,7 +225,7 @@ async function readFile(turn: TurnContext, name: string): Promise<string> {
   });
 }
 
-/** Says what came of it; where the client could not do it, the call has failed. */
+/** Where the client could not do it, the call has failed. */
 async function onDisk(
   turn: TurnContext,
   call: Call,
@@ -298,9 +297,7 @@ async function remember(turn: TurnContext, entries: readonly StoredEntry[]): Pro
   await turn.store.append(turn.session.sessionId, entries);
 }
 
-// ---------------------------------------------------------------- small things
-
-/** The id of a new message. It is kept with the message, so that a replay can repeat it. */
+/** The id is kept with the message, so that a replay can repeat it. */
 function nextMessage(turn: TurnContext): string {
   turn.session.messageId = `msg_${randomId()}`;
   return turn.session.messageId;

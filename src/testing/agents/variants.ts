@@ -1,6 +1,6 @@
 /**
- * The kinds of scripted agent there are. Each name stands for one way real agents behave or misbehave;
- * its sentence is shown in the playground and the docs, and a test holds the agent to it.
+ * The kinds of scripted agent. Each name is one way in which real agents behave or misbehave; its sentence is shown in the playground, and
+ * a test holds the agent to it.
  */
 import type { BothVersionsOptions } from '../../engine/protocol/v2-agent-side.ts';
 
@@ -10,7 +10,7 @@ type PlainVariant = keyof typeof PLAIN;
 
 export type AgentVariant = PlainVariant | `unknown:${UnknownShape}` | `hang-${FaultPhase}` | `crash-${FaultPhase}`;
 
-/** What an agent does, as switches. `native` has them all at their defaults. */
+/** What an agent does. `native` has the defaults. */
 export interface Behaviour {
   readonly resume: boolean;
   readonly load: boolean;
@@ -55,7 +55,6 @@ export interface Behaviour {
   };
 }
 
-/** What every variant starts from. */
 export const NATIVE: Behaviour = {
   resume: true,
   load: true,
@@ -80,7 +79,6 @@ export const NATIVE: Behaviour = {
   versions: {},
 };
 
-/** How many messages the `capped` agent replays. */
 export const CAPPED_REPLAY = 2;
 
 interface VariantEntry {
@@ -89,7 +87,7 @@ interface VariantEntry {
 }
 
 const replay = (changes: Partial<Behaviour['replay']>): Behaviour['replay'] => ({ ...NATIVE.replay, ...changes });
-/** Agents that replay wrongly have no `session/resume`, so that the replay is what the host goes by. */
+/** They have no `session/resume`, so that the host goes by the replay. */
 const replays = (changes: Partial<Behaviour['replay']>): Partial<Behaviour> => ({ resume: false, replay: replay(changes) });
 
 const PLAIN = {
@@ -172,15 +170,15 @@ const PLAIN = {
 
 interface Shape {
   readonly error: (sessionId: string, method: string) => readonly [code: number, message: string, data?: unknown];
-  /** The same in words, after “Answers for a lost session with”. */
+  /** What stands after “Answers for a lost session with”. */
   readonly says: string;
-  /** What else such an agent does. It has lost its sessions, unless that says otherwise. */
+  /** What else such an agent does. Unless this says otherwise, it has lost its sessions. */
   readonly changes?: Partial<Behaviour>;
 }
 
 const PROFILE = 'file:///etc/agent/profile.toml';
 
-/** How an agent words “I have no such session”. Every shape was seen in a real agent, or says the same in other words. */
+/** How agents word “I have no such session”. Every shape was seen in a real agent, or says the same in other words. */
 const SHAPES = {
   spec: {
     says: 'the code −32002 and the session id, as the protocol asks',
@@ -249,7 +247,7 @@ const SHAPES = {
 
 export const UNKNOWN_SHAPES = Object.keys(SHAPES) as readonly UnknownShape[];
 
-/** The JSON-RPC error that an agent of this shape gives for `method` on `sessionId`: its code, message and data. */
+/** Code, message and data of the JSON-RPC error that an agent of this shape gives for `method`. */
 export const unknownSession = (shape: UnknownShape, sessionId: string, method: string) =>
   (SHAPES as Record<UnknownShape, Shape>)[shape].error(sessionId, method);
 
@@ -286,7 +284,7 @@ const ALL = allVariants();
 /** Every variant's name, in the order in which a list should show them. */
 export const AGENT_VARIANTS = Object.keys(ALL) as readonly AgentVariant[];
 
-/** One sentence for each variant, for people. */
+/** One sentence for each variant. */
 export const VARIANT_DESCRIPTIONS = Object.fromEntries(AGENT_VARIANTS.map((name) => [name, ALL[name].description])) as Readonly<
   Record<AgentVariant, string>
 >;

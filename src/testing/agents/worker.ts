@@ -1,7 +1,6 @@
 /**
- * The entry of a scripted agent in a web worker. Which agent it is stands in the worker's name, as a
- * query: `variant=native&store=NAME&pace=1`. `store` names an IndexedDB database (default: one for each
- * variant); `store=memory` keeps nothing.
+ * A scripted agent in a web worker, whose name says which as a query: `variant=native&store=NAME&pace=1`. `store` names an IndexedDB
+ * database (default: one for each variant); `store=memory` keeps nothing.
  */
 import { workerAgent } from '../../adapters/worker/agent-side.ts';
 import type { PortLike } from '../../adapters/worker/frames.ts';

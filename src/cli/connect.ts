@@ -1,4 +1,4 @@
-/** Our own standard input and output led to an agent of a server. */
+/** Connects our own standard input and output to an agent of a server. */
 import { isUtf8 } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 import { WebSocket } from 'ws';
@@ -13,8 +13,8 @@ import { ANSWERS_MS, tooLarge } from './stdio-messages.ts';
 type ServerAddress = ReturnType<typeof agentAddress>;
 
 /**
- * The way to an agent of a server. One of RivetKit's gateway leads to an actor: its path has a part of its own for WebSockets, and it
- * wants its own subprotocol, in which an actor's `onBeforeConnect` finds the token as `params.token`.
+ * A URL of RivetKit's gateway leads to an actor: it needs `/websocket` in its path, and RivetKit's own subprotocol, where the actor's
+ * `onBeforeConnect` finds the token as `params.token`.
  */
 export function agentAddress(server: string, agent: string, token: string) {
   const url = new URL(server);
@@ -22,30 +22,27 @@ export function agentAddress(server: string, agent: string, token: string) {
   url.protocol = url.protocol.replace(/^http/, 'ws');
   url.pathname = `${url.pathname.replace(/\/+$/, '')}${isActor ? '/websocket' : ''}/agents/${encodeURIComponent(agent)}`;
   const actors = isActor ? ['rivet', `rivet_conn_params.${encodeURIComponent(JSON.stringify({ token }))}`] : [];
-  /** The subprotocols that are asked for, the token among them. */
-  const protocols = [...actors, 'acp.v1', `bearer.${token}`];
-  return { url: url.href, protocols };
+  return { url: url.href, protocols: [...actors, 'acp.v1', `bearer.${token}`] };
 }
 
-/** How a server ends a connection that will be there again: an actor that goes to sleep, and RivetKit in its name. */
+/** The server will be back: an actor goes to sleep, or RivetKit says so for it. */
 const isComingBack = (code: number, reason: string): boolean => code === 1012 || reason === 'actor.stopped';
 const AGAIN_MS = 250;
-/** How often a server is asked again that was about to be there. */
 const TIMES = 120;
 
 /**
- * Each message as it was written: what is in it is nothing to this process. `done` resolves when the input has ended and the server knows;
- * it rejects when the server has ended the connection, or never let us in.
+ * Passes each message on as it was written. `done` resolves when the input has ended and the server knows; it rejects when the server has
+ * ended the connection, or never let us in.
  */
 export function pump({ url, protocols }: ServerAddress, input: Readable, output: Writable) {
   let leaving = false;
-  /** What was sent before the server said anything: one that goes to sleep has not read it, and the next connection begins with it. */
+  /** What was sent before the server said anything: a server going to sleep has not read it, so the next connection begins with it. */
   let unheard: Buffer[] | null = [];
   let unheardBytes = 0;
   let times = 0;
   let socket: WebSocket;
   let isOpen = Promise.withResolvers<void>();
-  /** Requests that are to be answered still, by their ids as JSON; no prompts, whose turns go on without their client. */
+  /** Ids, as JSON, of requests without an answer; without prompts, whose turns go on without their client. */
   const due = new Set<string>();
   let onAnswered: () => void = () => undefined;
   const close = () => {
@@ -103,7 +100,7 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
       if (unheardBytes > DEFAULT_LIMITS.messageBytes) unheard = null;
       await new Promise<void>((sent) => socket.send(line, { binary: false }, () => sent()));
     };
-    /** The client has said all, and may read on. */
+    /** The client has sent everything, and may still read. */
     const leave = async () => {
       const answered = new Promise<void>((resolve) => (onAnswered = resolve));
       if (due.size > 0) await within(Promise.race([answered, done.catch(() => undefined)]), ANSWERS_MS);
@@ -119,11 +116,11 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
   return { done, close };
 }
 
-/** An answer of a server of ours begins so. */
+/** How our server's answers begin. */
 const ANSWER = /^\{"jsonrpc":"2\.0","id":("(?:[^"\\]|\\.)*"|[^,"]+),"(?:result|error)"/;
 const LONGEST_ID = 512;
 
-/** A byte-order mark and its kind stay here; what is no message at all is the server's to refuse. */
+/** Without a byte-order mark and the like. A line that is not a message is for the server to refuse. */
 function trimmed(line: Buffer): Buffer {
   const found = isUtf8(line) ? findInLine(line, false) : null;
   return found === null ? line : line.subarray(found.start, found.end);

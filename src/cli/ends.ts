@@ -1,4 +1,4 @@
-/** How a command is run, and how it ends: exit codes, errors in words, signals. */
+/** How a command ends: exit codes, errors in words, signals. */
 import type { Output } from './output.ts';
 import { type Call, UsageError } from './parse.ts';
 import { EXIT, usageLine } from './table.ts';
@@ -25,12 +25,12 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
 export const SIGNAL_EXITS = { SIGINT: EXIT.cancelled, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hangup } as const;
 export type EndingSignal = keyof typeof SIGNAL_EXITS;
 
-/** A call that went well and whose output did not arrive whole has not done what was asked. */
+/** A call that succeeded but lost output did not do what was asked. */
 export function exitWithOutput(code: number, lost: boolean): number {
   return code === EXIT.ok && lost ? EXIT.error : code;
 }
 
-/** The error of any call, in the contract's words where it can be said in them. */
+/** Node's own error does not say that the working directory is gone. */
 export function known(error: unknown): unknown {
   if ((error as NodeJS.ErrnoException | null)?.syscall !== 'uv_cwd') return error;
   return new RehydrateError(
@@ -57,12 +57,11 @@ export function tell(error: unknown, output: Output, json: boolean): void {
   } else if (RehydrateError.is(error)) {
     output.note(`rehydrate: ${error.code}: ${error.message}`);
   } else {
-    // Not one of the contract's errors: a fault of this program or of the system under it, so all of it is told.
+    // A fault of this program or of the system: all of it is shown.
     output.note(`rehydrate: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   }
 }
 
-/** The error as a JSON line. What has no code of its own is named `internal_error`. */
 export function errorLine(error: unknown): { type: 'error'; code: string; message: string; data: object } {
   const { code, data } = RehydrateError.is(error) ? error : { code: 'internal_error', data: {} };
   return { type: 'error', code, message: messageOf(error), data };
@@ -72,7 +71,6 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** How far a call has been told to end. */
 export type Ending =
   | { readonly kind: 'no' }
   | { readonly kind: 'asked' } // one Ctrl-C
@@ -90,14 +88,14 @@ export function onSignal(now: Ending, signal: EndingSignal): { readonly next: En
       if (signal === 'SIGINT') return { next: { kind: 'killing', signal }, action: 'kill' };
       return { next: { kind: 'ending', signal }, action: 'sleep' };
     case 'ending':
-      // Whoever insists on an end gets it at once; the exit tells of the signal that came first.
+      // The exit code tells the signal that came first.
       return { next: { kind: 'killing', signal: now.signal }, action: 'kill' };
     case 'killing':
       return { next: now, action: 'nothing' };
   }
 }
 
-/** Which signal the exit code must tell of, if any. `asked`: of a Ctrl-C, which a turn that was cancelled tells itself. */
+/** The signal that the exit code tells. `asked`: what it tells of a single Ctrl-C; null where the cancelled turn tells it. */
 export function endedBy(ending: Ending, asked: 'SIGINT' | null = null): EndingSignal | null {
   return 'signal' in ending ? ending.signal : ending.kind === 'asked' ? asked : null;
 }
@@ -108,9 +106,9 @@ export function watchInterrupts(source: SignalSource, act: (action: Exclude<Acti
   const abort = new AbortController();
   let ending: Ending = { kind: 'no' };
   const interrupts = {
-    /** What the actions do now; replaced as the call goes on. */
+    /** Replaced as the call goes on. */
     act,
-    /** Aborted by the first signal of any kind. */
+    /** Aborted by the first signal. */
     signal: abort.signal,
     get ending(): Ending {
       return ending;
@@ -125,7 +123,7 @@ export function watchInterrupts(source: SignalSource, act: (action: Exclude<Acti
   return interrupts;
 }
 
-/** For what runs until it is told to end: the first signal. `insist` is called at each that follows. */
+/** The first signal. `insist` is called for each later one. */
 export function firstSignal(source: SignalSource, insist: () => unknown = () => undefined): Promise<EndingSignal> {
   let told = false;
   return new Promise((resolve) => {
@@ -139,14 +137,13 @@ export function firstSignal(source: SignalSource, insist: () => unknown = () => 
 
 const SIGNALS = Object.keys(SIGNAL_EXITS) as EndingSignal[];
 
-/** Whether the outer half tells the inner one of a signal. */
 export function isForwardedSignal(message: unknown): message is { readonly rehydrateSignal: EndingSignal } {
   return SIGNALS.includes((message as { rehydrateSignal?: EndingSignal } | null)?.rehydrateSignal as EndingSignal);
 }
 
 export type SignalSource = ReturnType<typeof processSignals>;
 
-/** `inner`: started by another half of the same command, which hands on what it gets; a terminal sends its signals to both. */
+/** `inner`: the outer half of this command passes its signals on. Only those count, since a terminal sends its own to both. */
 export function processSignals(inner: boolean) {
   let listener: ((signal: EndingSignal) => void) | null = null;
   const arrived = (signal: EndingSignal) => {
@@ -158,12 +155,12 @@ export function processSignals(inner: boolean) {
     process.on('message', (message) => {
       if (isForwardedSignal(message)) arrived(message.rehydrateSignal);
     });
-    // The outer half was killed: so is this one, and the guard ends the agents.
+    // The outer half was killed; the guard ends the agents.
     process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
     process.channel?.unref();
   }
   return {
-    /** What a signal does from now on. Null, as before the first call: nothing is under way that would have to be ended first, so it exits. */
+    /** What a signal does from now on. Null, as at first: nothing needs ending first, so it exits. */
     on(heard: typeof listener): void {
       listener = heard;
     },

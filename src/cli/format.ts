@@ -1,4 +1,4 @@
-/** Events and reports in words, for people. Pure. What an agent sent is shown whatever it is; nothing here throws. */
+/** Events and reports in words, for people. Pure. Nothing here throws, whatever an agent sent. */
 import { describeExit } from '../engine/ports.ts';
 import { fieldsOf, stringOf } from '../engine/objects.ts';
 import { blocksOf, classOf, contentKind, noticeText, readToolCall, roleOf, textOf } from '../engine/protocol/updates.ts';
@@ -22,7 +22,7 @@ const VERIFIED: Readonly<Record<NonNullable<ResumeReport['verified']>, string>> 
   unverified: 'it could not be checked',
 };
 
-/** How a session came back, in a line or a few: what was tried in vain is said, since it is why. */
+/** How a session came back, with what failed before, which is why. */
 export function describeReport(report: ResumeReport): string {
   const { tier, attempts, verified, replay, preamble, settings } = report;
   const told = [TIERS[tier], ...(verified ? [VERIFIED[verified]] : [])];
@@ -39,7 +39,7 @@ export function describeReport(report: ResumeReport): string {
   return [`${told.join('; ')} (${report.ms} ms)`, ...failed, ...lost].join('\n');
 }
 
-/** A tool call as one line, when it starts and when it ends; null for what lies between. */
+/** A line when a tool call starts and when it ends; null in between. */
 export function toolLine(update: unknown, titles: Map<string, string>): string | null {
   const { sessionUpdate } = fieldsOf(update);
   if (sessionUpdate !== 'tool_call' && sessionUpdate !== 'tool_call_update') return null;
@@ -58,12 +58,12 @@ export function toolLine(update: unknown, titles: Map<string, string>): string |
   }
 }
 
-/** An event as JSON lines have it: the same whether it was just stored or read back. */
+/** The same JSON whether the event was just stored or read back. */
 export function eventRecord({ seq, turnId, at, kind, origin, payload, meta }: SessionEvent): { type: 'event'; event: object } {
   return { type: 'event', event: { seq, turnId, at, kind, origin, payload, ...(meta ? { meta } : {}) } };
 }
 
-/** One event as one line, whatever an agent or a caller put into it. */
+/** One line, whatever an agent or a caller put into the event. */
 export function eventLine(event: SessionEvent): string {
   return `${String(event.seq).padStart(5)}  ${formatTime(event.at)}  ${describeEvent(event).replace(/\s+/g, ' ')}`;
 }
@@ -109,33 +109,30 @@ function describeUpdate(update: unknown, meta: unknown): string {
     const { id, title = '', status = '' } = readToolCall(update);
     return `${name}: ${oneLine(title, 100) || oneLine(id, 100) || 'without a title'}${status === '' ? '' : ` (${oneLine(status, 60)})`}`;
   }
-  // Of every other kind, what it says in words.
   const words = Object.values(said).map((value) => oneLine(stringOf(value), 200));
   return [name, words.filter((word) => word !== '').join(', ')].filter(Boolean).join(': ');
 }
 
-/** Its text, or in brackets what kind of block it is. */
+/** Its text, or its kind in brackets. */
 function describeContent(content: unknown): string {
   const kind = contentKind(content);
   if (kind !== 'text' && kind !== 'unknown') return `[${oneLine(kind, 60)}]`;
   return oneLine(textOf(content) ?? shown(content), 200);
 }
 
-/** How many characters of a text `oneLine` looks at. */
+/** An agent's text may have megabytes; one line needs only its beginning. */
 const ONE_LINE_READS = 10_000;
 
-/** A text as it is, and all else as JSON: an odd value is shown as such, not as an empty place. */
+/** An odd value is shown as JSON, not as an empty place. */
 function shown(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
 }
 
 export function oneLine(text: string, most: number): string {
-  // An agent's text may be of megabytes, and a line shows its beginning.
   const line = text.slice(0, ONE_LINE_READS).replace(/\s+/g, ' ').trim();
   return [...line].length > most ? `${[...line].slice(0, most - 1).join('')}…` : line;
 }
 
-/** A text in quotes, on one line. */
 export const quote = (text: string): string => `“${oneLine(text, 200)}”`;
 
 export const seconds = (ms: number): string => (ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`);

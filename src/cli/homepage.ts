@@ -1,4 +1,4 @@
-/** Where the documentation is served. A package that was told nothing is read beside a checkout, by `npm start`. */
+/** Where the documentation is served; by `npm start` when package.json does not say. */
 import { readFileSync } from 'node:fs';
 
 const { homepage = 'http://127.0.0.1:4321' } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {

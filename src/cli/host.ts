@@ -5,7 +5,7 @@ import path from 'node:path';
 import { openHost, type OpenHostOptions } from '../adapters/node-host/index.ts';
 import { openNodeSqlite } from '../adapters/node-sqlite/index.ts';
 import { nodeClientServices, type StdioAgent, stdioLauncher } from '../adapters/stdio/index.ts';
-import { RehydrateError } from '../engine/errors.ts';
+import { type ErrorCode, RehydrateError } from '../engine/errors.ts';
 import type { AgentLauncher, AgentProcess } from '../engine/index.ts';
 import { SqlError } from '../engine/ports.ts';
 import { randomId } from '../engine/random-id.ts';
@@ -14,10 +14,10 @@ import type { PreambleMode, ProtocolChoice, ResumePolicy } from '../engine/types
 import { type Call, numberOf, one, whereTyped } from './parse.ts';
 
 export type OpenHost = Awaited<ReturnType<typeof open>>;
-/** `made`: the ids of turns and requests that are this host's own, among others it made. */
+/** `made`: every id that this host made, those of its turns and requests among them. */
 export type PromptingHost = Awaited<ReturnType<typeof hostOf>>;
 
-/** What a host has whose agents answer to ACP clients: those do what agents ask, and name the agents. */
+/** A host for ACP clients, which answer the agents' requests themselves. */
 export interface ServedHost {
   readonly client: null;
   readonly agents?: Readonly<Record<string, StdioAgent>>;
@@ -30,7 +30,7 @@ export async function hostOf(
   served?: ServedHost,
 ) {
   const [command = '', ...args] = whereTyped(call.agent);
-  // The command may differ from call to call: whatever the session's agent is called, this is it now.
+  // The command may differ from call to call: this one runs, whatever the session's agent is called.
   const { launcher, killAll } = tracked(stdioLauncher({ agents: served?.agents ?? (() => ({ command, args })) }));
   const made = new Set<string>();
   const [seconds, idle] = [numberOf(call, 'timeout'), numberOf(call, 'idle')];
@@ -45,20 +45,19 @@ export async function hostOf(
       ...(idle === undefined ? {} : { idleMs: idle * 1000 }),
     },
     agents: launcher,
-    // The agent's files are this machine's: what it asks of the client stays in the session's directories.
-    // Of more sessions than may live at once, the one that was idle for longest makes room: a server goes on by itself.
+    // A server has to make room by itself.
     ...(served ? { whenFull: 'end-idlest' } : { client: nodeClientServices() }),
     permission,
     policy: one(call, 'policy') as ResumePolicy | undefined,
     protocol: one(call, 'protocol') as ProtocolChoice | undefined,
     preamble: { mode: one(call, 'preamble') as PreambleMode | undefined },
-    // A later call may name more than the session was made with: the agent inherits them all the same.
+    // The agent inherits these even if the session was made without them.
     knownSecrets: Object.entries(env).map(([name, value]) => ({ name, value })),
   });
   return { ...opened, made: made as ReadonlySet<string> };
 }
 
-/** A host that only reads, or deletes: it has no agents. Its transcripts are redacted as far as the environment has the secrets. */
+/** A host without agents, to read or delete. Transcripts are redacted as far as the environment has the secrets. */
 export function openReader(file: string): Promise<OpenHost> {
   return open(file, async () => undefined, { agents: {} });
 }
@@ -79,7 +78,7 @@ async function open(file: string, killAgents: () => Promise<void>, options: Open
   };
 }
 
-/** Whoever names a file may have named the wrong one: what another program keeps there is left as it is. A program may well share its own with a host. */
+/** A program may share its database with a host on purpose; a file named to the command that has only other tables is the wrong one. */
 async function refuseOthers(file: string): Promise<void> {
   if (!existsSync(file)) return;
   const database = await openNodeSqlite(file);
@@ -97,7 +96,7 @@ async function refuseOthers(file: string): Promise<void> {
   }
 }
 
-/** Remembers the processes, so that a second Ctrl-C can end them without waiting for anybody. */
+/** Remembers the processes, so that a second Ctrl-C can end them at once. */
 function tracked(inner: AgentLauncher): { readonly launcher: AgentLauncher; killAll(): Promise<void> } {
   const running = new Set<AgentProcess>();
   return {
@@ -115,7 +114,7 @@ function tracked(inner: AgentLauncher): { readonly launcher: AgentLauncher; kill
   };
 }
 
-/** `--db`, else `$REHYDRATE_DB`, else the XDG data directory. A relative `$XDG_DATA_HOME` counts as none, as its rules say. */
+/** `--db`, else `$REHYDRATE_DB`, else the XDG data directory. The XDG rules say to ignore a relative `$XDG_DATA_HOME`. */
 export function databasePath(call: Call, environment: NodeJS.ProcessEnv = process.env): string {
   const named = one(call, 'db');
   if (named !== undefined) return path.resolve(named);
@@ -124,7 +123,7 @@ export function databasePath(call: Call, environment: NodeJS.ProcessEnv = proces
   return path.join(base, 'rehydrate', 'sessions.sqlite');
 }
 
-/** Whether the file is there. One that may not be looked at is neither there nor missing: that is an error. */
+/** Throws for a file that may not be looked at, which is neither there nor missing. */
 export function databaseExists(file: string): boolean {
   try {
     statSync(file);
@@ -135,18 +134,15 @@ export function databaseExists(file: string): boolean {
   }
 }
 
-/** What the system says of a path that leads nowhere; whatever else it says leaves open what is there. */
+/** Any other error leaves open what is there. */
 export function isMissing(code: string | undefined): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
-/** What the engine advises a program to do, in the options of the command. */
-const IN_OPTIONS: readonly (readonly [RegExp, string])[] = [
-  [/raise the limit( sessionMs)?/, 'raise --timeout'],
-  [/use policy transcript/, 'use --policy transcript'],
-  [/, or give the host a `secrets` function that knows the value/, ''],
-  [/, `mcpServers` of `host\.update` in a program; or give the host a `secrets` function [^]*\}\)\./, '.'],
-];
+/** The option for what the engine advises. */
+const HINTS: Partial<Record<ErrorCode, string>> = {
+  agent_timeout: 'The option --timeout SECONDS raises the limit.',
+};
 
 const ADVICE: Partial<Record<SqlError['kind'], string>> = {
   io: 'Check that the path is right and its directory can be read and written, or name another with --db.',
@@ -154,17 +150,14 @@ const ADVICE: Partial<Record<SqlError['kind'], string>> = {
   busy: 'Another process keeps it locked; try again, or end that process.',
 };
 
-/** A storage failure of any call, in words: those of the system; those around them name the file and advise, which is done here. */
+/** The error of a call in the command's words: with the file, which the engine does not know, and the options. */
 export function explain(error: unknown, file: string): unknown {
-  // The engine knows the database, and not its file.
   if (RehydrateError.is(error) && error.data['version'] !== undefined && error.data['file'] === undefined) {
     const { code, data } = error;
     return new RehydrateError(code, error.message.replace(/^The database /, `$&${file} `), { ...data, file }, { cause: error });
   }
-  if (RehydrateError.is(error) && (error.code === 'agent_timeout' || error.code === 'secret_missing')) {
-    const message = IN_OPTIONS.reduce((message, [said, option]) => message.replace(said, option), error.message);
-    return new RehydrateError(error.code, message, error.data, { cause: error });
-  }
+  const hint = RehydrateError.is(error) && HINTS[error.code];
+  if (hint) return new RehydrateError(error.code, `${error.message} ${hint}`, error.data, { cause: error });
   const unavailable = RehydrateError.is(error) && error.code === 'storage_unavailable' && error.data['turnId'] === undefined;
   const failure = unavailable ? error.cause : error;
   if (!(failure instanceof SqlError)) return error;

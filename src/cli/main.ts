@@ -1,4 +1,4 @@
-/** Runs one command line to its exit code. Whatever happens, the process ends with a code that tells how it went. */
+/** Runs one command line to its exit code. */
 import { type Command, exitCodeOf, exitWithOutput, known, processSignals, type SignalSource, tell } from './ends.ts';
 import { commandHelp, type CommandName, EXIT, overview } from './table.ts';
 import { createOutput, type Output } from './output.ts';
@@ -8,7 +8,7 @@ import { VERSION } from '../engine/version.ts';
 const records = () => import('./commands/records.ts');
 const bridges = () => import('./commands/bridge.ts');
 
-/** Where each command is, under its own name. It is loaded when it is called: help and errors need none of them. */
+/** Each is loaded when it is called: help and errors need none of them. */
 const LOADERS: { readonly [Name in CommandName]: () => Promise<Readonly<Record<Name, Command>>> } = {
   prompt: () => import('./commands/prompt.ts'),
   chat: () => import('./commands/chat.ts'),

@@ -1,4 +1,4 @@
-/** From arguments to a call, by the table. Closed: what is not in the table is an error that says what to do. */
+/** From arguments to a call, by the table. What is not in the table is an error that says what to do. */
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -27,9 +27,9 @@ export class UsageError extends RehydrateError {
 export interface Call {
   readonly command: CommandName;
   readonly words: readonly string[];
-  /** What stands after `--`: the agent's program and its arguments. Empty where there is none. */
+  /** What stands after `--`: the agent's program and its arguments. */
   readonly agent: readonly string[];
-  /** The values of every option, by name: those given, else the environment's, else the default. Switches have none. */
+  /** The values of every option: those given, else the environment's, else the default. A switch has an empty list. */
   readonly values: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -90,7 +90,7 @@ function commandNamed(name: string): CommandName {
   throw new UsageError(`There is no command “${name}”.${meant}`);
 }
 
-/** One dash makes no option here, a prompt may well begin with one; `parseArgs` is shown such words with a mark in front. */
+/** A prompt may begin with one dash, which makes no option here: `parseArgs` sees such words with a mark in front. */
 const MARK = '\0';
 const marked = (arg: string): string => (/^-[^-]/.test(arg) ? MARK + arg : arg);
 const unmarked = (arg: string): string => (arg.startsWith(MARK) ? arg.slice(1) : arg);
@@ -169,18 +169,16 @@ function checkAgent(agent: readonly string[] | null, command: CommandName): read
   if (takesWordsAfterDashes(command)) return [];
   if (agent?.[0]) {
     if (wanted) return agent;
-    throw new UsageError(`“${command}” starts no agent; leave away what follows --.`, command);
+    throw new UsageError(`“${command}” starts no agent; leave out what follows --.`, command);
   }
   if (wanted !== 'required') return [];
   throw new UsageError(`“${command}” needs an agent’s command after --, as in: -- my-agent --acp`, command);
 }
 
-/** One word of a command: what stands together, quoted or not. */
 const SHELL_WORD = /(?:[^\s'"\\]|\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*")+/g;
 
 /**
- * Splits a command as a POSIX shell splits words: blanks separate, quotes and backslashes hold together.
- * Nothing is expanded and no shell runs; operators are ordinary characters.
+ * Splits a command as a POSIX shell splits words. Nothing is expanded and no shell runs; operators are ordinary characters.
  */
 export function shellWords(text: string): string[] {
   const left = text.replace(SHELL_WORD, '').trim();
@@ -196,8 +194,7 @@ export function shellWords(text: string): string[] {
 }
 
 /**
- * A command as it was meant where it was typed: an agent may run in another directory, where relative
- * paths of files would name nothing. Words that name no file from here are left as they are.
+ * A command with absolute paths, since an agent may run in another directory. Words that name no file from here stay as they are.
  */
 export function whereTyped(words: readonly string[], cwd = process.cwd()): string[] {
   return words.map((word, index) => {
@@ -211,7 +208,6 @@ function isFile(file: string): boolean {
   try {
     return statSync(file).isFile();
   } catch {
-    // A word that can be no path, a program's text say, is no file either.
-    return false;
+    return false; // a word that cannot be a path, such as a program's text
   }
 }

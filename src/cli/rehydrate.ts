@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 /**
- * The entry of the `rehydrate` command. It must run on any Node that is still about: what needs a
- * newer one is only imported when this one is new enough, and else the call is handed to the Node
- * that the package brought along.
+ * The entry of the `rehydrate` command. It must run on any Node: what needs a newer one is imported only when this one is new enough;
+ * else the Node that the package brought along gets the call.
  */
 import { isNewEnough, isReExecuted, reExecute, silenceSqliteWarning } from './runtime.ts';
 
@@ -12,5 +11,5 @@ if (isNewEnough(process.versions.node)) {
   const { main } = await import('./main.ts');
   await main(process.argv.slice(2), inner);
 } else {
-  await reExecute();
+  reExecute();
 }

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 
 const NEEDED = '22.13';
-/** Set in the inner half, so that a Node that is still too old does not go round for ever. */
+/** Set in the inner half, so that a Node that is too old does not go round forever. */
 const MARK = 'REHYDRATE_REEXECUTED';
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -17,14 +17,14 @@ export function isNewEnough(version: string): boolean {
   return major > 23;
 }
 
-/** Whether this is the inner half. The mark has done its work then, and agents have no use for it. */
+/** Whether this is the inner half. Takes the mark away, which agents should not inherit. */
 export function isReExecuted(): boolean {
   const marked = process.env[MARK] !== undefined && process.send !== undefined;
   delete process.env[MARK];
   return marked;
 }
 
-/** `node:sqlite` is what we chose; its warning would be on every call's stderr. All other warnings stay. */
+/** It would be on every call's stderr. All other warnings stay. */
 export function silenceSqliteWarning(): void {
   const emit = process.emitWarning;
   process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
@@ -33,7 +33,7 @@ export function silenceSqliteWarning(): void {
   }) as typeof process.emitWarning;
 }
 
-/** The Node that the npm package `node` brings, if it is installed beside us and new enough. */
+/** The npm package `node`, if it is installed beside us and new enough. */
 export function ownNode(): string | null {
   try {
     const manifest = createRequire(import.meta.url).resolve('node/package.json');
@@ -47,11 +47,10 @@ export function ownNode(): string | null {
 }
 
 /**
- * Runs this very call on another Node and ends as it ends. Signals go over the channel between the two,
- * since a terminal may have sent them to both; when this process is killed the channel breaks and the
- * inner one dies too.
+ * Runs this call on another Node and ends as it ends. Signals go over the channel between the two, since a terminal may have sent them to
+ * both; when this process is killed the channel breaks, and the inner one dies too.
  */
-export function reExecute(): Promise<void> {
+export function reExecute(): void {
   const node = process.env[MARK] === undefined ? ownNode() : null;
   if (node === null) {
     process.stderr.write(
@@ -66,28 +65,21 @@ export function reExecute(): Promise<void> {
   });
   for (const signal of FORWARDED) {
     process.on(signal, () => {
-      // Between the end of the inner process and ours there is nobody left to tell.
+      // The inner process may have ended before ours.
       if (child.connected) child.send({ rehydrateSignal: signal }, () => undefined);
     });
   }
-  return new Promise((resolve) => {
-    child.on('error', (error) => {
-      process.stderr.write(
-        `rehydrate could not run ${node}: ${error.message}. Run it with Node ${NEEDED} or newer, or install that one anew: npm install node@24\n`,
-      );
-      process.exit(1);
-    });
-    child.on('exit', (code, signal) => {
-      if (signal !== null) {
-        process.removeAllListeners(signal);
-        process.kill(process.pid, signal);
-        // A signal that this process ignores still must not look like a success.
-        setTimeout(() => process.exit(1), 1_000);
-        return;
-      }
-      process.exitCode = code ?? 1;
-      resolve();
-      process.exit(code ?? 1);
-    });
+  child.on('error', (error) => {
+    process.stderr.write(
+      `rehydrate could not run ${node}: ${error.message}. Run it with Node ${NEEDED} or newer, or install that one anew: npm install node@24\n`,
+    );
+    process.exit(1);
+  });
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1);
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+    // A signal that this process ignores must not look like a success.
+    setTimeout(() => process.exit(1), 1_000);
   });
 }

@@ -1,4 +1,4 @@
-/** The session of a call: what the call says about it, and getting it ready. */
+/** The session of a call: its options, and getting it ready. */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { sameDirectory } from '../adapters/node-host/index.ts';
@@ -36,7 +36,7 @@ export function sessionOptions(call: Call, environment: NodeJS.ProcessEnv = proc
   };
 }
 
-/** Makes the session if there is none. `before`: the last event before this call; what comes after it is this call's to show. */
+/** Makes the session if there is none. `before`: the last event before this call, which shows what comes after it. */
 export async function readySession(host: Host, options: SessionOptions, output: Output, signal: AbortSignal) {
   const { sessionId, agent, env, mcpServers } = options;
   const present = await findSession(host, sessionId);
@@ -53,7 +53,7 @@ export async function readySession(host: Host, options: SessionOptions, output: 
     });
     return { session, before: session.firstSeq - 1 };
   } catch (error) {
-    // Another call made it since we looked: from here on it is a session like any other.
+    // Another call made it since we looked.
     const made = RehydrateError.is(error) && error.code === 'session_exists' ? await findSession(host, sessionId) : null;
     if (made === null) throw error;
     return asItIs(host, made, options, output);
@@ -69,7 +69,7 @@ async function findSession(host: Host, sessionId: string): Promise<SessionInfo |
   }
 }
 
-/** A session that is there. Its directory can be replaced when it is gone, and its MCP servers by those of a file, all of them. */
+/** An existing session: its directory can be replaced when that is gone, its MCP servers by all those of a file. */
 async function asItIs(host: Host, session: SessionInfo, { cwd, mcpServers }: SessionOptions, output: Output) {
   const { sessionId } = session;
   const before = session.latestSeq;
@@ -80,7 +80,7 @@ async function asItIs(host: Host, session: SessionInfo, { cwd, mcpServers }: Ses
     else
       throw new RehydrateError(
         'invalid_argument',
-        `Session "${sessionId}" works in ${session.cwd}, not in ${cwd}, and moves only when that directory is gone. Leave --cwd away, or use another --session.`,
+        `Session "${sessionId}" works in ${session.cwd}, not in ${cwd}, and moves only when that directory is gone. Leave --cwd out, or use another --session.`,
         { sessionId, cwd: session.cwd },
       );
   }
@@ -101,7 +101,7 @@ export async function applySettings(host: Host, { sessionId, mode, settings }: S
 
 /** Sets a configuration option from its word. Boolean options take `true` and `false`. */
 export async function setOption(host: Host, sessionId: string, key: string, value: string): Promise<void> {
-  // What kind of option it is, the agent says when it is live; resuming comes first.
+  // Only a live agent says what kind of option it is.
   await host.resume(sessionId);
   const option = (await host.get(sessionId)).configOptions?.find((each) => each.id === key);
   const isSwitch = option?.type === 'boolean';
@@ -123,7 +123,7 @@ export function readMcpFile(file: string): McpServer[] {
   return mcpServers(value, file);
 }
 
-/** The servers in a parsed file, in ACP's form. Their names and values are the host's to check. */
+/** The servers in a parsed file, in ACP's form. The host checks their names and values. */
 export function mcpServers(value: unknown, file: string): McpServer[] {
   const { mcpServers: table } = fieldsOf(value);
   if (!Array.isArray(value) && (typeof table !== 'object' || table === null || Array.isArray(table)))
@@ -138,7 +138,7 @@ export function mcpServers(value: unknown, file: string): McpServer[] {
   });
 }
 
-/** Settings have fields of their tool's own, which are nothing to an agent; their addresses are http unless they say sse. */
+/** Other tools' settings have fields that agents do not know; an address is http unless it says sse. */
 function fromSettings([name, entry]: [string, unknown]): object {
   const { command, args = [], env, type, url, headers } = fieldsOf(entry);
   const pairs = (values: unknown) => Object.entries(fieldsOf(values)).map(([key, value]) => ({ name: key, value }));
@@ -147,7 +147,7 @@ function fromSettings([name, entry]: [string, unknown]): object {
 }
 
 function invalid(file: string, why: string): RehydrateError {
-  return new RehydrateError('invalid_argument', `The MCP file ${file} cannot be used: ${why}. Correct it, or leave --mcp away.`, {
+  return new RehydrateError('invalid_argument', `The MCP file ${file} cannot be used: ${why}. Correct it, or leave --mcp out.`, {
     file,
     reason: why,
   });

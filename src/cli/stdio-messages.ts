@@ -9,12 +9,12 @@ import { DEFAULT_LIMITS } from '../engine/limits.ts';
 import type { MessageStream } from '../engine/ports.ts';
 import { fieldsOf } from '../engine/objects.ts';
 
-/** How long a client that has said all is answered still: an agent that is asked to stop has its grace. */
+/** How long a client that has sent everything still gets answers: an agent that is asked to stop has its grace. */
 export const ANSWERS_MS = DEFAULT_LIMITS.cancelGraceMs + 5_000;
 
 /**
- * `readable` ends with the input, and breaks when a line is longer than `messageBytes`, which `broken` is told. A line that is no message is
- * passed on as null.
+ * `readable` ends with the input, and breaks at a line longer than `messageBytes`, which `broken` is told. A line that is not a message
+ * becomes null.
  */
 export function stdioMessages(
   input: Readable,
@@ -48,8 +48,8 @@ export function stdioMessages(
 }
 
 /**
- * The same messages. After the last of them a client that may have gone is answered still: its prompts are cancelled, and the stream ends
- * when `answered` resolves.
+ * The same messages. After the last one the client still gets answers, but may have gone: its prompts are cancelled, and the stream ends when
+ * `answered` resolves.
  */
 export function answeredToTheEnd(messages: ReadableStream<AnyMessage>, answered: () => Promise<unknown>): ReadableStream<AnyMessage> {
   const prompted = new Set<unknown>();
@@ -62,7 +62,7 @@ export function answeredToTheEnd(messages: ReadableStream<AnyMessage>, answered:
       },
       async flush(controller) {
         for (const sessionId of prompted) controller.enqueue({ jsonrpc: '2.0', method: 'session/cancel', params: { sessionId } });
-        // What came last is taken in first.
+        // The last message is read first.
         await new Promise(setImmediate);
         await answered();
       },

@@ -1,12 +1,11 @@
 /**
- * Every command of `rehydrate` and every option: the one table from which calls are parsed and the help and the page
- * of the documentation are made. A command is a row in `COMMANDS`, its name in the rows of the options that it takes, and
- * a file of its name in `commands/`.
+ * Every command and option of `rehydrate`: parsing, the help and the page of the documentation are made from this table. A command is a row in
+ * `TABLE`, its name in the rows of its options, and a loader in `main.ts`.
  */
 
 export interface Word {
   readonly name: string;
-  /** How the usage line shows it, where that is not its name. */
+  /** In the usage line, where that differs from the name. */
   readonly form?: string;
   readonly help: string;
   readonly optional?: true;
@@ -23,15 +22,15 @@ export interface CommandRow {
 
 export interface OptionRow {
   readonly name: string;
-  /** What stands for the value in the help; an option without it is a switch. */
+  /** The value's name in the help; an option without it is a switch. */
   readonly value?: string;
   readonly many?: true;
   readonly required?: true;
   readonly choices?: readonly string[];
-  /** The value is a whole number from the first to the second, where there is one. */
+  /** The value is a whole number. */
   readonly range?: readonly [least: number, most?: number];
   readonly default?: string;
-  /** The environment variable that gives the value when the call does not. */
+  /** The environment variable for a call that gives no value. */
   readonly env?: string;
   readonly help: string;
   readonly commands: readonly CommandName[];
@@ -58,7 +57,7 @@ const TABLE = {
   history: { help: 'The events of a session.', words: [ID] },
   transcript: { help: 'A session as an agent would be given it to read.', words: [ID] },
   search: {
-    help: 'What was said with these words in it, the latest first.',
+    help: 'Messages with these words in them, the latest first.',
     words: [{ name: 'WORDS', help: 'All of them must stand in one message.', many: true }],
   },
   fork: {
@@ -100,7 +99,7 @@ const TABLE = {
 
 export type CommandName = keyof typeof TABLE;
 export const COMMANDS: Readonly<Record<CommandName, CommandRow>> = TABLE;
-/** In the order in which the help shows them. */
+/** In the order of the help. */
 export const COMMAND_NAMES = Object.keys(TABLE) as readonly CommandName[];
 
 const TURNS: readonly CommandName[] = ['prompt', 'chat'];
@@ -154,7 +153,7 @@ const ROWS = [
     name: 'permission',
     value: 'RULE',
     choices: ['ask', 'allow', 'reject'],
-    help: 'What agents are answered that ask for permission. Default: ask; without a terminal to ask on, that rejects and says so.',
+    help: 'The answer to agents that ask for permission. Default: ask; without a terminal to ask on, that rejects and says so.',
     commands: TURNS,
   },
   { name: 'auth', value: 'METHOD', help: 'Sign in with this method of the agent first.', commands: TURNS },
@@ -171,12 +170,12 @@ const ROWS = [
     name: 'idle',
     value: 'SECONDS',
     range: [0, 2_147_483],
-    help: 'An agent that was not used for so long is ended, until the next prompt; at most 2147483. Default: 0, never.',
+    help: 'End an agent after so long without use, until the next prompt; at most 2147483. Default: 0, never.',
     commands: ['acp', 'serve'],
   },
   {
     name: 'adopt',
-    help: 'List the sessions that the agent has of its own, too, and take each into the database when it is loaded.',
+    help: 'Also list the agent’s own sessions, and take each into the database when it is loaded.',
     commands: ['acp'],
   },
   {
@@ -229,7 +228,7 @@ const ROWS = [
   { name: 'port', value: 'N', range: [0, 65_535], help: 'The port. Default: a free one.', commands: ['bridge', 'serve'] },
   { name: 'cwd', value: 'DIR', help: 'Where the agents run. Default: here.', commands: ['bridge'] },
   { name: 'origin', value: 'URL', many: true, help: 'An exact origin whose pages may connect.', commands: ['bridge', 'serve'] },
-  { name: 'allow-missing-origin', help: 'Also accept clients that are no browsers.', commands: ['bridge'] },
+  { name: 'allow-missing-origin', help: 'Also accept clients that are not browsers.', commands: ['bridge'] },
   {
     name: 'allow-mcp',
     help: 'Let clients, or the file, have agents start MCP servers by command.',
@@ -272,7 +271,7 @@ const ROWS = [
 
 export type OptionName = (typeof ROWS)[number]['name'];
 
-/** The options of a command, in the order in which the help shows them. */
+/** In the order of the help. */
 export function optionsOf(command: CommandName): readonly OptionRow[] {
   return (ROWS as readonly OptionRow[]).filter(({ commands }) => commands.includes(command));
 }
@@ -281,7 +280,7 @@ export function wordsOf(command: CommandName): readonly Word[] {
   return COMMANDS[command].words ?? [];
 }
 
-/** Whether `--` ends the options and words may follow it, as no agent does. */
+/** Whether words may follow `--`, where other commands have the agent. */
 export function takesWordsAfterDashes(command: CommandName): boolean {
   return COMMANDS[command].agent === undefined && wordsOf(command).length > 0;
 }
@@ -316,7 +315,7 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
   [EXIT.terminated, 'ended by SIGTERM, the turn interrupted'],
 ];
 
-/** What the package leaves to whoever needs it: optional peers, none of which the command uses. */
+/** Optional peers, none of which the command uses. */
 export const OPTIONAL_PACKAGES: readonly (readonly [name: string, use: string])[] = [
   ['sql.js', 'acp-rehydrate/sqljs, a database in a browser tab: npm install sql.js'],
   ['rivetkit', 'acp-rehydrate/rivetkit, sessions in RivetKit actors: npm install rivetkit'],
@@ -398,7 +397,7 @@ function columns(rows: readonly Row[]): string[] {
   );
 }
 
-/** Cuts text into lines of at most `width` characters at spaces; a longer word stands alone. */
+/** Lines of at most `width` characters, cut at spaces; a longer word stands alone. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';

@@ -1,17 +1,17 @@
-/** Where a person types: lines, and answers to questions, one after the other. */
+/** Where a person types lines and answers to questions. */
 import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { printable } from './output.ts';
 
-/** What a person says who only presses Enter, and what stands for one who has left. */
+/** The answer of a person who only presses Enter, or has left. */
 export const REFUSED = '';
 
-/** How long nothing must have come between turns before the line that is being typed is shown again. */
+/** How long nothing must come between turns before the line being typed is shown again. */
 const QUIET_MS = 100;
 
 export type Terminal = ReturnType<typeof openTerminal>;
 
-/** Of the line editor that a chat has on a terminal. */
+/** The line editor of a chat on a terminal. */
 interface Editor {
   /** What Ctrl-C does. */
   readonly interrupt: () => void;
@@ -20,7 +20,7 @@ interface Editor {
   readonly freshLine: () => void;
 }
 
-/** Lines of a person, or of a pipe. Without an editor a terminal stays as it is: it sends signals for its keys. */
+/** Without an editor a terminal stays as it is and sends signals for its keys. */
 export function openTerminal(input: Readable & { readonly isTTY?: boolean }, output: Writable, editor?: Editor) {
   const tty = editor !== undefined && input.isTTY === true;
   const readline = createInterface({
@@ -47,20 +47,19 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
     if (hidden) show();
     if (asking) asking.answer(line);
     else if (waiting) waiting(line);
-    // Typed or piped ahead: it waits for its turn.
-    else lines.push(line);
+    else lines.push(line); // typed or piped ahead
   });
   readline.on('close', () => {
     if (state === 'open') state = 'ended';
     if (asking) output.write('\n');
-    // Nobody answers any more: the agent is told so, and not left to wait for it.
+    // The agent must not wait for an answer that nobody gives.
     if (state === 'ended') asking?.answer(REFUSED);
     else asking?.takeBack(ending());
     waiting?.(null);
   });
   if (editor) readline.on('SIGINT', editor.interrupt);
   return {
-    /** The next line, or null at the end of the input. */
+    /** Null at the end of the input. */
     line(): Promise<string | null> {
       const next = lines.shift();
       if (next !== undefined) return Promise.resolve(next);
@@ -73,7 +72,7 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
         };
       });
     },
-    /** Puts a question to the person and resolves to the answer, `REFUSED` at the end of the input; rejects when the signal aborts. */
+    /** Resolves to the answer, `REFUSED` at the end of the input; rejects when the signal aborts. */
     question(question: string, signal: AbortSignal): Promise<string> {
       if (signal.aborted) return Promise.reject(signal.reason as Error);
       if (state === 'closed') return Promise.reject(ending());
@@ -81,7 +80,6 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
       output.write(printable(question));
       return new Promise((resolve, reject) => {
         const abort = () => {
-          // Nobody ends its line any more.
           output.write('\n');
           asking?.takeBack(signal.reason as Error);
         };
@@ -102,7 +100,7 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
         signal.addEventListener('abort', abort, { once: true });
       });
     },
-    /** Makes room for what comes while a line is being typed: the line goes, and comes back when nothing came for a while. */
+    /** Makes room for other output: the line being typed goes, and comes back when nothing came for a while. */
     aside(): void {
       if (!tty || state !== 'open' || !waiting) return;
       if (hidden) return void hidden.refresh();
@@ -119,7 +117,7 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
       output.write('\n');
       readline.prompt();
     },
-    /** The chat ends: an open question is taken back. */
+    /** Takes an open question back. */
     close(): void {
       state = 'closed';
       if (hidden) clearTimeout(hidden);

@@ -4,7 +4,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { messageOf } from './ends.ts';
 import { RehydrateError } from '../engine/errors.ts';
 
-/** Whole, or not at all: the next start would take what is left of one for the token. */
+/** Whole or not at all: the next start would take part of one for the token. */
 function makeToken(file: string): void {
   try {
     writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
@@ -14,11 +14,11 @@ function makeToken(file: string): void {
   }
 }
 
-/** The token in the file. With `make` one is made when there is none, so that clients find the same after a restart. */
+/** The token in the file. With `make`, makes one that is missing, so that clients find the same after a restart. */
 export function tokenFrom(file: string, make = false): string {
   let token: string;
   try {
-    // An empty file is what a killed start left, and counts as none.
+    // A killed start may leave an empty file.
     const there = statSync(file, { throwIfNoEntry: false });
     const isEmpty = there?.isFile() === true && there.size === 0;
     if (make && isEmpty) rmSync(file);

@@ -1,4 +1,4 @@
-/** What happens in a session, shown as it is stored: as JSON lines (content/docs/reference/command.mdx), or as text with the rest on stderr. */
+/** Shows the events of a session as they are stored: as JSON lines (content/docs/reference/command.mdx), or as text with the rest on stderr. */
 import { messageOf } from './ends.ts';
 import { eventRecord, oneLine, describeReport, toolLine } from './format.ts';
 import type { Output } from './output.ts';
@@ -13,14 +13,13 @@ import { logPages } from '../engine/storage/log-pages.ts';
 import type { PermissionRequested, PermissionResolved, PromptResult, ResumeReport, SessionEvent } from '../engine/types.ts';
 import { describeDropped } from '../server/notice.ts';
 
-/** Words of the agent are missing from what is shown, and why. */
 function noteDropped({ kind, payload }: SessionEvent, output: Output): void {
   const dropped = kind === 'turn_ended' ? payload.dropped : undefined;
   if (!dropped) return;
   output.note(`${describeDropped(dropped)} ${oneLine(dropped.last, 200)}`);
 }
 
-/** Nobody knows that a turn went well that ended for a reason which ACP does not have. */
+/** A stop reason that ACP does not have says nothing about how the turn went. */
 function noteStopReason({ stopReason }: PromptResult, output: Output): void {
   if (STOP_REASONS.has(stopReason)) return;
   output.note(`the turn ended with ${oneLine(stopReason, 100) || 'an empty stop reason'}, which is no stop reason of ACP`);
@@ -29,13 +28,12 @@ function noteStopReason({ stopReason }: PromptResult, output: Output): void {
 export interface TurnPrinter {
   event(event: SessionEvent): void;
   result(result: PromptResult): void;
-  /** The turn went wrong: what was held back is shown, and the line ended. */
+  /** The turn failed: shows what was held back, and ends the line. */
   end(): void;
 }
 
-/** Events as JSON lines, each as it was stored, after the report. */
 export function jsonPrinter(output: Output): TurnPrinter {
-  /** Until the report is known, since it comes first. */
+  /** The report comes first: events wait for it. */
   let held: SessionEvent[] | null = [];
   const release = (report: ResumeReport | null) => {
     if (held === null) return;
@@ -60,7 +58,7 @@ export function jsonPrinter(output: Output): TurnPrinter {
   };
 }
 
-/** The replies on stdout, one message after the other; tool calls, notices and reports on stderr. `between`: what comes before the first turn, too. */
+/** Replies on stdout; tool calls, notices and reports on stderr. `between`: also shows what comes before the first turn. */
 export function textPrinter(output: Output, { between }: { readonly between: boolean }): TurnPrinter {
   const titles = new Map<string, string>();
   /** The message that the last text belonged to, as printed; null when something else came since, so that the next text begins a line. */
@@ -109,11 +107,11 @@ export function textPrinter(output: Output, { between }: { readonly between: boo
 }
 
 /**
- * Of a session that another process may prompt as well, what is a call's own: its turns and requests, by the ids that its host made, and what
- * belongs to no turn from the wake before its first turn on. Of other turns nothing.
+ * Another process may prompt the session too. Shows what is this call's: its own turns and requests, by the ids that its host made, and from
+ * the wake before its first turn on what belongs to no turn.
  */
 export function ownEvents(made: ReadonlySet<string>, show: (event: SessionEvent) => void) {
-  /** What belongs to no turn since the last wake, until it is known whose wake that was. */
+  /** What belongs to no turn since the last wake, until its first turn tells whose wake that was. */
   let held: SessionEvent[] | null = [];
   const release = () => {
     const before = held ?? [];
@@ -131,7 +129,7 @@ export function ownEvents(made: ReadonlySet<string>, show: (event: SessionEvent)
       if (event.kind === 'resumed') held = [];
       held.push(event);
     },
-    /** Nobody else's turn runs: what is held back is this call's. */
+    /** No other turn runs: shows what is held back. */
     release,
   };
 }
@@ -154,11 +152,11 @@ export function followEvents(host: Host, sessionId: string, after: number, show:
   })();
   pump.catch(() => undefined);
   return {
-    /** Resolves when every event that is stored now has been shown. */
+    /** Resolves when every event stored by now has been shown. */
     async caughtUp(): Promise<void> {
       const { latestSeq } = await host.get(sessionId);
       if (shown >= latestSeq) return;
-      // What another process wrote comes by looks of the host that keep no process alive.
+      // The host's polling for other processes' events does not keep this one alive.
       const alive = setInterval(() => undefined, 60_000);
       try {
         await Promise.race([pump, new Promise<void>((resolve) => waiting.push({ seq: latestSeq, resolve }))]);
@@ -166,7 +164,7 @@ export function followEvents(host: Host, sessionId: string, after: number, show:
         clearInterval(alive);
       }
     },
-    /** Resolves when all is shown that was stored before the host went to sleep. */
+    /** Resolves when everything is shown that was stored before the host went to sleep. */
     ended: () => pump,
     async stop(): Promise<void> {
       abort.abort();
@@ -179,13 +177,13 @@ export async function* storedEvents(host: Host, sessionId: string, after = 0, li
   for await (const page of logPages((range) => host.history(sessionId, range), { after, limit })) yield* page;
 }
 
-/** `ask` needs somebody to ask: a terminal to read from and one to write to. */
+/** `ask` needs a terminal to read from and one to write to. */
 export function permissionRule(call: Call): 'ask' | 'allow' | 'reject' {
   const rule = (one(call, 'permission') ?? 'ask') as 'ask' | 'allow' | 'reject';
   return rule === 'ask' && !(process.stdin.isTTY && process.stderr.isTTY) ? 'reject' : rule;
 }
 
-/** A permission request as a person is asked it. What the agent wrote into it is untrusted. */
+/** A permission request for a person. What the agent wrote into it is untrusted. */
 type PermissionPrompt = ReturnType<typeof permissionPrompt>;
 
 function permissionPrompt({ toolCall, options }: PermissionRequested) {
@@ -193,7 +191,7 @@ function permissionPrompt({ toolCall, options }: PermissionRequested) {
     title: oneLine(readToolCall(toolCall).title ?? '', 100) || 'something',
     options: options.map((option) => {
       const { name, kind } = fieldsOf(option);
-      // One without a kind can be chosen, and means neither.
+      // Without a kind it can be chosen, and means neither.
       const means = /^(allow|reject)/.exec(stringOf(kind))?.[0];
       return { optionId: option.optionId, name: oneLine(stringOf(name), 80) || oneLine(option.optionId, 80), means };
     }),
@@ -207,7 +205,7 @@ function describeAnswer({ options }: PermissionPrompt, { optionId, by }: Permiss
   return option?.means === 'reject' ? 'rejected' : `answered “${option?.name ?? oneLine(optionId, 80)}”`;
 }
 
-/** Asks on the terminal, one question after the other, and says what was decided without asking. */
+/** Asks on the terminal, one question at a time; says what was decided without asking. */
 export function permissionAsker(
   call: Call,
   host: Host,
@@ -215,7 +213,6 @@ export function permissionAsker(
   output: Output,
   open: () => Pick<Terminal, 'question' | 'close'> = () => openTerminal(process.stdin, process.stderr),
 ) {
-  /** Questions without an answer. */
   const asked = new Map<string, { readonly prompt: PermissionPrompt; readonly abort: AbortController }>();
   let queue = Promise.resolve();
   let terminal: ReturnType<typeof open> | undefined;
@@ -232,7 +229,7 @@ export function permissionAsker(
       for (const [index, { name }] of options.entries()) output.note(`  ${index + 1}  ${name}`);
       for (;;) {
         const answer = (await (terminal ??= open()).question(`${choices}Enter to refuse: `, signal)).trim();
-        // Null cancels the request, where the agent offers no way to refuse it.
+        // Null cancels a request that the agent offers no way to refuse.
         const refusal = options.find(({ means }) => means === 'reject')?.optionId ?? null;
         const optionId = answer === REFUSED ? refusal : options[Number(answer) - 1]?.optionId;
         if (optionId !== undefined) return await host.respondPermission(sessionId, requestId, optionId);
@@ -255,7 +252,7 @@ export function permissionAsker(
         const known = asked.get(event.payload.requestId);
         asked.delete(event.payload.requestId);
         known?.abort.abort();
-        // Not before: a rule finds no answer among odd options, and a turn may end first.
+        // Only now: a rule may find no answer among odd options, and the turn may end first.
         if (known && rule !== 'ask')
           output.note(`permission for “${known.prompt.title}”: ${describeAnswer(known.prompt, event.payload, rule)}${why}`);
       }

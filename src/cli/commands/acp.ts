@@ -1,4 +1,4 @@
-/** `rehydrate acp`: an agent for an editor, with sessions that never die. stdout carries ACP and nothing else. */
+/** `rehydrate acp`: an agent for an editor, with sessions that survive it. stdout carries ACP and nothing else. */
 import type { RehydrateError } from '../../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { within } from '../../engine/waiting.ts';
@@ -21,7 +21,7 @@ export const acp: Command = ({ call, ...context }) => {
 
 async function serveHere({ call, output, signals }: Context): Promise<number> {
   const options = sessionOptions(call);
-  // What the agent asks of its client is the editor's to answer, not this process's.
+  // The editor answers what the agent asks of its client.
   const opened = await hostOf(call, 'ask', options.env, { client: null });
   const told = firstSignal(signals, opened.killAgents);
   let fault: RehydrateError | undefined;
@@ -33,7 +33,7 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
     {
       agent: one(call, 'agent') ?? options.agent,
       env: options.env,
-      // Where the editor would have started the agent.
+      // The editor would have started the agent here.
       cwd: process.cwd(),
       adopt: has(call, 'adopt'),
     },
@@ -41,7 +41,7 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   const signal = await Promise.race([serving.closed, told]);
   serving.close();
   await opened.close();
-  // What was said last is gathered until then.
+  // The last messages are gathered until then.
   await new Promise(setImmediate);
   if (fault !== undefined) throw fault;
   if (!signal) return EXIT.ok;
@@ -49,10 +49,10 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   return SIGNAL_EXITS[signal];
 }
 
-/** The same on a server, which keeps the sessions: this process only leads to it. */
+/** The server keeps the sessions: this process only leads to it. */
 async function connect(url: string, { call, signals }: Context): Promise<number> {
   const server = serverOf(url, call);
-  // What it takes to be a client of a server, no other start waits for.
+  // No other start waits for loading what only this one needs.
   const { agentAddress, pump } = await import('../connect.ts');
   const leading = pump(agentAddress(url, server.agent, server.token), process.stdin, process.stdout);
   let code: number = EXIT.ok;
@@ -64,13 +64,12 @@ async function connect(url: string, { call, signals }: Context): Promise<number>
   return code;
 }
 
-/** Which agent of the server, and the token that lets us in. */
 function serverOf(url: string, call: Call) {
   const [agent, file] = [one(call, 'agent'), one(call, 'token-file')];
   if (agent === undefined || file === undefined)
     throw new UsageError('--connect needs --agent NAME and --token-file FILE: which agent of the server, and where its token is.', 'acp');
-  if (call.agent.length > 0) throw new UsageError('With --connect the server starts the agent; leave away what follows --.', 'acp');
+  if (call.agent.length > 0) throw new UsageError('With --connect the server starts the agent; leave out what follows --.', 'acp');
   if (!URL.canParse(url) || !/^(ws|http)s?:$/.test(new URL(url).protocol))
-    throw new UsageError(`“${url}” is no address of a server: ws://HOST:PORT, or the gateway URL of a RivetKit actor.`, 'acp');
+    throw new UsageError(`“${url}” is not the address of a server: ws://HOST:PORT, or the gateway URL of a RivetKit actor.`, 'acp');
   return { agent, token: tokenFrom(file) };
 }

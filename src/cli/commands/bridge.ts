@@ -23,7 +23,7 @@ export const bridge: Command = async ({ call, output, signals }) => {
   return SIGNAL_EXITS[signal];
 };
 
-/** What opens a port, with the system's refusal in the contract's words. */
+/** Opens a port; the system's refusal becomes an error of the contract. */
 async function listening<T>(options: Pick<BridgeOptions, 'host' | 'port'>, start: () => Promise<T>): Promise<T> {
   try {
     return await start();
@@ -39,7 +39,6 @@ async function listening<T>(options: Pick<BridgeOptions, 'host' | 'port'>, start
   }
 }
 
-/** The options of a call, without what only a running process knows. */
 export function bridgeOptions(call: Call): BridgeOptions {
   return {
     ...doorOptions(call),
@@ -70,7 +69,7 @@ function agentsOf(call: Call): Readonly<Record<string, StdioAgent>> {
 function agentEntry(text: string, caller: CommandName): readonly [string, StdioAgent] {
   const equals = text.indexOf('=');
   const name = text.slice(0, equals);
-  // The bridge runs agents in --cwd; files are meant as seen from here.
+  // The bridge runs agents in --cwd; the files of a command are relative to here.
   const [command, ...args] = whereTyped(shellWords(text.slice(equals + 1)));
   if (command === undefined || command === '') throw new UsageError(`The agent “${name}” has no command: --agent NAME=COMMAND.`, caller);
   return [name, { command, args }];
@@ -99,14 +98,14 @@ export const serve: Command = async ({ call, output, signals }) => {
   const file = one(call, 'token-file');
   const token = file === undefined ? undefined : tokenFrom(file, true);
   const opened = await hostOf(call, 'ask', options.env, { client: null, agents });
-  // Whoever insists does not wait for turns to end.
+  // A second signal does not wait for turns to end.
   const ended = firstSignal(signals, opened.killAgents);
   try {
     const server = await listening(door, () =>
       startServer(opened.host, {
         agents: Object.keys(agents),
         env: options.env,
-        // Programs have no origin; a browser always says its own. Both need the token.
+        // Programs have no origin; a browser always sends its own. Both need the token.
         door: streamDoor({ ...door, token, allowMissingOrigin: true, log: (event) => note(event, output.note) }),
       }),
     );

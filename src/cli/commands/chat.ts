@@ -11,7 +11,6 @@ import { followEvents, permissionAsker, permissionRule, storedEvents, textPrinte
 import { RehydrateError } from '../../engine/errors.ts';
 import type { Host } from '../../engine/index.ts';
 
-/** Where colours are wanted: on a terminal, and not against NO_COLOR. */
 const dim = (text: string): string => styleText('dim', text);
 
 export type ChatCommand =
@@ -31,7 +30,7 @@ const CHAT_HELP = [
   'Everything else goes to the agent, its own /commands too.',
 ].join('\n');
 
-/** Commands that are not ours belong to the agent. Pure. */
+/** Commands that are not ours go to the agent. Pure. */
 export function chatCommand(line: string): ChatCommand {
   const text = line.trim();
   const [word = '', ...rest] = text.split(/\s+/);
@@ -79,7 +78,7 @@ export const chat: Command = async ({ call, output, signals }) => {
     terminal?.close();
     void host.sleep();
   };
-  /** One Ctrl-C cancels a turn; a second while it is being cancelled kills the agent. At the prompt it clears the line; in a pipe there is none, and it ends the chat. */
+  /** Ctrl-C cancels a turn; a second one kills the agent. At the prompt it clears the line; without a terminal it ends the chat. */
   const interrupt = () => {
     switch (turn) {
       case 'none':
@@ -89,7 +88,7 @@ export const chat: Command = async ({ call, output, signals }) => {
       case 'running':
         turn = 'cancelling';
         output.note('cancelling; Ctrl-C again kills the agent');
-        // Why it cannot be cancelled is the prompt's own error, which is told.
+        // The prompt's own error tells why it cannot be cancelled.
         void host.cancel(sessionId).catch(() => undefined);
     }
   };
@@ -131,7 +130,7 @@ export const chat: Command = async ({ call, output, signals }) => {
     asker.stop();
     await following.stop();
     output.freshLine();
-    // In a pipe the last line's outcome is what the caller can act on; a person saw it.
+    // A person saw how the last line ended; a pipe's caller has the exit code.
     return ended ? SIGNAL_EXITS[ended] : output.tty ? EXIT.ok : code;
   } catch (error) {
     if (ended && !RehydrateError.is(error)) return SIGNAL_EXITS[ended];

@@ -13,7 +13,7 @@ const demoAgent: Command = async ({ call, output, signals }) => {
   const store = one(call, 'store');
   if (process.stdin.isTTY)
     output.note(`${variant}: ${VARIANT_DESCRIPTIONS[variant]} It speaks ACP on stdin and stdout: put it after the -- of another command.`);
-  // One of them stays in spite of them.
+  // A stubborn one ignores them.
   signals.on((signal) => {
     if (!behaviourOf(variant).stubborn) process.exit(SIGNAL_EXITS[signal]);
   });

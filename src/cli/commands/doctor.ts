@@ -41,7 +41,7 @@ const verdictsOf = (report: Pick<DoctorReport, 'verdict' | 'checks' | 'v2'>) => 
 
 /**
  * 1 when the agent could not be run, breaks the protocol, or comes back by a worse tier than expected, in any version that was examined;
- * else 0, also with failed checks, and where the memory could not be tried.
+ * else 0, even with failed checks or where the memory could not be tried.
  */
 export function doctorExit(report: Pick<DoctorReport, 'verdict' | 'checks' | 'v2'>, expected: string | undefined): number {
   const good = verdictsOf(report).every(({ verdict: { tier, breaksProtocol }, checks }) => {

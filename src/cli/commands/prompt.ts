@@ -36,7 +36,7 @@ export const prompt: Command = async (context) => {
   const options = sessionOptions(call);
   const content = await promptText(call);
   const rule = permissionRule(call);
-  // A signal that comes before there is a host is seen in `oneTurn`.
+  // `oneTurn` sees a signal that comes before there is a host.
   const interrupts = watchInterrupts(signals);
   const open = await hostOf(call, rule, options.env);
   interrupts.act = (action) => void endEarly(open, action, output);
@@ -47,16 +47,16 @@ export const prompt: Command = async (context) => {
   } catch (error) {
     code = failed(explain(error, open.file), interrupts, progress.asked, output, has(call, 'json'));
   }
-  // From here on an end is under way: a further signal only makes it quicker.
+  // The call is ending: a further signal only hurries it.
   interrupts.act = (action) => void (action === 'kill' && open.killAgents());
   await open.close();
   return code;
 };
 
-/** How long a reader that reads nothing may hold up the end that a signal asked for. */
+/** How long a reader that reads nothing may delay the end after a signal. */
 const READER_GRACE_MS = 2_000;
 
-/** `progress.asked` is set when the host is asked for the turn: from then on a failure may be the turn's. */
+/** `progress.asked` is set before the host is asked for the turn: from then on a failure may be the turn's. */
 async function oneTurn(
   { call, output }: Context,
   open: PromptingHost,
@@ -81,7 +81,7 @@ async function oneTurn(
   try {
     await applySettings(host, options);
     interrupts.signal.throwIfAborted();
-    // Why it cannot be cancelled is the prompt's own error, which is told.
+    // The prompt's own error tells why it cannot be cancelled.
     interrupts.act = (action) =>
       void (action === 'cancel' ? host.cancel(sessionId).catch(() => undefined) : endEarly(open, action, output));
     const key = one(call, 'idempotency-key');
@@ -92,7 +92,7 @@ async function oneTurn(
       output.note('this key was used before: the stored result, nothing was sent');
       if (!json) await repeatReply(open, sessionId, result, output, printer);
     }
-    // Agents go on after their answer: the host waits for quiet before it ends one, and what comes meanwhile belongs to the reply.
+    // Agents may say more after their answer: the host waits for quiet, and what comes until then belongs to the reply.
     interrupts.act = (action) => void (action === 'kill' && open.killAgents());
     await open.close();
     await following.ended();
@@ -102,7 +102,7 @@ async function oneTurn(
     if (!STOP_REASONS.has(result.stopReason)) return EXIT.error;
     return result.stopReason === 'cancelled' ? EXIT.cancelled : EXIT.ok;
   } catch (error) {
-    // What was stored of the turn is shown before what went wrong with it. Of a busy session that is another process's.
+    // The stored part of the turn comes before its error. In a busy session the turn is another process's.
     if (exitCodeOf(error) !== EXIT.busy) {
       await following.caughtUp();
       own.release();
@@ -115,7 +115,7 @@ async function oneTurn(
   }
 }
 
-/** A repeated turn, read from the record: who repeats a call wants the reply. */
+/** Whoever repeats a call wants the reply. */
 async function repeatReply({ host }: OpenHost, sessionId: string, { turnId }: PromptResult, output: Output, printer: TurnPrinter) {
   for await (const event of storedEvents(host, sessionId)) {
     if (event.turnId === turnId && event.kind === 'update') printer.event(event);
@@ -123,11 +123,10 @@ async function repeatReply({ host }: OpenHost, sessionId: string, { turnId }: Pr
   }
 }
 
-/** The exit code of a failure. One that a signal brought about is told as the signal. */
+/** The exit code of a failure, which tells the signal that caused it. */
 function failed(error: unknown, interrupts: Interrupts, asked: boolean, output: Output, json: boolean): number {
   const signal = endedBy(interrupts.ending);
   if (interrupts.signal.aborted && neverSent(error, asked)) {
-    // There is no turn to tell of.
     if (json) output.json({ type: 'result', turnId: null, stopReason: 'cancelled' });
     output.note(`cancelled before the prompt was sent${signal ? ` (${signal})` : ''}`);
     return signal ? SIGNAL_EXITS[signal] : EXIT.cancelled;
@@ -136,7 +135,7 @@ function failed(error: unknown, interrupts: Interrupts, asked: boolean, output: 
   return signal ? SIGNAL_EXITS[signal] : exitCodeOf(error);
 }
 
-/** Whether a prompt that a signal ended is known not to have been sent. Of any other the error itself tells. */
+/** Whether a prompt that a signal ended was certainly not sent; otherwise its error tells. */
 export function neverSent(error: unknown, asked: boolean): boolean {
   return !asked || (RehydrateError.is(error) && error.code === 'prompt_cancelled');
 }
@@ -151,7 +150,7 @@ async function endEarly(open: OpenHost, action: 'cancel' | 'sleep' | 'kill', out
   }
 }
 
-/** The prompt's words, checked before anything is opened or started. */
+/** Checked before anything is opened or started. */
 async function promptText(call: Call): Promise<string> {
   const [word = ''] = call.words;
   const content = word === '-' ? utf8(await readAll(process.stdin)) : word;
@@ -169,7 +168,7 @@ function utf8(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString('utf8');
   throw new RehydrateError(
     'invalid_argument',
-    'The prompt (read from stdin) is not UTF-8, and part of it would be lost. Convert it, with iconv say.',
+    'The prompt (read from stdin) is not UTF-8, and part of it would be lost. Convert it, for example with iconv.',
     {
       argument: 'TEXT',
     },

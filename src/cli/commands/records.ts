@@ -1,4 +1,4 @@
-/** `sessions`, `history`, `transcript`, `search`, `export`, `import`, `fork`, `delete`: what the record holds. They start no agent. */
+/** `sessions`, `history`, `transcript`, `search`, `export`, `import`, `fork`, `delete`: they start no agent. */
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { RehydrateError } from '../../engine/errors.ts';
@@ -33,7 +33,7 @@ export const search: Command = ({ call, output }) =>
         `${sessionId.padEnd(20)}  ${String(seq).padStart(5)}  ${role}: ${snippet}`;
       return { nextCursor, rows: hits.map((hit) => ({ json: { type: 'hit', hit }, line: line(hit) })) };
     },
-    'Nothing that was said holds all of these words in one message. Search for fewer.',
+    'No message has all of these words in it. Search for fewer.',
   );
 
 export const history: Command = async ({ call, output }) =>
@@ -50,7 +50,6 @@ export const transcript: Command = async ({ call, output }) =>
   onSession(call, async (host, sessionId) => {
     const budget = numberOf(call, 'budget');
     const text = await host.transcript(sessionId, budget === undefined ? {} : { budget });
-    // An empty answer says nothing of why it is empty.
     if (text === '') {
       const { firstSeq, latestSeq } = await host.get(sessionId);
       output.note(
@@ -102,7 +101,7 @@ const importSession: Command = async ({ call, output }) => {
   });
 };
 
-/** The same lines, unless the first, which holds the session, has an agent start programs: whoever made the file would choose them. */
+/** The same lines. Refuses a session, which is the first line, with programs for an agent to start: the file's author would choose them. */
 async function* withoutPrograms(lines: AsyncIterable<string>, file: string): AsyncGenerator<string> {
   let first = true;
   for await (const line of lines) {
@@ -110,7 +109,7 @@ async function* withoutPrograms(lines: AsyncIterable<string>, file: string): Asy
     if (names.length > 0)
       throw new RehydrateError(
         'invalid_argument',
-        `The session in ${file} has MCP servers that start programs on this machine (${names.join(', ')}). If you trust whoever made the file, import it with --allow-mcp.`,
+        `The session in ${file} has MCP servers that start programs on this machine (${names.join(', ')}). If you trust the author of the file, import it with --allow-mcp.`,
         { servers: names },
       );
     first = false;
@@ -133,11 +132,11 @@ function programsIn(line: string): string[] {
 
 export { exportSession as export, importSession as import, remove as delete };
 
-/** The lines of a file, and nothing but a line feed ends one: JSON may hold the other separators as they are. */
+/** Only a line feed ends a line: JSON may hold the other separators as they are. */
 async function* linesOf(file: string): AsyncGenerator<string> {
-  // Opened when somebody reads: of a file that is not there nobody would hear before.
+  // Opened only when somebody reads, and so hears the error of a missing file.
   const input: Readable = file === '-' ? process.stdin : createReadStream(file);
-  // What is no UTF-8 is an error, and a mark of it at the beginning is none of the JSON.
+  // Invalid UTF-8 is an error, and a byte-order mark is left out.
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let rest = '';
   try {

@@ -1,4 +1,4 @@
-/** The agent under test: one process of it after the other, what it is asked, and everything it says in order. */
+/** A process of the agent under test: what it is asked, and everything it says in order. */
 import {
   type AgentFacts,
   type AgentProtocol,
@@ -27,7 +27,7 @@ import { type Message, messagesIn } from './messages.ts';
 import { breach, fail, type Finding, type How, type UnknownSessionAnswer } from './report.ts';
 
 export interface Setting {
-  /** Its program's, by which errors name it. */
+  /** Of its program; errors name it so. */
   readonly name: string;
   readonly launch: (note: (line: string) => void) => AgentLauncher;
   readonly cwd: string;
@@ -35,16 +35,15 @@ export interface Setting {
   readonly signal: AbortSignal;
   readonly auth: string | undefined;
   readonly protocol: ProtocolChoice;
-  /** The ids of the sessions that were made, in order; every process adds to it. */
+  /** The ids of the sessions made by all its processes, in order. */
   readonly made: string[];
-  /** What they did unasked, likewise. */
   readonly conduct: Conduct;
 }
 
-/** What came of a request, and in words what the agent did instead of a good answer: “answered session/load with error …”. */
+/** The outcome of a request; `failure` says what the agent did instead of a good answer: “answered session/load with error …”. */
 export type Answer<T = unknown> = Outcome<T> & {
   readonly ms: number;
-  /** How many updates, of any session, had come before it. */
+  /** How many updates, of any session, came before it. */
   readonly updates: number;
   readonly failure: string;
 };
@@ -56,33 +55,32 @@ export function describeRefusal({ code, message, data }: RpcError): string {
 
 export const wantsAuth = (answer: Answer): boolean => readRefusal(answer, 'session/new') === 'auth_required';
 
-/** What a client reads in an error, which the answer need not be. */
+/** What a client reads in an error; null for another answer. */
 export const readRefusal = (answer: Answer, method: 'session/new' | 'session/prompt', agentSessionId = '') =>
   answer.kind === 'refused' ? classifyResumeFailure(answer.error, { method, agentSessionId }).outcome : null;
 
-/** Of a request that did not come to good. An error is an answer: the agent may have a reason that has nothing to do with the protocol. */
+/** For a request without a good answer. An error is an answer: the agent may have a reason that has nothing to do with the protocol. */
 export const unmet = ({ kind, ms }: Answer, words: string): Finding => (kind === 'refused' ? fail : breach)(words, ms);
 
-/** What came while a session was listened to. */
 export interface Heard {
-  /** Of this session, or of none that was named. */
+  /** Of this session, or without a session id. */
   readonly updates: readonly unknown[];
   /** The parts of a conversation that named another session. */
   readonly foreign: readonly AgentUpdate[];
 }
 
-/** A sentence about what named another session, with a space in front; empty when nothing did. */
+/** A sentence with a space in front; empty when nothing named another session. */
 export function describeForeign({ foreign: [first, ...more] }: Heard): string {
   if (first === undefined) return '';
   const id = quote(String(first.agentSessionId));
   return ` ${count(1 + more.length, 'update')} of the conversation named another session (${id}), and a client drops such.`;
 }
 
-/** Why a client counts on a method: in version 2 nobody advertises what every agent has. */
+/** Why a client counts on a method: in version 2 an agent does not advertise what every agent has. */
 export const offers = ({ facts }: RunningAgent, method: string): string =>
   facts.protocolVersion === 2 ? `speaks ACP 2, where every agent has ${method.replace('load', 'resume')}` : `advertises ${method}`;
 
-/** What an agent did that did not say what it was asked for; ends the sentence. */
+/** What an agent did that did not say what it was asked; ends the sentence. */
 export const instead = ({
   answer,
   reply,
@@ -96,20 +94,19 @@ export const instead = ({
   return `it ${answer.kind === 'answered' ? said : answer.failure}.${foreign}`;
 };
 
-/** How a turn ended, by the agent's word. */
 export type TurnEnd = Extract<TurnAnswer, { kind: 'stopped' | 'garbled' }>;
 
-/** What is wrong with the end of a turn, as a sentence about the agent goes on; null when nothing is. */
+/** What is wrong with the end of a turn, to follow “It”; null when nothing is. */
 export function endFault(end: TurnEnd, version: number): string | null {
   if (end.kind === 'garbled')
     return `answered session/prompt without a ${version === 2 ? 'messageId' : 'stopReason'}: ${oneLine(JSON.stringify(end.said), 60)}`;
   const { stopReason } = end;
-  // Version 2 leaves those to agents that begin so.
+  // Version 2 leaves those with an underscore to agents.
   if (STOP_REASONS.has(stopReason) || (version === 2 && stopReason.startsWith('_'))) return null;
   return `ended its turn with the stop reason ${quote(stopReason)}, which ACP does not have`;
 }
 
-/** How many updates of one process are kept, and how many characters of them; a doctor's conversation has a few dozen. */
+/** A doctor's conversation has a few dozen updates in a process. */
 const KEPT_UPDATES = 10_000;
 const KEPT_CHARS = 16 * 1024 * 1024;
 
@@ -137,13 +134,12 @@ export async function startAgent(setting: Setting) {
   const place = { cwd, mcpServers: [], additionalDirectories: [] };
   let protocol!: AgentProtocol;
   let lastUpdate = performance.now();
-  /** How many updates there were when it answered last. */
+  /** How many updates there were at its last answer. */
   let heard = 0;
-  /** What was asked last, how it came out, and how much is being asked. */
+  /** The last question, its outcome, and how many questions are open. */
   let asked = 'its start';
   let last: Outcome | null = null;
   let asking = 0;
-  /** Whether it is ended, or has nothing more to do. */
   let ending = false;
   let listFailure = '';
   let kept = 0;
@@ -171,7 +167,7 @@ export async function startAgent(setting: Setting) {
     if (protocol && asking === 0 && !ending) conduct.ends.push(`${describeEnd(exit)} after ${asked}`);
   });
 
-  /** What an agent does before this is over it does when it was asked. */
+  /** An agent that ends during this ends because it was asked something. */
   async function busy<T>(work: () => Promise<T>): Promise<T> {
     asking += 1;
     return work().finally(() => (asking -= 1));
@@ -200,14 +196,13 @@ export async function startAgent(setting: Setting) {
 
   const agent = {
     /**
-     * What it said in a session, oldest first, after so many updates of any session; `foreign` is what named another, which a host
-     * does not take for this one.
+     * What it said in a session, oldest first, after the first `since` updates of any session.
      */
     heard(sessionId: string, since = 0): Heard {
       const after = updates.slice(since);
       const foreign = after.filter((said) => isForeign(said.agentSessionId, sessionId));
       return {
-        // What marks a notice may stand beside the update or in it.
+        // The mark of a notice may stand beside the update or in it.
         updates: after
           .filter((said) => !foreign.includes(said))
           .map(({ update, meta }) => (meta === undefined ? update : { _meta: meta, ...update })),
@@ -218,9 +213,9 @@ export async function startAgent(setting: Setting) {
       return protocol.facts;
     },
 
-    /** Its facts, and the version that it named; or in words what was wrong instead; whether it keeps to ACP, in a version that is not examined; whether it said nothing at all. */
+    /** `claimed`: the version it named. `otherVersion`: it speaks ACP, in a version that is not examined. `mute`: it said nothing at all. */
     async introduce() {
-      // As the engine's, and it is known what had come before an answer: what follows it is read after this.
+      // The engine's, which also notes what came before an answer.
       const call: Connection['call'] = (method, params, patience) => {
         asked = method;
         return link.call(method, params, patience).then((outcome) => {
@@ -242,17 +237,16 @@ export async function startAgent(setting: Setting) {
         else return introduced;
         return { kind: 'answered', value: null };
       });
-      // What came of it, the next answer shows.
+      // The next answer shows whether that worked.
       if (auth !== undefined && protocol) await agent.ask((speak, patience) => speak.authenticate(auth, patience));
       const [{ why, otherVersion } = { why: failure, otherVersion: false }] = found;
       return { facts: protocol?.facts ?? null, claimed, failure: why, otherVersion, ms, mute: kind === 'hung' || kind === 'ended' };
     },
 
-    /** Asks, and waits for the answer as long as the doctor's patience lasts. */
     ask: <T>(call: (protocol: AgentProtocol, patience: Patience) => Promise<Outcome<T>>): Promise<Answer<T>> =>
       timed((patience) => call(protocol, patience)),
 
-    /** A new session's id, null when none was made or named. What greets its user has come, too. */
+    /** `sessionId` is null when none was made or named. Waits for a greeting, too. */
     async newSession(): Promise<Answer<NewAgentSession> & { readonly sessionId: string | null }> {
       const answer = await timed((patience) => protocol.newSession(place, patience));
       const sessionId = answer.kind === 'answered' ? answer.value.agentSessionId : null;
@@ -263,7 +257,7 @@ export async function startAgent(setting: Setting) {
       return { ...answer, sessionId };
     },
 
-    /** One turn of words, perhaps with something in front. What was said is added to `said` when it was answered. */
+    /** One turn. When it is answered, what was said is added to `said`. */
     async prompt(sessionId: string, text: string, said: Message[], inFront: readonly ContentBlock[] = []) {
       const before = updates.length;
       const method = 'session/prompt';
@@ -275,7 +269,7 @@ export async function startAgent(setting: Setting) {
         if (turn.kind === 'refused') return { kind: 'refused', method, error: turn.error };
         return { kind: 'answered', value: turn };
       });
-      // Agents go on after the answer, and a host that is about to end one waits for that.
+      // Agents may say more after the answer, and a host that is about to end one waits for that.
       if (answer.kind === 'answered') await agent.quiet();
       const heard = agent.heard(sessionId, before);
       const reply = messagesIn(heard.updates).filter(({ role }) => role === 'agent');
@@ -283,7 +277,7 @@ export async function startAgent(setting: Setting) {
       return { answer, reply, foreign: describeForeign(heard) };
     },
 
-    /** Asks for a word it was told, differently each time: a replay that lacks one question could not be told from one that has them all. */
+    /** Each question is different: of equal ones a replay could lack one unnoticed. */
     async askFor(sessionId: string, what: string, said: Message[], inFront: readonly ContentBlock[] = []) {
       const nonce = crypto.randomUUID().slice(0, 4);
       const question = `Question ${nonce}: What is the ${what}? Answer with the ${what} only, without using any tool.`;
@@ -299,12 +293,12 @@ export async function startAgent(setting: Setting) {
         listFailure = words || 'gave no list that could be read to its end';
         return shown;
       }),
-    /** Why its list, asked last, could not tell. */
+    /** Why the last list could not tell. */
     get listFailure(): string {
       return listFailure;
     },
 
-    /** Asks the agent to take a session up, and reads what it answers as a client does: by the list where the error alone does not tell. */
+    /** Asks the agent to take a session up, and reads its answer as a client does: by the list where the error alone does not tell. */
     async resumeOrLoad(how: How, sessionId: string): Promise<{ answer: Answer; outcome: UnknownSessionAnswer; evidence: string }> {
       const answer = await timed((patience) => protocol.resumeOrLoad(how, sessionId, place, patience));
       if (answer.kind === 'answered') return { answer, outcome: 'success', evidence: 'it answered with success' };
@@ -315,7 +309,7 @@ export async function startAgent(setting: Setting) {
       return { answer, ...classifyResumeFailure(answer.error, { ...about, listed: await agent.listed(sessionId) }) };
     },
 
-    /** Waits until no update has come for a while, for the `first` one longer: late replay is part of what is examined. */
+    /** Waits until no update has come for a while, `first` ms for the first one: late replay is part of what is examined. */
     async quiet(first = DEFAULT_LIMITS.replayQuietMs): Promise<void> {
       const began = performance.now();
       const deadline = began + DEFAULT_LIMITS.replayMaxMs;
@@ -327,19 +321,18 @@ export async function startAgent(setting: Setting) {
       }
     },
 
-    /** What it was asked last. */
     get asked(): string {
       return asked;
     },
-    /** How it ended, where it has. */
+    /** How it ended; null while it runs. */
     get end(): string | null {
       return link.exit && describeEnd(link.exit);
     },
-    /** To be called before it is ended: what it does from then on it does for that. */
+    /** Call it before the end: what the agent does from then on is part of ending. */
     letGo(): void {
       if (ending) return;
       ending = true;
-      // Messages that the connection could not use; what it says of its own part is none of the agent's.
+      // Only messages of the agent that the connection could not use.
       for (const line of link.diagnostics().split('\n')) if (/^\[the agent (?:sent|answered) /.test(line)) noteNoise(conduct, line, asked);
     },
     kill(): Promise<AgentExit> {
@@ -350,7 +343,7 @@ export async function startAgent(setting: Setting) {
   return agent;
 }
 
-/** How it ended, with the last line that it wrote for people, which mostly says why it went. */
+/** How it ended, with the last line that it wrote for people, which mostly says why. */
 export function describeEnd(exit: AgentExit): string {
   const line = redactTokens(exit.stderr ?? '')
     .trim()
@@ -359,7 +352,7 @@ export function describeEnd(exit: AgentExit): string {
   return `${describeExit(exit)}${line === undefined ? '' : ` (it wrote ${quote(line)})`}`;
 }
 
-/** Starts the agent for some of the checks; its process tree is gone afterwards, whatever happened. */
+/** Its process tree is gone afterwards, whatever happened. */
 export async function withAgent<T>(setting: Setting, work: (agent: RunningAgent, introduction: Introduction) => Promise<T>): Promise<T> {
   const { signal } = setting;
   const agent = await startAgent(setting);

@@ -1,4 +1,4 @@
-/** Coming back: what was said in the first process is asked of later ones, which take its sessions up. */
+/** Coming back: later processes take up the first one's sessions, and are asked what was said in them. */
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { delay } from '../../engine/waiting.ts';
 import { isConversation } from '../../engine/protocol/updates.ts';
@@ -12,21 +12,19 @@ import { breach, type ComingBack, fail, type Finding, type Found, type How, lost
 
 const checkOf = (how: How) => `kill-and-${how}` as const;
 
-/** The method by which a session really comes back, if any does. */
 export const native = ({ came, facts }: Pick<Examination, 'came' | 'facts'>): How | undefined =>
   (['resume', 'load'] as const).find((how) => can(facts, how) && cameBack(came[how]));
 
 const cameBack = (came: ComingBack | null | undefined): boolean => came?.outcome === 'ok' && !came.forgotten;
 
 /**
- * Has the session resumed or loaded. Of one that is lost it is found out whether another comes back, which differs from it in one thing
- * only: that it was asked for in a later clock minute (a store that works by the minute would else give a verdict of chance), or that
- * `session/resume` had not been tried on it before.
+ * Has the session resumed or loaded. When it is lost, others are tried that differ in one thing only: asked for in a later clock minute (with a
+ * store that works by the minute, chance would else decide), or without `session/resume` before.
  */
 export function comeBack(how: How): Step['run'] {
   return async (x) => {
     const check = checkOf(how);
-    // Until there is a process that says more.
+    // Until a process says more.
     x.came[how] = notStarted('it could not be started again');
     const first = await hear(x, how, x.told!);
     x.came[how] = first.came;
@@ -36,7 +34,7 @@ export function comeBack(how: How): Step['run'] {
       ...found,
       [check]: fail(`It loses a session that ${words} (${first.found[check]?.detail})`),
     });
-    // What was done to it before this.
+    // How resume had taken it up before.
     const resumed = how === 'load' && x.came.resume?.notStarted === undefined ? x.came.resume : null;
     if (!resumed?.forgotten) {
       const words = `It did not bring a session back with ${method}. doctor tries once more, with a few more prompts, when the clock minute is over.`;
@@ -70,13 +68,12 @@ export function comeBack(how: How): Step['run'] {
 
 const notStarted = (failure: string): ComingBack => ({ outcome: 'crash', forgotten: false, notStarted: failure });
 
-/** Until the next unit of the clock has begun. */
 async function nextMinute({ signal, options: { clockMs = 60_000 } }: Examination): Promise<void> {
   const ms = clockMs === 0 ? 0 : clockMs - (Date.now() % clockMs) + 50;
   await delay(ms, signal);
 }
 
-/** Another session that was told a word by a process that is killed then, after all that was done in the first; null where that cannot be had. */
+/** Another session like the first, told a word by a process that is then killed; null where that fails. */
 async function inFirstProcessAgain(x: Examination): Promise<Told | null> {
   const other: Examination = { ...x, found: {}, told: null, neverPrompted: null, given: [] };
   await withAgent(other, async (agent, { facts }) => facts && inFirstProcess(other, agent));
@@ -89,7 +86,7 @@ interface Hearing {
   readonly came: ComingBack | null;
 }
 
-/** Asks another process for the session, as a client does: by what that advertises. */
+/** Asks another process for the session, by what that process advertises, as a client does. */
 function hear(x: Examination, how: How, told: Told): Promise<Hearing> {
   const check = checkOf(how);
   return withAgent(x, async (agent, { facts, failure, ms }) => {
@@ -110,11 +107,11 @@ async function resumeOrLoad(agent: RunningAgent, how: How, told: Told): Promise<
   const check = checkOf(how);
   const { answer, outcome, evidence } = await agent.resumeOrLoad(how, told.sessionId);
   if (outcome === 'success') {
-    // As patient as a host is.
+    // As patient as a host.
     const isAwaited = how === 'load' && conversation(agent.heard(told.sessionId).updates) === 0;
     await agent.quiet(isAwaited ? SILENCES_AT_FIRST * DEFAULT_LIMITS.replayQuietMs : undefined);
     const [found, proven] = how === 'load' ? judgeReplay(told, agent, answer.updates) : [judgeSilence(told, agent), true];
-    // Without a replay a client goes by the list.
+    // Without a replay, a client goes by the list.
     const unlisted = how === 'resume' && told.said.length > 0 && agent.facts.canList && (await agent.listed(told.sessionId)) === 'absent';
     const { memory, outcome, forgotten, untried } = await judgeMemory(agent, told, how, answer.ms);
     const read = unlisted ? 'unknown_session' : proven ? outcome : 'unproven';
@@ -175,7 +172,7 @@ function judgeReplay({ sessionId, said }: Told, agent: RunningAgent, before: num
 /** Of a session that was resumed or loaded with success. */
 type Remembered = Pick<ComingBack, 'outcome' | 'forgotten' | 'untried'> & { readonly memory: Finding };
 
-/** Asks for the codeword, where the agent could say it before it was killed. */
+/** Asks for the codeword, if the agent could say it before it was killed. */
 async function judgeMemory(agent: RunningAgent, told: Told, how: How, ms: number): Promise<Remembered> {
   const { sessionId, said, codeword, untried } = told;
   const { protocolVersion, canList } = agent.facts;
@@ -191,7 +188,7 @@ async function judgeMemory(agent: RunningAgent, told: Told, how: How, ms: number
     const memory = shown === 'absent' && said.length > 0 ? fail(detail, ms) : pass(detail, ms);
     return { memory, outcome: 'ok', forgotten: false, untried };
   }
-  // What is said to one that has forgotten becomes no part of the session: by its other method that may come back as it was.
+  // What is said to an agent that has forgotten is not added: by its other method the session may come back as it was.
   const since: Message[] = [];
   const asked = await agent.askFor(sessionId, 'codeword', since);
   if (asked.reply.includes(codeword)) {
@@ -209,7 +206,7 @@ async function judgeMemory(agent: RunningAgent, told: Told, how: How, ms: number
   return { memory, outcome: isUnknown ? 'unknown_session' : 'ok', forgotten: false, untried: then.replace(/\.$/, '') };
 }
 
-/** Whether the preambles that reached the model are still there, asked by the word that nobody said since. */
+/** Whether the preambles that reached the model are still there: asks for the word that nobody has said since. */
 export async function lookForPreambles(x: Examination, agent: RunningAgent): Promise<Found> {
   const how = native({ ...x, facts: agent.facts })!;
   const method = methodOf(how, agent.facts.protocolVersion);

@@ -1,21 +1,21 @@
-/** What an agent does unasked, in any of its processes: what it writes on stdout that is no ACP, and that it ends by itself. */
+/** What an agent does unasked, in any of its processes: output on stdout that is not ACP, and ends of its own accord. */
 import { looksLikeMessage } from '../../adapters/json-rpc.ts';
 import { count, quote } from '../format.ts';
 import { breach, fail, type Found } from './report.ts';
 
 export interface Conduct {
-  /** How processes ended that nobody had ended, and what they had been asked last. An end instead of an answer is told with the question. */
+  /** How processes ended by themselves, and after what question. An end instead of an answer is not here: the question's check tells it. */
   readonly ends: string[];
   readonly noise: {
     times: number;
-    /** The first of it, or the first message that could not be read: that one lost something. */
+    /** The first line, or rather the first broken message: that one lost something. */
     example: { readonly line: string; readonly after: string; readonly broken: string | null } | null;
   };
 }
 
 export const newConduct = (): Conduct => ({ ends: [], noise: { times: 0, example: null } });
 
-/** Something on stdout that was no message, after so much had been asked. */
+/** A line on stdout that was not a message; `after` is the last question. */
 export function noteNoise({ noise }: Conduct, line: string, after: string): void {
   noise.times += 1;
   if (noise.example !== null && noise.example.broken !== null) return;
@@ -38,25 +38,25 @@ export function judgeConduct({ ends: [first, ...more], noise: { times, example }
   return found;
 }
 
-/** How much of a line is looked at; one that is longer is no slip of the pen. */
+/** A longer line is no accident. */
 const LOOKED_AT = 100_000;
 
-/** Why a line that was to be a message is none; null for one that was not to be. */
+/** What is wrong with a line that was meant as a message; null for any other. */
 export function whyBroken(line: string): string | null {
   const text = line.slice(0, LOOKED_AT);
   if (!looksLikeMessage(text)) return null;
-  if (isJson(text)) return text.trimStart().startsWith('[') ? 'ACP has no batches' : 'it is JSON, but no JSON-RPC 2.0';
+  if (isJson(text)) return text.trimStart().startsWith('[') ? 'ACP has no batches' : 'it is JSON, but not JSON-RPC 2.0';
   const start = text.indexOf('{');
-  // What stands in strings is blanked, so that braces and words are those of JSON.
+  // Strings are blanked, so that braces and words are JSON's own.
   const bare = text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"/g, (string) => '"'.padEnd(string.length, '_'));
   const end = endOfObject(bare, start);
   if (start < 0 || end < 0) return 'it is cut off, or goes over several lines';
   const object = text.slice(start, end);
   const [unknown] = /\b(?:NaN|Infinity|undefined)\b/.exec(bare.slice(start, end)) ?? [];
   if (unknown !== undefined) return `it holds ${unknown}, which JSON does not have`;
-  if (!isJson(object)) return 'it is no JSON';
+  if (!isJson(object)) return 'it is not JSON';
   if (text.slice(0, start).trim() !== '') return 'there is text in front of it';
-  return text.slice(end).trimStart().startsWith('{') ? 'there are two in one line' : 'there is text behind it';
+  return text.slice(end).trimStart().startsWith('{') ? 'there are two in one line' : 'there is text after it';
 }
 
 function endOfObject(bare: string, start: number): number {

@@ -1,7 +1,6 @@
 /**
  * `rehydrate doctor`: how well an ACP agent's sessions survive its death, found out by killing it. One process makes sessions, is told
- * something in each, and is killed; every later one is asked for one thing. `STEPS` is the examination, a row for each thing that is
- * tried; how each is tried and judged is in the files beside this.
+ * something in each, and is killed; every later one is asked for one thing. `STEPS` is the examination, a row for each thing that is tried.
  */
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -32,7 +31,6 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   const { protocol, prompt = true, onNotice } = options;
   if (prompt) onNotice?.(PROMPT_NOTICE);
   const first = await examine(protocol ?? 'v1', options);
-  // One that said nothing, or died of it, is not asked again.
   const second = protocol === undefined && !first.mute ? await examine('v2', options, prompt && first.facts ? AGAIN_NOTICE : '') : null;
   const [main, other] = first.facts === null && second?.facts ? [second, null] : [first, second?.facts ? second : null];
   const info = main.facts?.info;
@@ -43,10 +41,10 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   };
 }
 
-/** The examination, after `initialize`, in the order in which it is held. */
+/** The examination after `initialize`, in order. */
 export const STEPS: readonly Step[] = [
   ...FIRST_STEPS,
-  // Resume goes before load: what it adds to the conversation makes the replay longer and so the better witness.
+  // Resume goes before load: it adds to the conversation, and a longer replay is the better witness.
   { checks: ['kill-and-resume', 'resume-silent'], process: 'none', needs: [session], run: comeBack('resume') },
   { checks: ['kill-and-load', 'replay-complete', 'replay-before-response'], process: 'none', needs: [session], run: comeBack('load') },
   {
@@ -69,11 +67,11 @@ export const STEPS: readonly Step[] = [
   },
   { checks: ['close'], process: 'own', needs: [advertises('close'), session], run: closeOne },
   { checks: ['clean-exit', 'no-orphans'], process: 'none', needs: [], run: lookAtExit },
-  // Of all the sessions that were made.
+  // Last, when all sessions are made.
   { checks: ['session-ids'], process: 'none', needs: [session], run: compareIds },
 ];
 
-/** In one version of ACP. Without facts it does not speak that. `notice`: what is told once it does. */
+/** In one version of ACP; without `facts` the agent does not speak it. `notice` is told when it does. */
 async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice = '') {
   const cwd = await scratchDirectory();
   const x = newExamination(protocol, options, cwd);
@@ -113,7 +111,6 @@ async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice 
   }
 }
 
-/** A name that an agent gives itself, as far as it is one. */
 const nameOf = (said: unknown): string | null => (typeof said === 'string' ? oneLine(said, 200) : null);
 
 async function scratchDirectory(): Promise<string> {
@@ -125,7 +122,7 @@ async function scratchDirectory(): Promise<string> {
   }
 }
 
-/** Leaves nothing of its own in the agent's store, where the agent can do that; what it cannot delete stays. */
+/** Clears the agent's store of the doctor's sessions, where the agent can delete. */
 async function deleteMade(x: Examination): Promise<void> {
   const work = withAgent(x, async (agent, { facts }) => {
     if (facts?.canDelete !== true) return;
@@ -134,6 +131,6 @@ async function deleteMade(x: Examination): Promise<void> {
       if (kind === 'hung' || kind === 'ended') return;
     }
   });
-  // It is no check: an agent that fails here is judged by those that were held.
+  // This is not a check.
   await work.catch(() => {});
 }

@@ -1,4 +1,4 @@
-/** An examination in one version of ACP: what it is held with, what it found out so far, and how one step of it is taken. */
+/** An examination in one version of ACP: its setting, what it has found out, and how one step is taken. */
 import path from 'node:path';
 import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
 import type { ProtocolChoice } from '../../engine/types.ts';
@@ -33,9 +33,9 @@ export interface DoctorOptions {
   readonly protocol?: ProtocolChoice | undefined;
   /** How long it may take to end after its input closed, in milliseconds. Default: as long as a host gives it. */
   readonly graceMs?: number;
-  /** How long the units of clock time are that a store may be cut into, in milliseconds. Default: a minute. */
+  /** The unit of clock time by which a store may work, in milliseconds. Default: a minute. */
   readonly clockMs?: number;
-  /** Told what is about to happen, before it does: that a model will be prompted, that there is a wait. */
+  /** Told what is about to happen: that a model will be prompted, that there is a wait. */
   readonly onNotice?: (text: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -47,25 +47,24 @@ export type PreambleWay = keyof typeof PREAMBLES;
 interface GivenPreamble {
   readonly way: PreambleWay;
   readonly sessionId: string;
-  /** Stands in the preamble, and was never asked for: who can say it later still has the preamble. */
+  /** Stands in the preamble, and was never asked for: an agent that can say it later still has the preamble. */
   readonly secondWord: string;
 }
 
-/** A session and what it was told, by a process that is gone when anybody asks for it. */
+/** A session, and what it was told in a process that is gone by now. */
 export interface Told {
   readonly sessionId: string;
   /** What was said in it so far; a successful resume adds to it. */
   readonly said: Message[];
   /** A word that the agent could say back while it was still alive; else its memory cannot be judged. */
   readonly codeword: string | null;
-  /** Why there is no such word, to stand behind “was not tried:”. */
+  /** Why there is no such word, to follow “was not tried:”. */
   readonly untried: string;
 }
 
-/** An examination in one version of ACP: how it is held, and what was found out so far. */
 export function newExamination(protocol: ProtocolChoice, options: DoctorOptions, cwd: string) {
   const { env = {}, timeoutMs = 60_000, auth, signal = new AbortController().signal } = options;
-  // Files are meant as seen from here, and not from the scratch directory.
+  // The command's files are relative to here, not to the scratch directory.
   const [command = '', ...args] = whereTyped([options.command, ...options.args]);
   const program = { command, args, env };
   const setting: Setting = {
@@ -84,22 +83,22 @@ export function newExamination(protocol: ProtocolChoice, options: DoctorOptions,
     program,
     options,
     found: {} as Found,
-    /** Of its first process; null until that introduced itself, in this version. */
+    /** Of its first process; null until that has introduced itself in this version. */
     facts: null as AgentFacts | null,
     told: null as Told | null,
     neverPrompted: null as string | null,
     /** The sessions that began with a preamble that reached the model. */
     given: [] as GivenPreamble[],
-    /** Of each process that was to bring a killed session back: a client goes by what that advertises. */
+    /** Of each process that was to bring a killed session back, since a client goes by that one's. */
     restarts: [] as AgentFacts[],
-    /** Null where a method was not asked for. */
+    /** Null for a method that was not used. */
     came: { resume: null, load: null } as Record<How, ComingBack | null>,
     unknownSession: { load: null, resume: null } as Record<How, UnknownSessionAnswer | null>,
   };
 }
 export type Examination = ReturnType<typeof newExamination>;
 
-/** Why a step cannot be tried with an agent; false when that does not stand in the way. */
+/** Why a step cannot be tried with an agent; false when it can. */
 export type Obstacle = (x: Examination) => string | false;
 
 export const session: Obstacle = ({ told }) => told === null && NO_SESSION;
@@ -112,17 +111,17 @@ export const advertises =
     !methods.some((method) => can(facts, method)) && `It does not advertise ${methods.map((method) => `session/${method}`).join(' or ')}.`;
 
 export interface Step {
-  /** What it finds something of. The first fails when the process of its own cannot be had. */
+  /** The first one fails when the step's own process cannot be started. */
   readonly checks: readonly [CheckId, ...CheckId[]];
-  /** `first`: in the process that is killed when these are through. `own`: in one of its own. `none`: it starts what it needs itself. */
+  /** `first`: in the process that is killed after these. `own`: in one of its own. `none`: it starts what it needs itself. */
   readonly process: 'first' | 'own' | 'none';
-  /** The first of these that holds is why its checks are skipped; for `own`, also of what its process advertises. */
+  /** The first of these that holds is why its checks are skipped; `own` asks them again with its process's facts. */
   readonly needs: readonly Obstacle[];
-  /** Finds something of its only check, or of several. */
+  /** A `Finding` is for the first check. */
   readonly run: (x: Examination, agent: RunningAgent) => Promise<Finding | Found>;
 }
 
-/** Takes one step, or says why not. An agent that cannot be had again fails it, not the whole examination. */
+/** Takes one step, or says why not. An agent that cannot be started again fails the step, not the whole examination. */
 export async function take(step: Step, x: Examination, first?: RunningAgent): Promise<void> {
   const { checks, process: where, needs, run } = step;
   x.signal.throwIfAborted();
@@ -144,7 +143,7 @@ export async function take(step: Step, x: Examination, first?: RunningAgent): Pr
   const judged: Found = 'outcome' in found ? { [checks[0]]: found as Finding } : found;
   const [main, ...others] = checks;
   const reason = judged[main];
-  // What hangs on it was not reached either.
+  // The other checks were not reached either.
   const unreached = reason && skip(reason.outcome === 'skip' ? reason.detail : `See “${main}”.`);
   record(x.found, { ...(unreached && Object.fromEntries(others.map((id) => [id, unreached]))), ...judged });
 }
@@ -152,7 +151,7 @@ export async function take(step: Step, x: Examination, first?: RunningAgent): Pr
 export const offersOf = (facts: AgentFacts): string =>
   (['resume', 'load', 'list'] as const).filter((method) => can(facts, method)).join(', ') || 'none of resume, load and list';
 
-/** What another process of it advertises, against its first. */
+/** Compares what another process advertises with the first. */
 export function judgeOffers({ facts: first }: Examination, now: AgentFacts): Found {
   if (first === null || offersOf(first) === offersOf(now)) return {};
   const detail = `What it advertises changes from start to start: first ${offersOf(first)}, then ${offersOf(now)}. A client goes by what each process advertises, so what its users get changes with it.`;

@@ -1,4 +1,4 @@
-/** The end: whether the agent goes when its input closes, and what it leaves behind. */
+/** Whether the agent ends when its input closes, and what it leaves behind. */
 import { readFileSync } from 'node:fs';
 import { exitOf, type RunningProcess } from '../../adapters/stdio/agent-process.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
@@ -10,15 +10,15 @@ import type { Examination } from './examination.ts';
 import { launcherOf } from './process.ts';
 import { fail, type Found, pass, skip } from './report.ts';
 
-/** How long what an agent started may take to follow it. */
+/** How long the processes that an agent started may take to follow it. */
 const FOLLOW_MS = 3_000;
 
-/** Whether it ends by itself when its input closes, and what it leaves behind. Ended as by a host, but that nothing is cleared away before it was seen. */
+/** Ends the agent as a host does, but clears nothing away before it is seen. */
 export async function lookAtExit(x: Examination): Promise<Found> {
   let running: RunningProcess | undefined;
   const launch = launcherOf(x.program, { keepOrphans: true, running: (started) => (running = started) });
   try {
-    // Its end is looked at here.
+    // `judgeExit` looks at its end.
     const agent = await startAgent({ ...x, launch, conduct: { ...x.conduct, ends: [] } });
     const work = await setToWork(x, agent);
     agent.letGo();
@@ -28,15 +28,15 @@ export async function lookAtExit(x: Examination): Promise<Found> {
   }
 }
 
-/** What it did before its input is closed. */
+/** What the agent did before its input was closed. */
 interface Work {
-  /** What could not be had, as a sentence with a space in front. */
+  /** What it could not do, as a sentence with a space in front. */
   readonly untried: string;
-  /** How it ended instead of an answer, where it did. */
+  /** How it ended instead of answering, if it did. */
   readonly crash?: string | false;
 }
 
-/** A session, and a turn in it where one was answered before: that is where agents start helpers. */
+/** A session, and a turn in it if one was answered before: agents start helpers there. */
 async function setToWork({ told }: Examination, agent: RunningAgent): Promise<Work> {
   const { facts, failure } = await agent.introduce();
   if (!facts) return { untried: ' It had not been initialized.', crash: failure };
@@ -51,7 +51,7 @@ async function setToWork({ told }: Examination, agent: RunningAgent): Promise<Wo
 async function judgeExit(x: Examination, running: RunningProcess, asked: string, { untried, crash }: Work): Promise<Found> {
   const { left, pid, stdin, tree } = running;
   const { graceMs = STDIO_LIMITS.askMs } = x.options;
-  // The end of its output comes before the news of its exit.
+  // Its output ends before its exit is known.
   const early = await within(left, 100);
   if (early !== undefined && !crash) x.conduct.ends.push(`${describeEnd(exitOf(early, running.diagnostics()))} after ${asked}`);
   const isWindows = process.platform === 'win32';
@@ -59,7 +59,7 @@ async function judgeExit(x: Examination, running: RunningProcess, asked: string,
   const before = isWindows ? 1 : (await tree.survivors()).length;
   const began = performance.now();
   stdin.end();
-  // Where it made no session before either, that is told there.
+  // An agent that made no session before either has failed there.
   const crashed: Found = crash ? { 'clean-exit': (x.told ? fail : skip)(`It ${crash}.`) } : {};
   const clean: Found = early === undefined ? { 'clean-exit': await ending() } : crashed;
   if (isWindows) return { ...clean, 'no-orphans': skip('Not examined on Windows.') };
@@ -82,7 +82,7 @@ async function judgeExit(x: Examination, running: RunningProcess, asked: string,
     let how = '; SIGTERM ended it';
     if (!(await within(left, STDIO_LIMITS.termMs))) {
       how = ', and in spite of SIGTERM; a client has to kill it';
-      // Itself alone: what it started must be able to show whether it follows.
+      // The agent alone: what it started must show whether it follows.
       process.kill(pid, 'SIGKILL');
       await within(left, STDIO_LIMITS.goneMs);
     }
@@ -95,6 +95,6 @@ function nameOf({ pid }: ProcessEntry): string {
   try {
     return `${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()} (${pid})`;
   } catch {
-    return String(pid); // it went just now
+    return String(pid); // it has just ended
   }
 }

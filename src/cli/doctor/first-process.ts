@@ -1,4 +1,4 @@
-/** The first process: it makes the sessions, is told something in each, and is killed. */
+/** The first process makes the sessions, is told something in each, and is killed. */
 import type { ContentBlock, SessionEvent } from '../../engine/types.ts';
 import type { NewAgentSession } from '../../engine/protocol/agent-protocol.ts';
 import { fieldsOf } from '../../engine/objects.ts';
@@ -34,7 +34,6 @@ import { breach, fail, type Finding, type Found, pass, skip } from './report.ts'
 const takesResources: Obstacle = ({ facts }) =>
   facts?.embeddedContext === false && 'It does not advertise promptCapabilities.embeddedContext, so a client gives it none.';
 
-/** What is tried in it, after `initialize`, in order. */
 export const FIRST_STEPS: readonly Step[] = [
   { checks: ['new'], process: 'first', needs: [], run: makeSession },
   {
@@ -54,7 +53,7 @@ export async function inFirstProcess(x: Examination, agent: RunningAgent): Promi
 }
 
 export function judgeIntroduction({ facts, claimed, failure, otherVersion, ms }: Introduction): Found {
-  // An agent that speaks another version says so, as the protocol wants it.
+  // The protocol allows an answer with another version.
   if (facts === null) return { initialize: otherVersion ? skip(`It ${failure}.`) : breach(`It ${failure}.`, ms) };
   const more = facts.protocolVersion === 2 ? ', where every agent can resume, replay and list' : ` and advertises ${offersOf(facts)}`;
   const detail = `Speaks ACP ${facts.protocolVersion}${more}.`;
@@ -79,7 +78,6 @@ async function makeSession(x: Examination, agent: RunningAgent): Promise<Finding
   return unmet(answer, `It ${newFault(answer)}.`);
 }
 
-/** What the agent did instead of making a session. */
 export function newFault(answer: Answer<NewAgentSession>): string {
   if (answer.kind !== 'answered') return answer.failure;
   const id = fieldsOf(answer.value.raw)['sessionId'];
@@ -87,7 +85,7 @@ export function newFault(answer: Answer<NewAgentSession>): string {
   return `answered session/new ${what}${id === undefined ? '' : oneLine(JSON.stringify(id), 60)}`;
 }
 
-/** One session in a process may be all that an agent has, if it says so. */
+/** An agent may allow one session in a process, if it says so. */
 function noFurther(answer: Answer<NewAgentSession>): Finding {
   const words = `It made no further session in one process to try it in: it ${newFault(answer)}.`;
   return answer.kind === 'refused' ? skip(words) : breach(words, answer.ms);
@@ -96,7 +94,7 @@ function noFurther(answer: Answer<NewAgentSession>): Finding {
 /** A word that no agent has heard before. */
 const word = (bird: string): string => `${bird}-${1000 + Math.floor(Math.random() * 9000)}`;
 
-/** Tells it a word and asks for it back while it is alive: an agent that cannot say it now is no witness later. */
+/** Tells it a word and asks for it back: an agent that cannot say it while alive proves nothing later. */
 async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): Promise<Finding> {
   const { sessionId, said } = x.told!;
   const { protocolVersion } = agent.facts;
@@ -132,7 +130,7 @@ async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): 
   return pass(`${detail}.${foreign}${forgot}`, ms);
 }
 
-/** After the first was prompted, and never prompted itself. */
+/** This one is never prompted. */
 async function makeAnother(x: Examination, agent: RunningAgent): Promise<Finding | Found> {
   const answer = await agent.newSession();
   x.neverPrompted = answer.sessionId;
@@ -175,7 +173,7 @@ function givePreamble(way: PreambleWay): Step['run'] {
   };
 }
 
-/** The very blocks that a host sends, about a conversation that never was. */
+/** The blocks that a host sends, about an invented conversation. */
 async function preambleOf(mode: PreambleWay, firstWord: string, secondWord: string): Promise<ContentBlock[]> {
   const event = (seq: number, role: 'user' | 'agent', text: string) =>
     ({

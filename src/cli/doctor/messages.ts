@@ -1,4 +1,4 @@
-/** The conversation in an agent's updates, and a replay held against what was said. Pure. */
+/** The conversation in an agent's updates, and a replay compared with what was said. Pure. */
 import { blocksOf, messageIdOf, messageText, replacesMessage, roleOf, textOf } from '../../engine/protocol/updates.ts';
 
 export interface Message {
@@ -7,8 +7,8 @@ export interface Message {
 }
 
 /**
- * Whole messages: adjacent text chunks of one role joined, whatever their chunking. Where an id changes or is missing, another
- * message begins, which may stand beside the conversation; a notice is none.
+ * Whole messages: adjacent text chunks of one role joined. Where an id changes or is missing, another message begins, which may stand beside
+ * the conversation. Notices are left out.
  */
 export function messagesIn(updates: readonly unknown[]): Message[] {
   const messages: { role: Message['role']; text: string; id: string | null }[] = [];
@@ -20,7 +20,7 @@ export function messagesIn(updates: readonly unknown[]): Message[] {
     const id = messageIdOf(update);
     const last = messages.at(-1);
     if (last?.role === role && last.id === id && replacesMessage(update)) last.text = '';
-    // Of the user's words some agents chunk each block under an id of its own.
+    // Some agents give each block of the user's words an id of its own.
     if (last?.role === role && (role === 'user' || last.id === id)) last.text += text;
     else messages.push({ role, text, id });
   }
@@ -41,15 +41,15 @@ export function compare(said: readonly Message[], replayed: readonly Message[]) 
   const matched = said.length - lost.length;
   return {
     expected: said.length - beside.length,
-    /** How many of the expected came, in order. */
+    /** How many of the expected came in order. */
     matched,
     /** The first that did not. */
     missing,
-    /** Whether that came at another place. */
+    /** Whether it came at another place. */
     outOfOrder: missing !== null && replayed.some((message, index) => !used.has(index) && holds(message, missing)),
-    /** What the agent had said beside a reply that did come: a warning, say, which is not part of the conversation. */
+    /** What the agent said beside a reply that did come, such as a warning: it is not part of the conversation. */
     beside,
-    /** What came around the words of those that came. */
+    /** Replayed messages with more than was said, which is shown as “…”. */
     longer: said.flatMap((message, index) => {
       const [came, wanted] = [plain(replayed[places[index]!]?.text ?? ''), plain(message.text)];
       return came === '' || came === wanted ? [] : [came.replace(wanted, () => '…')];
@@ -60,8 +60,8 @@ export function compare(said: readonly Message[], replayed: readonly Message[]) 
 }
 
 /**
- * Where in the replay each message stands, in order; −1 for those that do not. The user's words first, each of which is like no other, then
- * the replies between them: the same answer may have been given in another turn, too.
+ * Where in the replay each message stands, in order; −1 when it does not. First the user's words, which differ from each other, then the
+ * replies between them: the same answer may have been given in another turn, too.
  */
 function placesOf(said: readonly Message[], replayed: readonly Message[]): number[] {
   const places = said.map(() => -1);

@@ -1,4 +1,4 @@
-/** Sessions that the agent never had, that nobody prompted, that are closed; and what sessions are called. */
+/** Sessions that the agent never had, that were never prompted, that are closed; and the ids of sessions. */
 import { count, quote } from '../format.ts';
 import { describeRefusal, offers, type RunningAgent } from './agent.ts';
 import { newFault } from './first-process.ts';
@@ -27,7 +27,7 @@ export function askForUnknown(how: How): Step['run'] {
         return skip(`It wants you to sign in first. ${said}`);
       case 'unknown_session': {
         const specification = error?.code === -32002 ? '' : ' The specification asks for −32002 with data.sessionId.';
-        // The name of the rule; the rest of the evidence repeats the error.
+        // The rest of the evidence repeats the error.
         const rule = evidence.split(':')[0];
         return pass(`A client can tell: ${error && describeRefusal(error)} reads as unknown session (${rule}).${specification}`, ms);
       }
@@ -37,7 +37,6 @@ export function askForUnknown(how: How): Step['run'] {
   };
 }
 
-/** Whether all sessions that it made have names of their own. */
 export async function compareIds({ made }: Examination): Promise<Finding> {
   const alike = made.find((id, index) => made.indexOf(id) !== index);
   if (alike !== undefined) {
@@ -69,15 +68,14 @@ export async function closeOne(_: Examination, agent: RunningAgent): Promise<Fin
 }
 
 /**
- * A session id that looks like the agent's own and is not one: same length, same kinds of characters, same prefix.
- * An agent that checks an id's form before it looks for the session then has nothing to object to. An agent that counts its
- * sessions may well have one of another small number: such an id is longer.
+ * An id like the agent's own, with the same length, kinds of characters and prefix, so that an agent which checks the form of ids first does
+ * not object to it. It is longer where an agent counts its sessions and may have any small number.
  */
 export function unknownIdLike(sample: string | null, random: () => number = Math.random): string {
   const pick = (from: string): string => from[Math.floor(random() * from.length)] ?? '';
   if (sample === null || /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(sample))
     return 'xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx'.replace(/x/g, () => pick('0123456789abcdef'));
-  // What stands before the first separator is a kind (`ses_`, `thread-`), not part of the number.
+  // A kind (`ses_`, `thread-`), not part of the number.
   const prefix = /^[A-Za-z]+[_:-]/.exec(sample)?.[0] ?? '';
   const kinds = ['0123456789', 'abcdef', 'ghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
   const like = (text: string): string => text.replace(/[0-9A-Za-z]/g, (char) => pick(kinds.find((kind) => kind.includes(char)) ?? char));
@@ -86,5 +84,5 @@ export function unknownIdLike(sample: string | null, random: () => number = Math
   return prefix + number === sample ? `${sample}0` : prefix + number;
 }
 
-/** Of so many characters no two ids are the same by chance. */
+/** Ids of this length are not the same by chance. */
 const UNIQUE_CHARS = 10;

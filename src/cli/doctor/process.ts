@@ -1,4 +1,4 @@
-/** One process of the agent, started as a host does, but that its stdout is told apart from its stderr. */
+/** One process of the agent, started as a host does, except that its stdout is told apart from its stderr. */
 import { type RunningProcess, startProcess } from '../../adapters/stdio/agent-process.ts';
 import { messageStream } from '../../adapters/stdio/launcher.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
@@ -11,12 +11,12 @@ export interface Program {
 }
 
 export interface Started {
-  /** What it leaves behind lives on, and whoever was told of the process ends it. */
+  /** What it leaves behind lives on, until the receiver of `running` ends it. */
   readonly keepOrphans: true;
   readonly running: (running: RunningProcess) => void;
 }
 
-/** Starts processes of the program; `note` is told what is on their stdout and no message. */
+/** `note` is told each line on stdout that is not a message. */
 export const launcherOf =
   ({ command, args, env }: Program, kept?: Started) =>
   (note: (line: string) => void): AgentLauncher => ({
@@ -33,7 +33,7 @@ export const launcherOf =
         stream: messageStream(name, { stdin, stdout, note: noteLine, drop: noteLine }, STDIO_LIMITS),
         exited,
         end: (how) => (kept ? exited : running.end(how)),
-        // It is in the exit, where it is looked for. So what a connection adds stands alone.
+        // The exit has it. So a connection's diagnostics are only its own.
         diagnostics: () => '',
       };
     },

@@ -1,4 +1,4 @@
-/** What `rehydrate doctor` reports, as plain JSON whose names are the public contract, and as one screen of text. */
+/** The report of `rehydrate doctor`: JSON, whose names are a public contract, and text. */
 import { seconds } from '../format.ts';
 import { HOMEPAGE } from '../homepage.ts';
 import { wrap } from '../table.ts';
@@ -6,7 +6,7 @@ import { nextStep, type ResumeState, type TriedStep } from '../../engine/resume/
 import { withoutControls } from '../../engine/safe-text.ts';
 import type { AttemptOutcome, Tier } from '../../engine/types.ts';
 
-/** Every check, in the order in which a report shows them, and the section of the documentation that explains it. */
+/** Every check, in the order of the report, with the section of the guide that explains it. */
 const CHECKS = {
   initialize: 'advertise-only-what-you-do',
   new: 'keep-sessions-on-disk',
@@ -31,7 +31,6 @@ const CHECKS = {
 export type CheckId = keyof typeof CHECKS;
 export const CHECK_IDS = Object.keys(CHECKS) as CheckId[];
 
-/** The page that explains the checks. */
 const GUIDE = `${HOMEPAGE}/guides/agent/`;
 
 export interface Check {
@@ -46,10 +45,10 @@ export interface Check {
   readonly help: string;
 }
 
-/** Said once of why there is none, in `new`; of every other check that needs one, this. */
+/** `new` says why; every other check that needs one says this. */
 export const NO_SESSION = 'There is no session to try it with; see “new”.';
 
-/** What an agent does with a session id it never had: classified as a client would, or what it did instead. */
+/** What an agent does with a session id it never had, as a client would classify it. */
 export type UnknownSessionAnswer = Exclude<AttemptOutcome, 'ok' | 'limit'> | 'success';
 
 export interface Examined {
@@ -57,10 +56,10 @@ export interface Examined {
   readonly capabilities: Readonly<Record<string, unknown>> | null;
   readonly checks: readonly Check[];
   readonly verdict: {
-    /** How a client gets a killed session back; null when that could not be found out, or it cannot. */
+    /** How a client gets a killed session back; null when it cannot, or that is unknown. */
     readonly tier: Exclude<Tier, 'live' | 'new'> | null;
     readonly summary: string;
-    /** Why it was not tried whether a session that comes back so is remembered; absent where it was. */
+    /** Why the memory of a session that comes back was not tried; absent where it was. */
     readonly untried?: string;
     /** Null where the agent does not advertise the method, or it could not be tried. */
     readonly unknownSession: { readonly load: UnknownSessionAnswer | null; readonly resume: UnknownSessionAnswer | null };
@@ -96,7 +95,7 @@ export const fail = (detail: string, ms = 0): Finding => ({ outcome: 'fail', det
 export const breach = (detail: string, ms = 0): Finding => ({ ...fail(detail, ms), breaksProtocol: true });
 export const skip = (detail: string): Finding => ({ outcome: 'skip', detail, ms: 0 });
 
-/** Adds what was found later. Nothing takes a failure back, a second one stands beside it, and what could not be tried says nothing against what was. */
+/** Adds what was found later. A failure stays, and a second one stands beside it; a skip replaces nothing. */
 export function record(found: Found, more: Found): void {
   for (const id of CHECK_IDS) {
     const [before, after] = [found[id], more[id]];
@@ -106,13 +105,13 @@ export function record(found: Found, more: Found): void {
   }
 }
 
-/** How many characters of anything that an agent said, its ids and error messages among them, are in a report. */
+/** How many characters of anything that an agent said are in a report. */
 const SAID_CHARS = 2_000;
 const CAPABILITIES_CHARS = 64 * 1024;
 
 const shortened = (text: string): string => (text.length > SAID_CHARS ? `${text.slice(0, SAID_CHARS)}…` : text);
 
-/** What an agent advertises, or how much that is where it is more than a person reads. */
+/** What an agent advertises, or only its size where that is more than a person reads. */
 export function reportable(capabilities: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const { length } = JSON.stringify(capabilities);
   return length > CAPABILITIES_CHARS ? { omitted: `${length} characters` } : capabilities;
@@ -128,7 +127,6 @@ export function checksOf(found: Found, reason: string): Check[] {
 
 const NAME_WIDTH = 6 + 24;
 
-/** What a client does with such an agent, what its author may improve, and what was tried. */
 export function renderDoctor(report: DoctorReport, columns?: number): string {
   // A terminal that does not know its width says 0.
   const width = columns || 100;
@@ -158,7 +156,7 @@ const MARKS: Readonly<Record<Check['outcome'], string>> = { pass: 'pass', fail: 
 
 function tried(checks: readonly Check[], width: number): string[] {
   return checks.flatMap((check) => {
-    // What holds for several is said once.
+    // Several that were skipped for one reason are one line.
     const [first, ...others] = check.outcome === 'skip' ? checks.filter(({ detail }) => detail === check.detail) : [check];
     if (first !== check) return [];
     const also = others.length > 0 ? ` (also ${others.map(({ id }) => id).join(', ')})` : '';
@@ -177,21 +175,21 @@ export const methodOf = (how: How, version = 1): string =>
   how === 'load' && version === 2 ? 'session/resume with replayFrom' : `session/${how}`;
 
 export interface ComingBack {
-  /** As a client reads it: `ok` is an answer with success, `unproven` one to a load whose replay holds nothing of what was said. */
+  /** As a client reads it: `ok` is success, `unproven` success of a load whose replay has nothing of what was said. */
   readonly outcome: AttemptOutcome;
-  /** True when a success turned out to be none: the agent had forgotten what it was told. */
+  /** True when the agent answered with success and had forgotten what it was told. */
   readonly forgotten: boolean;
-  /** True when a client does not believe a success, since the agent's own list does not show the session. */
+  /** True when a client does not believe a success because the agent's own list does not show the session. */
   readonly unlisted?: boolean;
   /** Why its memory was not tried after a success. */
   readonly untried?: string;
-  /** Why it could not be asked at all, as a sentence about the agent goes on. */
+  /** Why it could not be asked at all. */
   readonly notStarted?: string;
 }
 
 export interface Outcomes {
   readonly examined: boolean;
-  /** What each process advertised that was to bring a killed session back. */
+  /** What each process that was to bring a killed session back advertised. */
   readonly processes: readonly ResumeState['capabilities'][];
   readonly resume: ComingBack | null;
   readonly load: ComingBack | null;
@@ -203,7 +201,7 @@ export interface Outcomes {
 /** Whether a session in which something was said did not really come back. */
 export const lost = ({ outcome, forgotten }: ComingBack): boolean => outcome === 'unknown_session' || outcome === 'unproven' || forgotten;
 
-/** Of no outcomes where the agent did not even introduce itself. */
+/** `outcomes` is null when the agent did not even introduce itself. */
 export function verdictOf(outcomes: Outcomes | null, checks: readonly Check[]): DoctorReport['verdict'] {
   const unknownSession = outcomes?.unknownSession ?? { load: null, resume: null };
   const { tier, summary, untried } = tierOf(outcomes);
@@ -238,13 +236,13 @@ function tierOf(outcomes: Outcomes | null): TierVerdict {
   return { ...verdict, summary: `${summary} So it is after some of its starts: what it advertises changes.` };
 }
 
-/** Walks down the tiers with the engine's own decision, fed with what the agent did, for a process that advertises this. */
+/** Walks down the tiers by the engine's own decision on what the agent did, for a process that advertises this. */
 function tierWith(advertised: ResumeState['capabilities'], outcomes: Outcomes): TierVerdict {
   const came = { resume: advertised.resume ? outcomes.resume : null, load: advertised.load ? outcomes.load : null };
   const capabilities = { ...advertised, resume: came.resume !== null, load: came.load !== null };
   const attempts: TriedStep[] = [];
   let last: ComingBack | null = null;
-  // The list was already asked where an error alone did not tell; its answer is in the outcome.
+  // Where an error alone did not tell, the outcome already has the list's answer.
   let listed: ResumeState['listed'];
   for (;;) {
     const step = nextStep({

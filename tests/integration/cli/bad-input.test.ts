@@ -101,6 +101,7 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
   it.each([['hang-initialize'], ['hang-new']])('%s: given up after --timeout', async (variant) => {
     const done = await at.prompt('say hi', variant, '--timeout', '1');
     expect([done.code, errorOf(done)]).toEqual([1, 'agent_timeout']);
+    expect(done.stderr).toContain('--timeout SECONDS raises the limit');
     await nothingWritten(done);
   });
 

@@ -214,7 +214,7 @@ describe('sessions as things to work with', () => {
     expect(await at.run(['search', '--db', at.db, 'cat'])).toMatchObject({
       code: 0,
       stdout: '',
-      stderr: expect.stringContaining('Nothing'),
+      stderr: expect.stringContaining('No message has all'),
     });
   });
 });

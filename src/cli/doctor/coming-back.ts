@@ -169,7 +169,6 @@ function judgeReplay({ sessionId, said }: Told, agent: RunningAgent, before: num
   return [{ 'replay-complete': complete, 'replay-before-response': inTime }, missing === null || matched > 0];
 }
 
-/** Of a session that was resumed or loaded with success. */
 type Remembered = Pick<ComingBack, 'outcome' | 'forgotten' | 'untried'> & { readonly memory: Finding };
 
 /** Asks for the codeword, if the agent could say it before it was killed. */
@@ -200,7 +199,7 @@ async function judgeMemory(agent: RunningAgent, told: Told, how: How, ms: number
   const then = `asked for the codeword, ${instead(asked)}`;
   if (asked.answer.kind === 'answered' && asked.reply !== '')
     return { memory: breach(`${answered} and had forgotten everything: ${then}`, ms), outcome: 'ok', forgotten: true };
-  // A client goes on as after a refusal.
+  // A client reads this as a refusal.
   const isUnknown = readRefusal(asked.answer, 'session/prompt', sessionId) === 'unknown_session';
   const memory = unmet(asked.answer, `${answered}, and then, ${then}`);
   return { memory, outcome: isUnknown ? 'unknown_session' : 'ok', forgotten: false, untried: then.replace(/\.$/, '') };

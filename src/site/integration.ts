@@ -14,7 +14,7 @@ interface Options {
   readonly order: readonly string[];
 }
 
-/** Routes that are not prose, and what is made from the finished pages: Markdown twins, cards, headers, checked links. */
+/** Routes that are not prose, and what is made from the finished pages. */
 export function siteParts({ site, base, order }: Options): AstroIntegration {
   return {
     name: 'rehydrate-site',

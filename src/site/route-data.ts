@@ -2,7 +2,7 @@ import { defineRouteMiddleware, type StarlightRouteData } from '@astrojs/starlig
 import { withBase } from './lib/base-links.ts';
 import { cardPath, markdownPath } from './lib/page-paths.ts';
 
-/** Each page's head names its social card and its Markdown twin, and not the tools that made it. */
+/** Each page's head names its social card and its Markdown twin, and no generator. */
 export const onRequest = defineRouteMiddleware((context) => {
   const { starlightRoute } = context.locals as unknown as { starlightRoute: StarlightRouteData };
   const { entry, head } = starlightRoute;

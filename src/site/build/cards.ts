@@ -1,4 +1,4 @@
-/** Social cards: a picture of each page's title, for links to it elsewhere. */
+/** Social cards: a picture of each page's title, shown where others link to it. */
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
@@ -8,7 +8,6 @@ import type { Twin } from './markdown.ts';
 const WIDTH = 1200;
 const HEIGHT = 630;
 
-/** Writes one for each page and returns how many. */
 export async function writeCards(twins: readonly Twin[], site: string): Promise<number> {
   for (const twin of twins) {
     const file = path.join(site, cardPath(twin.file));

@@ -1,6 +1,6 @@
 /**
- * What the finished pages get at last: links to the glossary, lines that break in the right places, and less to carry. Done here, so that
- * neither the search nor the Markdown twins see it.
+ * Links to the glossary, line breaks in the right places and less to carry, in the finished pages: neither the search nor the Markdown
+ * twins see it.
  */
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -27,7 +27,7 @@ interface Term {
   readonly page: string;
 }
 
-/** What is said of other things as well is a term only in these words. */
+/** Words that are said of other things, too, are terms only in these phrases. */
 const ONLY_AS: Readonly<Record<string, string>> = {
   fence: 'lease fences',
   log: 'session’s log',
@@ -36,7 +36,7 @@ const ONLY_AS: Readonly<Record<string, string>> = {
   report: 'resume report',
 };
 
-/** The rows of the glossary's table, by each form in which pages have the word. */
+/** The glossary's rows, by each form in which pages have the word. */
 function termsOf(tree: Root, base: string): ReadonlyMap<string, Term> {
   const rows = [...elements(tree)].filter(({ tagName }) => tagName === 'tr').map((row) => [...elements(row)]);
   return new Map(
@@ -91,13 +91,13 @@ function linkTerms({ path: here, html, tree }: BuiltPage, terms: ReadonlyMap<str
 /** Shorter names fit beside another column at 320 pixels; a longer word of the text does not. */
 const [LONG_NAME, LONG_WORD] = [10, 20];
 
-/** After `_`, `.` and `/`, before a hump: `session_not_` / `resumable`. Entities and what is short stay whole. */
+/** After `_`, `.` and `/` and before a hump: `session_not_` / `resumable`. */
 function withSoftBreaks(name: string, long = LONG_NAME): string {
   if (name.length <= long || name.includes('&')) return name;
   return name.replace(/[_./](?=\w)|[a-z](?=[A-Z])/g, '$&<wbr>');
 }
 
-/** In each cell: the name that it begins with, and every word that would make its column too wide. */
+/** Breaks in the name that a cell begins with, and in every word that would make its column too wide. */
 export function softenTables(html: string): string {
   return html.replace(
     /(<td[^>]*>)((?:<a [^>]*>)?<code[^>]*>[^<]+(?=<\/code>))?([\s\S]*?)(?=<\/td>)/g,
@@ -122,8 +122,8 @@ export function wholeOptions(html: string): string {
 // ---------------------------------------------------------------- what every page would carry
 
 /**
- * The icons of a heading's own link and of the next page, and the usual depth, are in the style sheet; the search has been made. Astro links the style sheets of
- * everything a page's scripts might ever load: those of the playground are loaded by its script when it is asked for.
+ * The style sheet has the icons of headings' links and of the next page, and the usual depth; the search has been made. Astro links the
+ * style sheets of everything that a page's scripts may ever load: the playground's script loads its own.
  */
 function leaner(site: string, base: string): (html: string, page: string) => string {
   const carried =

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { attribute, elements, type BuiltPage } from './site.ts';
 
-/** The hash of every inline script on the pages; there is one, which sets the theme before the first paint. */
+/** The hash of every inline script on the pages: the one that sets the theme. */
 export function inlineScriptHashes(pages: readonly BuiltPage[]): readonly string[] {
   const hashes = pages.flatMap(({ tree }) =>
     [...elements(tree)].flatMap((element) => {
@@ -17,8 +17,8 @@ export function inlineScriptHashes(pages: readonly BuiltPage[]): readonly string
 }
 
 /**
- * Default-deny. `wasm-unsafe-eval`: sql.js and the search are WebAssembly. Inline styles: the terminal sets
- * them, and diagrams carry their geometry. Loopback connections: the bridge, on whatever port it was given.
+ * Default-deny. `wasm-unsafe-eval` is for sql.js and the search, inline styles for the terminal and for diagrams, loopback connections for
+ * the bridge, whatever its port.
  */
 export function securityHeaders(hashes: readonly string[]): Readonly<Record<string, string>> {
   const policy = [
@@ -47,7 +47,6 @@ export function writeHeaders(pages: readonly BuiltPage[], site: string, base: st
   const headers = securityHeaders(inlineScriptHashes(pages));
   const rules: readonly (readonly [pattern: string, headers: Readonly<Record<string, string>>])[] = [
     ['*', headers],
-    // Files here carry a hash in their name.
     ['_astro/*', { 'Cache-Control': 'public, max-age=31536000, immutable' }],
     // Markdown twins and llms.txt: a browser reads text without a charset as Latin letters.
     ['*.md', { 'Content-Type': 'text/markdown; charset=utf-8' }],

@@ -1,7 +1,6 @@
 /**
- * Checks every link, script, style sheet and image of the built pages, and every fragment. The finished HTML is
- * what is checked, because a plugin that reads Markdown sees neither the pages made from source nor the headings
- * that components write, nor what a base does to a link.
+ * Checks every link, script, style sheet, image and fragment of the finished HTML: plugins that read Markdown see neither pages made from
+ * source nor headings of components, nor what a base does to a link.
  */
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -12,7 +11,6 @@ const NAMES: Readonly<Record<string, string>> = { a: 'href', link: 'href', scrip
 /** Its fragments are its own: the app reads them. */
 const PLAYGROUND = 'playground/';
 
-/** One line for each broken link, with the page it is on. */
 export function brokenLinks(pages: readonly BuiltPage[], site: string, base: string): readonly string[] {
   const ids = new Map(pages.map(({ path: page, tree }) => [page, [...elements(tree)].map((element) => attribute(element, 'id'))]));
   const problemOf = (link: string, page: string): string | null => {

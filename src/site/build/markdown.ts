@@ -1,7 +1,4 @@
-/**
- * The Markdown twin of each page, `llms.txt` and `llms-full.txt`, made from the finished pages: what the reader
- * sees and what a program reads cannot differ.
- */
+/** The Markdown twin of each page, `llms.txt` and `llms-full.txt`, made from the finished pages, so that programs read what readers see. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Element, Root } from 'hast';
@@ -15,14 +12,13 @@ import { attribute, elements, hasClass, textOf, type BuiltPage } from './site.ts
 export interface Twin {
   /** Its page's. */
   readonly path: string;
-  /** `/guides/client.md` */
   readonly file: string;
   readonly title: string;
   readonly description: string;
   readonly markdown: string;
 }
 
-/** Writes the twins and the two indexes. `order` are page paths in reading order; others follow. */
+/** Writes the twins and both indexes. `order`: page paths in reading order; other pages follow. */
 export function writeMarkdown(pages: readonly BuiltPage[], site: string, address: string, order: readonly string[]): readonly Twin[] {
   const place = (twin: Twin) => (order.includes(twin.path) ? order.indexOf(twin.path) : order.length);
   const twins = pages.flatMap((page) => twinOf(page, address) ?? []).sort((a, b) => place(a) - place(b));
@@ -58,14 +54,13 @@ function twinOf(page: BuiltPage, address: string): Twin | null {
   };
 }
 
-/** What only a screen needs. */
 const isForScreens = (element: Element): boolean =>
   ['script', 'style', 'link', 'button', 'noscript'].includes(element.tagName) ||
   attribute(element, 'ariaHidden') === 'true' ||
   hasClass(element, 'sl-anchor-link') ||
   (element.tagName === 'figcaption' && hasClass(element, 'header'));
 
-/** What gives back what the screen's markup hides. */
+/** Brings back what the screen's markup hides. */
 const handlers: Options['handlers'] = {
   svg(_, svg: Element) {
     const words = [...elements(svg)].filter(({ tagName }) => tagName === 'title' || tagName === 'desc').map(textOf);
@@ -79,12 +74,12 @@ const handlers: Options['handlers'] = {
       value: (lines.length > 0 ? lines.join('\n') : textOf(pre)).trimEnd(),
     };
   },
-  // A small in a cell would be joined with the words before it otherwise.
+  // In a cell it would be joined with the words before it.
   small: (state, small: Element) => [{ type: 'text', value: ' ' }, ...state.all(small)],
   figcaption: (state, caption: Element) => ({ type: 'paragraph', children: [{ type: 'strong', children: state.all(caption) as [] }] }),
 };
 
-/** Links become absolute, by the page's address as the base. */
+/** Makes links absolute. */
 function toMarkdown(content: Element, address: string): string {
   for (const element of elements(content)) if (isForScreens(element)) element.properties['dataMdast'] = 'ignore';
   const base: Element = { type: 'element', tagName: 'base', properties: { href: address }, children: [] };

@@ -1,4 +1,4 @@
-/** The built site as the steps after the build see it: pages with their parsed HTML. */
+/** The built site with its pages' parsed HTML, for the steps after the build. */
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Element, Root } from 'hast';
@@ -23,7 +23,6 @@ export function builtPages(site: string): readonly BuiltPage[] {
     });
 }
 
-/** Every element of a tree, in order. */
 export function* elements(node: Root | Element): Generator<Element> {
   for (const child of node.children) {
     if (child.type !== 'element') continue;

@@ -1,4 +1,4 @@
-/** The pictures of the architecture pages. Where the code has a table of what is drawn, they are drawn from it. */
+/** The pictures of the architecture pages, drawn from the code's own tables where it has them. */
 import texts from '../../../content/data/diagrams.json';
 import { TRANSITIONS, type StateName } from '../../engine/sessions/states.ts';
 import type { TurnEnded } from '../../engine/types.ts';
@@ -47,7 +47,6 @@ export const layers: DiagramOf = {
   arrows: ROWS.slice(1).map(({ y }) => `M170 ${y - 22}v19`),
 };
 
-/** The whole decision, from the first question down: where each answer leads. */
 const STEPS = [
   { box: 'session/resume', works: 'works, not off its list', end: 'resume', down: ['lost it · cannot do it', 'off its list · unclear'] },
   { box: 'session/load', works: 'replays ours', end: 'load', down: ['lost it · cannot do it', 'replays none of ours · unclear'] },
@@ -100,13 +99,11 @@ const PLACES: Readonly<Record<StateName, Point>> = {
 };
 const [WIDTH, HEIGHT] = [110, 36];
 
-/** Transitions between the same two states are one arrow with both names. */
 const moves = [...Map.groupBy(TRANSITIONS, ({ from, to }) => `${from} ${to}`).values()].map((same) => {
   const { from, to } = same[0]!;
   const goesBack = TRANSITIONS.some((other) => other.from === to && other.to === from);
   const [[ax, ay], [bx, by]] = [PLACES[from], PLACES[to]];
   const [dx, dy] = [bx - ax, by - ay];
-  // Two that go to and fro stand side by side.
   const aside = goesBack ? 9 / Math.hypot(dx, dy) : 0;
   const edge = Math.min(WIDTH / 2 / (Math.abs(dx) || 1), HEIGHT / 2 / (Math.abs(dy) || 1)) + 0.01;
   const at = (share: number): Point => [Math.round(ax - dy * aside + dx * share), Math.round(ay + dx * aside + dy * share)];

@@ -1,4 +1,4 @@
-/** Tables that are made from the source, from records and from the files that runs write: what stands in them cannot drift from it. */
+/** Tables from the source, from records and from files that runs write, so that they cannot drift from it. */
 import bench from '../../../content/data/bench.json';
 import lighthouse from '../../../content/data/lighthouse.json';
 import scale from '../../../content/data/scale.json';
@@ -23,7 +23,6 @@ type Cell = string | number | { readonly text: string; readonly small?: string }
 type Row = (readonly Cell[] & { readonly id?: undefined }) | { readonly id: string; readonly cells: readonly Cell[] };
 
 export interface TableOf {
-  /** A sentence in front of it. */
   readonly before?: string;
   readonly head: readonly string[];
   readonly rows: readonly Row[];
@@ -77,7 +76,6 @@ export const unknownAnswers: TableOf = {
   ]),
 };
 
-/** How many tests name each promise, counted in the tests themselves. */
 export const invariants: TableOf = {
   head: ['Invariant', 'Tests', 'In'],
   rows: invariantTests(ROOT).map(({ id, tests, files }) => [
@@ -87,7 +85,6 @@ export const invariants: TableOf = {
   ]),
 };
 
-/** The fields of an interface. */
 export const fields = (file: string, name: string): TableOf => ({
   head: ['Field', 'Meaning'],
   rows: membersOf(file, name).map(({ name: field, optional, type, doc }) => [
@@ -113,12 +110,10 @@ export const agents: TableOf = {
   ]),
 };
 
-/** What `npm run bench` measured last. */
 export const measured: TableOf = {
   before: `Measured on ${day(bench.measuredAt)}, ${bench.machine}.`,
   head: ['What', 'Measured', 'Target', 'Met'],
   rows: [...bench.results, ...bench.others].map(({ what, figure, target, met }) => [
-    // A long number is one word.
     ...[what, figure, target].map((text) => text.replace(/(\d) (?=\d{3})/g, '$1\u202f')),
     met === null ? '–' : met ? 'yes' : 'no',
   ]),
@@ -127,14 +122,12 @@ export const measured: TableOf = {
 const SCORES = { performance: 'Performance', accessibility: 'Accessibility', 'best-practices': 'Best practices', seo: 'SEO' } as const;
 const scoresOf = (of: Readonly<Record<keyof typeof SCORES, string | number>>) =>
   [of.performance, of.accessibility, of['best-practices'], of.seo].join(' · ');
-/** What `npm run lighthouse` found last. */
 export const pageScores: TableOf = {
   before: `Measured on ${day(lighthouse.measuredAt)}, ${lighthouse.machine}; the least disturbed of ${lighthouse.rounds} rounds. Targets: ${scoresOf(lighthouse.targets)}.`,
   head: ['Page', scoresOf(SCORES)],
   rows: lighthouse.pages.map(({ page, scores }) => [`[${page}](${page})`, scoresOf(scores)]),
 };
 
-/** The records of a folder, by the names of their files. */
 const recordsOf = <T>(files: Readonly<Record<string, { readonly default: T }>>) =>
   Object.entries(files)
     .sort(([one], [other]) => one.localeCompare(other))
@@ -145,7 +138,6 @@ interface Seen {
   readonly seen: string;
   readonly at: string;
 }
-/** What was looked at with our agent side. */
 export const serverSeen: TableOf = {
   head: ['Looked at', 'Seen', 'When'],
   rows: recordsOf<Seen>(import.meta.glob('../../../content/data/server/*.json', { eager: true })).map(({ what, seen, at }) => [
@@ -156,7 +148,6 @@ export const serverSeen: TableOf = {
 };
 
 const count = (value: number) => Math.round(value).toLocaleString('en').replaceAll(',', '\u202f');
-/** What the fault and attack suites tried last with their full counts. */
 export const tried: TableOf = {
   head: ['Tried', 'How often', 'Got through', 'Last'],
   rows: recordsOf<Omit<Seen, 'seen'> & { readonly tried: number; readonly through: number }>(

@@ -1,10 +1,10 @@
-/** A page for each agent that was examined: how to use it with Rehydrate, how it comes back, and the evidence; from its record. */
+/** A page for each agent that was examined, from its record. */
 import agents from '../../../content/data/agents.json';
 import { blocks } from './api-items.ts';
 import type { MadePage } from './api-pages.ts';
 import { agentSlug, choicesOf, compatRecords, type Choices, type CompatRecord, type InHost } from './compat-records.ts';
 
-/** The variable that holds a key, where the runs were signed in by one, and what was seen that no check asks for. */
+/** Beside the record: the variable whose key signed the runs in, and what was seen that no check asks for. */
 const SEEN: Readonly<Record<string, { readonly key?: string; readonly oddities?: readonly string[] }>> = agents;
 
 function bodyOf(record: CompatRecord): string {
@@ -101,7 +101,7 @@ function takes({ report: { capabilities } }: CompatRecord): string {
   );
 }
 
-/** What an outcome is, in a sign and in a word: neither is told by colour alone. */
+/** In a sign and in a word: neither is told by colour alone. */
 export const SIGNS = { pass: ['✓', 'yes'], fail: ['✗', 'no'], skip: ['–', 'not tried'] } as const;
 
 function evidence({ command, report: { checks, protocolVersion, v2 } }: CompatRecord): string {
@@ -134,7 +134,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-/** What was said by a program, as plain text in Markdown; options, JSON and ids in it stay as they are written. */
+/** A program's words as plain text in Markdown; options, JSON and ids stay as they are written. */
 function text(said: string): string {
   return said
     .split(/(--[a-z]+|\{".*?\}|\b(?=[\w-]*\d)[\w-]{16,})/)

@@ -7,12 +7,11 @@ export interface Item {
   readonly name: string;
   /** Whether it is there at run time. */
   readonly value: boolean;
-  /** Where it is declared, from the root of the checkout. */
   readonly file: string;
   readonly markdown: string;
 }
 
-/** Nothing for what is not ours: types of the ACP SDK are documented there. */
+/** Nothing for types of the ACP SDK, which are documented there. */
 export function itemsOf(symbol: ts.Symbol, checker: ts.TypeChecker, root: string): readonly Item[] {
   const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
   const [declaration] = target.declarations ?? [];
@@ -30,7 +29,6 @@ export function itemsOf(symbol: ts.Symbol, checker: ts.TypeChecker, root: string
   ];
 }
 
-/** Paragraphs, without those that are empty. */
 export const blocks = (...parts: readonly string[]) => parts.filter(Boolean).join('\n\n');
 const fence = (code: string) => `\`\`\`ts\n${code}\n\`\`\``;
 
@@ -42,7 +40,7 @@ function bodyOf(declaration: ts.Declaration, checker: ts.TypeChecker): string {
   return fence(declaration.getText().replace(/^export (default )?/, ''));
 }
 
-/** A list of names is shown whole; any other constant by its type. */
+/** A list of names is shown whole, any other constant by its type. */
 function constantBody(declaration: ts.VariableDeclaration, checker: ts.TypeChecker): string {
   const type = checker.getTypeAtLocation(declaration);
   const names = checker.isTupleType(type) ? checker.getTypeArguments(type as ts.TypeReference) : [];
@@ -54,7 +52,7 @@ function constantBody(declaration: ts.VariableDeclaration, checker: ts.TypeCheck
   );
 }
 
-/** Longer than this a type says less than the docstring. */
+/** A longer type says less than the docstring. */
 const TYPE_CHARS = 160;
 
 function typeOf(declaration: ts.VariableDeclaration, checker: ts.TypeChecker): string {
@@ -103,7 +101,7 @@ function table(fields: readonly Field[]): string {
 
 const cell = (text: string) => text.replace(/\n+/g, ' ').replace(/\|/g, '\\|');
 
-/** Parameters are on lines of their own where they would not fit on one. */
+/** Parameters are on lines of their own where one line is too short. */
 function signature(node: Call | ts.FunctionDeclaration): string {
   const isStatic = ts.getCombinedModifierFlags(node as ts.Declaration) & ts.ModifierFlags.Static;
   const name = ts.isConstructorDeclaration(node) ? `new ${node.parent.name?.text}` : `${isStatic ? 'static ' : ''}${node.name?.getText()}`;
@@ -120,7 +118,7 @@ function escapeHtml(text: string): string {
 
 const PROMISES = '/reference/advanced/architecture/sessions-and-persistence/promises/';
 
-/** Docstrings are Markdown but for angle brackets, which Markdown would take for HTML; a promise's number leads to the promises. */
+/** To Markdown, angle brackets would be HTML. A promise's number leads to the promises. */
 function prose(node: ts.Node): string {
   return docOf(node)
     .split(/(```[\s\S]*?```|`[^`]*`)/)

@@ -1,6 +1,6 @@
 /**
- * The library reference, from the exports and docstrings of the package's entries. Pages are Markdown, so
- * that headings, search, anchors and Markdown twins are those of any other page.
+ * The library reference, from the exports and docstrings of the package's entries, as Markdown: headings, search, anchors and twins are
+ * those of any other page.
  */
 import path from 'node:path';
 import ts from 'typescript';
@@ -14,11 +14,10 @@ export interface MadePage {
   readonly title: string;
   readonly description: string;
   readonly body: string;
-  /** The file behind it, for the edit link. */
+  /** For the edit link. */
   readonly file: string;
 }
 
-/** The package's entries (`.`, `./stdio`) and the sources of them. */
 export const ENTRIES = Object.entries((JSON.parse(readSource('package.json')) as { exports: Record<string, { default?: string }> }).exports)
   .filter(([, target]) => target.default)
   .map(([name, target]) => ({ name, file: target.default!.replace(/^\.\/dist\//, 'src/').replace(/\.js$/, '.ts') }));
@@ -51,7 +50,7 @@ const MAIN: readonly ApiPage[] = [
   { slug: 'types', title: 'Types', has: () => true },
 ];
 
-/** Entries with so many types that those have a page of their own. */
+/** Entries whose types have a page of their own. */
 const SPLIT = ['bridge', 'testing'];
 
 function pagesOf(entry: string): readonly ApiPage[] {

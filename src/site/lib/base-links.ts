@@ -1,11 +1,10 @@
 import type { HastPluginEntry } from 'satteri';
 
-/** Puts the base in front of a link from the root of the site; other links are left alone. */
 export function withBase(href: string, base = import.meta.env.BASE_URL): string {
   return /^\/(?!\/)/.test(href) ? base.replace(/\/$/, '') + href : href;
 }
 
-/** Pages link from the root (`/guides/client/`); this makes such links work under a sub-path. */
+/** Pages link from the root (`/guides/client/`): under a sub-path the base comes in front. */
 export function baseLinks(base: string): HastPluginEntry {
   return {
     name: 'rehydrate-base-links',

@@ -1,4 +1,4 @@
-/** What was found of real agents: the records that `npm run compat` writes, by the agents' names. */
+/** The records that `npm run compat` writes, by the agents' names. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { AgentCapabilities, AuthMethod, SessionMode } from '@agentclientprotocol/sdk';
@@ -35,17 +35,17 @@ export const compatRecords = globSync(path.join(ROOT, 'content/data/compat/*.jso
   .map((file) => JSON.parse(readFileSync(file, 'utf8')) as CompatRecord)
   .sort((one, other) => one.name.localeCompare(other.name));
 
-/** The page of an agent, from the root of the site without slashes around it. */
+/** From the root of the site, without slashes around it. */
 export const agentSlug = ({ name }: CompatRecord): string => `guides/agents/${name.toLowerCase().replaceAll(' ', '-')}`;
 
-/** What an agent offers a client to choose, as it said when it was examined; lists are cut to their first two entries. */
+/** What an agent offered when it was examined; lists are cut to their first two entries. */
 export interface Choices {
   readonly authMethods: readonly AuthMethod[];
   readonly modes: readonly SessionMode[];
   readonly options: readonly (SessionMode & { readonly category?: string; readonly options: readonly { readonly value: string }[] })[];
 }
 
-/** From the frames that were recorded beside the record; nothing of an agent that let nobody in without an account. */
+/** From the frames beside the record; null for an agent that lets nobody in without an account. */
 export function choicesOf(record: CompatRecord): Choices | null {
   const file = path.join(ROOT, 'tests/agents-compat/frames', `${record.package.replace(/^@/, '').replaceAll('/', '-')}.jsonl`);
   if (!existsSync(file)) return null;

@@ -1,4 +1,4 @@
-/** Copy buttons: for each code block, and for the page as Markdown. Made here, so that none is dead without JavaScript. */
+/** For each code block, and for the page as Markdown. Made here, so that no button is dead without JavaScript. */
 const DONE_MS = 1500;
 
 function copyButton(label: string, text: () => string | Promise<string>): HTMLButtonElement {
@@ -18,7 +18,6 @@ function copyButton(label: string, text: () => string | Promise<string>): HTMLBu
 
 export function defineCopy(): void {
   for (const pre of document.querySelectorAll('.expressive-code pre')) {
-    // Lines are elements of their own; their texts hold no line breaks.
     const code = () => [...pre.querySelectorAll('.ec-line')].map((line) => line.textContent).join('\n');
     pre.after(Object.assign(copyButton('Copy', code), { className: 'copy-code' }));
   }

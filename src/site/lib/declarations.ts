@@ -6,21 +6,19 @@ import { readSource } from './source.ts';
 export interface Member {
   readonly name: string;
   readonly optional: boolean;
-  /** The type as written. */
   readonly type: string;
-  /** The docstring, in one line for each paragraph. */
+  /** One line for each paragraph. */
   readonly doc: string;
 }
 
 const parse = (file: string) => ts.createSourceFile(file, readSource(file), ts.ScriptTarget.Latest, true);
 
-/** The docstring in front of a node, without its tags. */
+/** Without its tags. */
 export function docOf(node: ts.Node): string {
   const docs = ts.getJSDocCommentsAndTags(node).filter(ts.isJSDoc);
   return (ts.getTextOfJSDocComment(docs.at(-1)?.comment) ?? '').trim();
 }
 
-/** The `@example`s of a docstring, as code. */
 export function examplesOf(node: ts.Node): readonly string[] {
   const tags = ts.getJSDocTags(node).filter(({ tagName }) => tagName.text === 'example');
   return tags.map(({ comment }) => (ts.getTextOfJSDocComment(comment) ?? '').trim());
@@ -41,7 +39,6 @@ function flatten(member: ts.TypeElement, prefix: string): readonly Member[] {
   const parts = all.filter((part) => part.kind !== ts.SyntaxKind.UndefinedKeyword);
   const objects = parts.filter((part) => ts.isTypeLiteralNode(part));
   const nulls = parts.filter((part) => part.getText() === 'null');
-  // Nothing but object literals and null.
   const isObject = objects.length > 0 && objects.length + nulls.length === parts.length;
   const type = isObject ? ['object', ...nulls.map(() => 'null')].join(' | ') : tidy(member.type.getText());
   return [
@@ -50,7 +47,7 @@ function flatten(member: ts.TypeElement, prefix: string): readonly Member[] {
   ];
 }
 
-/** `readonly X[]`, comments, line breaks, and that what may be left out may be undefined, say nothing to a reader of a table. */
+/** Drops what says nothing to a reader of a table: `readonly`, comments, line breaks, and `| undefined` of what may be left out. */
 export function tidy(type: string): string {
   return type
     .replace(/\/\*[\s\S]*?\*\//g, '')
@@ -62,7 +59,7 @@ export function tidy(type: string): string {
     .replace(/^\(((?:new )?\([^()]*\) => [^()]*)\)$/, '$1');
 }
 
-/** A number of the source, with its unit, as prose gives it: `figure('src/engine/limits.ts', 'leaseMs')` is “10 s”. Throws when it is gone. */
+/** A number of the source with its unit, for prose: `figure('src/engine/limits.ts', 'leaseMs')` is “10 s”. Throws when it is gone. */
 export function figure(file: string, name: string): string {
   const values = new Set<number>();
   const visit = (node: ts.Node): void => {

@@ -10,15 +10,14 @@ export interface Deployment {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** The repository's web address, for every build; empty until there is one. `REPOSITORY_URL` wins, for a fork. */
+/** For every build; empty while there is none. `REPOSITORY_URL` wins, for a fork. */
 const REPOSITORY = '';
 
-/** A build that was told nothing is for this machine. */
 const LOCAL = 'http://127.0.0.1:4321';
 
 /**
- * `SITE` and `BASE` win; else the variables that common static hosts set during a build. A `SITE` with
- * a path and no `BASE` gives both, so that `SITE=https://me.github.io/docs` is enough.
+ * `SITE` and `BASE` win over the variables of common static hosts. A `SITE` with a path and no `BASE` gives both, so that
+ * `SITE=https://me.github.io/docs` is enough.
  */
 export function deploymentFrom(env: Env): Deployment {
   const vercel = env['VERCEL_PROJECT_PRODUCTION_URL'];

@@ -1,4 +1,4 @@
-/** Finds the tests that are named after an invariant: `I4 never forgets …`. */
+/** The tests that are named after a promise: `I4 never forgets …`. */
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 

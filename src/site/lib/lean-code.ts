@@ -1,14 +1,10 @@
 /**
- * Expressive Code writes both themes' colours on every token and the whole code again on its copy button.
- * This gives tokens short classes instead, leaves plain text bare, joins neighbours of one colour, and the copy button is added in the
- * browser (see copy-element.ts): a third less HTML on pages with code, and no dead button without JavaScript.
+ * Expressive Code writes both themes' colours on every token, and the whole code again on its copy button. Here tokens have short classes,
+ * plain text none, and copy-element.ts adds the button: a third less HTML on pages with code, and no dead button without JavaScript.
  */
 import type { ExpressiveCodePlugin } from 'astro-expressive-code';
 
-/**
- * The colours of Starlight's code themes, dark and light, by their class; what is told from a class by its neighbours alone has it, too. What
- * is left out is rare and keeps its style.
- */
+/** Starlight's colours, dark and light, by our class; colours that only neighbours set apart share one. Rare ones keep their style. */
 const CLASSES: Readonly<Record<string, readonly string[]>> = {
   tk: ['#C792EA #8844AE'], // keyword
   ts: ['#ECC48D #984E4D', '#D9F5DD #111111'], // string, its quotes
@@ -22,7 +18,7 @@ const CLASSES: Readonly<Record<string, readonly string[]>> = {
   tl: ['#E2817F #B23834'], // literal
 };
 const CLASS_OF = new Map(Object.entries(CLASSES).flatMap(([name, pairs]) => pairs.map((pair) => [pair, name] as const)));
-/** The text's own colour, or one nobody can tell from it. */
+/** The text's own colour, and those that nobody can tell from it. */
 const PLAIN = ['#D6DEEB #403F53', '#D7DBE0 #403F53', '#D6DEEB', '#D7DBE0'];
 
 interface Node {
@@ -33,7 +29,6 @@ interface Node {
   value?: string;
 }
 
-/** The only property of a node that has no other. */
 const only = (node: Node | undefined, name: string): string | undefined => {
   const given = Object.entries(node?.properties ?? {}).filter(([, value]) => value !== undefined);
   return given.length === 1 && given[0]![0] === name ? String(given[0]![1]) : undefined;
@@ -53,7 +48,6 @@ function slim(node: Node): void {
       continue;
     }
     if (name) child.properties = { ...child.properties, style: undefined, className: [name] };
-    // Neighbours of one colour need but one element.
     const [last, own] = [kept.at(-1), only(child, 'className')];
     if (last && own && own in CLASSES && own === only(last, 'className')) last.children?.push(...inner);
     else kept.push(child);

@@ -3,5 +3,4 @@ export function markdownPath(id: string): string | null {
   return id === '404' || id === 'playground' ? null : `/${id || 'index'}.md`;
 }
 
-/** Where its social card is. */
 export const cardPath = (twin: string): string => `/cards${twin.replace(/md$/, 'png')}`;

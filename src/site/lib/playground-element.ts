@@ -1,6 +1,5 @@
 /**
- * The playground's two doors: its own page, and a small one in prose. Both load the app on demand and say
- * what they are doing; a failure says what to do.
+ * The playground's page and the small one in prose: both load the app on demand and say what they are doing, and what to do when it fails.
  */
 function load(status: HTMLElement, { dataset: { base, scenario, compact } }: HTMLElement): void {
   const root = document.createElement('div');

@@ -1,7 +1,6 @@
 /**
- * A named part of a source file: the lines between `// #region name` and `// #endregion name`, other
- * markers removed and the common indentation taken off. A name used more than once names one part with
- * gaps. Without a name, the whole file.
+ * The lines between `// #region name` and `// #endregion name`, without other markers and their common indentation. A name used more than
+ * once is one part with gaps; without a name it is the whole file.
  */
 export function regionOf(text: string, name: string | undefined, file: string): string {
   const kept: string[] = [];

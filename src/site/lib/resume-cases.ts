@@ -1,4 +1,4 @@
-/** The cases of the resume decision in words, for the page that shows them. */
+/** The cases of the resume decision in words. */
 import type { ResumeCase } from '../../engine/resume/cases.ts';
 import type { ResumeState } from '../../engine/resume/decide.ts';
 

@@ -11,7 +11,7 @@ const STATEMENT =
   /^CREATE TABLE (?<created>\w+) \(\n(?<lines>[\s\S]+)\n\)[^)]*$|^ALTER TABLE (?<altered>\w+) ADD COLUMN (?<column>[\s\S]+)$|^CREATE (?<index>(?:UNIQUE )?INDEX \w+ ON (?<indexed>\w+) .*)/s;
 const CONSTRAINT = /^(PRIMARY KEY|FOREIGN KEY|UNIQUE|CHECK)\b/;
 
-/** What the migrations, run one after the other, leave. Throws at a statement it cannot read: better no page than a wrong one. */
+/** What all migrations leave. Throws at a statement it cannot read: better no page than a wrong one. */
 export function tablesOf(migrations: readonly { readonly statements: readonly string[] }[]): readonly Table[] {
   const tables = new Map<string, Table>();
   for (const statement of migrations.flatMap((migration) => migration.statements)) {

@@ -1,4 +1,4 @@
-/** The search dialog. Pagefind's index and code are loaded when it opens for the first time. */
+/** Pagefind's index and code are loaded when the dialog first opens. */
 interface Fragment {
   readonly url: string;
   readonly excerpt: string;
@@ -19,7 +19,7 @@ interface Found {
 const EMPTY_WORDS = new Set(
   'a an the is are do does did i my we our you your to of in on for and how what where when why which can make'.split(' '),
 );
-/** What people call it, and what the pages call it. */
+/** What people call things, and what the pages call them. */
 const OTHER_WORDS: Readonly<Record<string, string>> = {
   acp: 'Agent Client Protocol',
   license: 'licence',
@@ -30,19 +30,19 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   windows: 'Windows',
 };
 
-/** What the pages are about: where a search finds next to nothing, a word that is one letter off is taken for one of these. */
+/** Where a search finds next to nothing, a word that is one letter off is taken for one of these. */
 const SUBJECTS =
   'agent batch bridge client cursor database delete doctor editor error event fence fork guard history host install lease limit permission playground policy preamble process prompt replay report resume search secret server session sleep storage terminal tier transcript turn version'.split(
     ' ',
   );
 
-/** A question as the index can answer it. */
+/** The question as the index can answer it. */
 function asked(query: string): string {
   const words = query.split(/\s+/).filter((word) => !EMPTY_WORDS.has(word.toLowerCase()));
   return words.length === 0 ? query : words.map((word) => OTHER_WORDS[word.toLowerCase()] ?? word).join(' ');
 }
 
-/** Whether one letter more, less, other or swapped with its neighbour makes `one` of `other`. */
+/** One letter more, less, other, or swapped with its neighbour. */
 function isOneOff(one: string, other: string): boolean {
   let start = 0;
   while (start < one.length && one[start] === other[start]) start++;
@@ -59,8 +59,7 @@ const corrected = (query: string): string =>
     .join(' ');
 
 /**
- * Lists, and the pages of single agents, are for those who ask for a name in them or for the page itself: to all others they come after
- * the pages that explain.
+ * Lists, and the pages of single agents, are for those who ask for a name in them or for the page itself: for all others they come last.
  */
 function isList({ url, meta }: Fragment, query: string): boolean {
   if (/[a-z][A-Z]|_/.test(query)) return false;
@@ -69,9 +68,7 @@ function isList({ url, meta }: Fragment, query: string): boolean {
   return /\/reference\/(?:schema|library\/[^/]+)\//.test(url) && !query.split(' ').every(named);
 }
 
-/** Fewer results than this are next to none. */
 const FEW = 3;
-/** How many pages a search shows. */
 const SHOWN = 8;
 
 class SiteSearch extends HTMLElement {
@@ -132,20 +129,19 @@ class SiteSearch extends HTMLElement {
       if (query !== answered) await search();
       if (query === answered) list.querySelector('a')?.click();
     };
-    // Enter in the field goes to the first result; the form's own submit would close the dialog.
+    // The form's own submit would close the dialog.
     this.querySelector('form')!.addEventListener('submit', (event) => {
       if (event.submitter === null || document.activeElement !== input) return;
       event.preventDefault();
       void goToFirst().catch(unavailable);
     });
     dialog.addEventListener('click', (event) => {
-      // A click on the backdrop hits the dialog itself; one on a link to this very page must close it, too.
+      // The backdrop is the dialog itself; a link to this very page must close it, too.
       if (event.target === dialog || (event.target as Element).closest('a')) dialog.close();
     });
   }
 }
 
-/** Null when a newer search overtook this one. */
 async function find(pagefind: Pagefind, query: string): Promise<{ pages: readonly Fragment[]; count: number } | null> {
   const words = asked(query);
   const found = await pagefind.debouncedSearch(words);
@@ -156,7 +152,7 @@ async function find(pagefind: Pagefind, query: string): Promise<{ pages: readonl
   return { pages: [...first, ...lists].slice(0, SHOWN), count: results.length };
 }
 
-/** Where hardly a page has all of the words: those that have them spelt as the pages do, else those that have most of them. */
+/** Where hardly a page has all of the words: the pages with the words as they spell them, else those with most of the words. */
 async function nearly(pagefind: Pagefind, query: string, found: Found['results']): Promise<Found['results']> {
   const respelt = corrected(query) === query ? [] : (await pagefind.search(corrected(query))).results;
   if (respelt.length > found.length) return respelt;
@@ -170,7 +166,7 @@ async function nearly(pagefind: Pagefind, query: string, found: Found['results']
 function resultItem(page: Fragment): HTMLLIElement {
   const item = document.createElement('li');
   item.append(link(page.url, page.meta.title ?? page.url));
-  // What stands before the first heading comes under the page's own title.
+  // What stands before the first heading is under the page's own title.
   const isTop = (section: { readonly url: string }) => [page.url, `${page.url}#_top`].includes(section.url);
   const sections = page.sub_results.filter((section) => !isTop(section)).slice(0, 3);
   const first = page.sub_results.find(isTop);

@@ -1,17 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** The checkout: builds and tests run from its root. */
+/** Builds and tests run from the root of the checkout. */
 export const ROOT = process.cwd();
 
-/** The text of a file of this repository; throws with the path when it is not there. */
 export function readSource(file: string): string {
   const full = path.join(ROOT, file);
   if (!existsSync(full)) throw new Error(`The docs name ${file}, which does not exist.`);
   return readFileSync(full, 'utf8');
 }
 
-/** The line a symbol is declared on (1-based), or null when only the file was asked for; throws when either is gone. */
+/** The 1-based line of a symbol, or null when only the file was asked for; throws when either is gone. */
 export function locate(file: string, symbol?: string): number | null {
   const text = readSource(file);
   if (symbol === undefined) return null;
@@ -20,7 +19,7 @@ export function locate(file: string, symbol?: string): number | null {
   return line;
 }
 
-/** Where `symbol` is declared in TypeScript text, at the top level or as a member, by its name; 0 if nowhere. */
+/** At the top level or as a member, by name; 0 if nowhere. */
 export function declarationLine(text: string, symbol: string): number {
   const pattern = new RegExp(
     `^\\s*(?:export\\s+)?(?:default\\s+)?(?:declare\\s+)?(?:async\\s+)?(?:const|let|function\\*?|class|interface|type)\\s+${symbol}\\b` +

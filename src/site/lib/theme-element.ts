@@ -1,8 +1,7 @@
-/** The theme select: `light` and `dark` are remembered, anything else follows the system. */
 const KEY = 'starlight-theme';
 const light = matchMedia('(prefers-color-scheme: light)');
 
-/** Where storage is switched off, the choice lasts for the page. */
+/** Without storage the choice lasts for the page. */
 function stored<T>(use: (storage: Storage) => T): T | null {
   try {
     return use(localStorage);

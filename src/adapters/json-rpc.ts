@@ -19,7 +19,7 @@ export function parseText(text: string): AnyMessage | null {
   return findMessage(text, false)?.message ?? null;
 }
 
-/** Whether a line that is no message was meant as one, or as a part of one: `NaN` is no JSON, two messages do not share a line. */
+/** Whether a line that is not a message was meant as one, or as a part of one: `NaN` is not JSON, and two messages must not share a line. */
 export function looksLikeMessage(text: string): boolean {
   return /"(?:jsonrpc|sessionUpdate)"\s*:|^\s*\{\s*"id"\s*:[^,{}[\]]*,\s*"(?:result|error)"\s*:/.test(text);
 }

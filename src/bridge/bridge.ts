@@ -168,7 +168,7 @@ export function formatBridgeBanner(bridge: Bridge, options: BridgeOptions): stri
     `  agents   ${bridge.agents.join(', ')}, in ${bridge.cwd}`,
     `  for      ${who.length === 0 ? 'nobody yet: give --origin URL or --allow-missing-origin' : `${who.join(' and ')}, with the token`}`,
     `  token    ${bridge.token}`,
-    `  means    whoever has the token acts with the rights of the agents: their files, their programs, your account`,
+    `  means    anyone who has the token acts with the rights of the agents: their files, their programs, your account`,
     ...(options.allowMcp === true
       ? ['  --allow-mcp   clients may also have the agents start any program: as an MCP server, or by settings and environment in _meta']
       : []),

@@ -22,7 +22,7 @@ type Reading =
   | 'claude'
   /** In `_meta.claudeCode.options`, most of which steer a process: only what is known to be harmless passes. */
   | 'options'
-  /** In the parameters of a method that is none of ACP's: the words of `_meta`, but strings there are what a user says. */
+  /** In the parameters of a method that ACP does not have: the words of `_meta`, but strings there are what a user says. */
   | 'own';
 
 /** Words that name a command, what it is run with, or where an agent finds commands to run. */

@@ -1,5 +1,5 @@
 /**
- * The door: an HTTP server that asks the policy about every request and keeps nothing of what it refuses. Whoever is let in gets a
+ * The door: an HTTP server that asks the policy about every request and keeps nothing of what it refuses. A client that is let in gets a
  * WebSocket; what is behind it is not the door's matter.
  */
 import { randomBytes } from 'node:crypto';
@@ -220,7 +220,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
   return { url, token, close: () => (closing ??= close()) };
 }
 
-/** Whoever does not take the answer does not keep the socket. */
+/** A client that does not take the answer does not keep the socket. */
 function dismiss(socket: Socket): void {
   setTimeout(() => socket.destroy(), 1_000).unref();
 }

@@ -55,5 +55,5 @@ const MESSAGES: Readonly<Record<FoundCommand['reason'], (path: string) => string
   meta_not_allowed: (path) =>
     `“${path}” is not accepted here: agents are known to start programs by such fields, or to start them otherwise. Leave it out, ${ALLOW}`,
   method_not_allowed: () =>
-    `A method of this name is not accepted here: it is none of ACP's, and its name says that it runs or sets up programs. Do without it, ${ALLOW}`,
+    `A method of this name is not accepted here: ACP does not have it, and its name says that it runs or sets up programs. Do without it, ${ALLOW}`,
 };

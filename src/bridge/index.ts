@@ -1,7 +1,7 @@
 /**
  * The bridge: ACP agents on this machine, reached from a browser over WebSockets. One socket carries
  * one agent process: socket gone, tree gone; process gone, socket closed with a code that says how.
- * Whoever holds the token acts with the agents' rights; the security page of the documentation lists the threats.
+ * Everybody who holds the token acts with the agents' rights; the security page of the documentation lists the threats.
  */
 export { formatBridgeBanner, startBridge, type Bridge } from './bridge.ts';
 export { streamDoor, type StreamDoorOptions } from './stream-door.ts';

@@ -29,7 +29,7 @@ export interface DoorOptions {
   readonly port?: number | undefined;
   /** Exact origins of the pages that may connect, as in `https://example.org`. */
   readonly origins?: readonly string[] | undefined;
-  /** Whether requests without an Origin (programs that are no browsers) are accepted. Default false. */
+  /** Whether requests without an Origin (programs that are not browsers) are accepted. Default false. */
   readonly allowMissingOrigin?: boolean | undefined;
   /** Whether clients may have programs started: MCP servers by command, and what agents run from `_meta`. Default false. */
   readonly allowMcp?: boolean | undefined;
@@ -41,7 +41,7 @@ export interface DoorOptions {
   readonly log?: ((event: BridgeEvent) => void) | undefined;
 }
 
-/** What whoever opened a door holds. */
+/** What the caller who opened a door holds. */
 export interface Door {
   /** `ws://HOST:PORT`; an agent is at `{url}/agents/NAME`. */
   readonly url: string;
@@ -60,7 +60,7 @@ export interface BridgeOptions extends Omit<DoorOptions, 'agents' | 'subprotocol
   readonly processLimits?: Partial<Record<keyof StdioLimits, number | undefined>> | undefined;
 }
 
-/** What whoever opens a door says of it; what is behind it, and what is spoken there, is for who opens it on their behalf. */
+/** What a caller says of the door to open; what is behind it, and what is spoken there, is for the function that opens it. */
 export const DOOR_OPTIONS: readonly (keyof Omit<DoorOptions, 'agents' | 'subprotocols'>)[] = [
   'host', 'allowRemote', 'port', 'origins', 'allowMissingOrigin', 'allowMcp', 'hosts', 'token', 'limits', 'log',
 ]; // prettier-ignore
@@ -85,7 +85,7 @@ export function checkDoor(options: DoorOptions): { host: string; port: number; o
   if (options.token !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(options.token))
     throw invalid('The token must be 43 base64url characters (256 bits).');
   for (const [name, { cwd }] of Object.entries(options.agents)) {
-    // Now, to whoever starts the bridge: later it would be told to each client, who cannot mend it.
+    // Now, to the one who starts the bridge: later each client would be told, who cannot mend it.
     const problem = cwdProblem({ name, cwd });
     if (problem !== null) throw invalid(problem.message);
   }

@@ -11,7 +11,7 @@ export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits
    * program did not run (a laptop was closed, a process stopped): what arrived meanwhile is still to be read.
    */
   let now = 0;
-  /** When the first ping was sent of those that nothing has followed yet; null when there is none. */
+  /** When the first ping was sent of those that nothing has followed yet; null when something has. */
   let unanswered: number | null = null;
   let sent = 0;
   let movedAt = 0;
@@ -19,7 +19,7 @@ export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits
   const over = (since: number, ms: number): boolean => now - since > ms;
   const cutOff = (limit: keyof BridgeLimits): void => {
     exceeded(limit);
-    // The close frame would lie behind what the client does not read.
+    // The close frame would lie after what the client does not read.
     websocket.terminate();
   };
   const look = (): void => {

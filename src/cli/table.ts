@@ -44,7 +44,7 @@ const TABLE = {
     words: [{ name: 'TEXT', form: 'TEXT|-', help: 'The prompt; - reads it from stdin.' }],
     agent: 'required',
     notes: [
-      'The session is made when there is none of that name. Every call is a process of its own, so every call is a wake.',
+      'A session that does not exist is made. Every call is a process of its own, so every call is a wake.',
       'Ctrl-C cancels the turn and waits for the agent; a second Ctrl-C kills it.',
     ],
   },

@@ -22,7 +22,7 @@ function noteDropped({ kind, payload }: SessionEvent, output: Output): void {
 /** A stop reason that ACP does not have says nothing about how the turn went. */
 function noteStopReason({ stopReason }: PromptResult, output: Output): void {
   if (STOP_REASONS.has(stopReason)) return;
-  output.note(`the turn ended with ${oneLine(stopReason, 100) || 'an empty stop reason'}, which is no stop reason of ACP`);
+  output.note(`the turn ended with ${oneLine(stopReason, 100) || 'an empty stop reason'}, which ACP does not have`);
 }
 
 export interface TurnPrinter {

@@ -1,4 +1,4 @@
-/** What may have been meant by a word that is none of the known, as a sentence; nothing where no other is near. */
+/** What may have been meant by an unknown word, as a sentence; nothing where no known word is near. */
 export function didYouMean(word: string, known: readonly string[], prefix = ''): string {
   const near = known.filter((name) => distance(word, name) <= 2 || (word.length > 2 && name.startsWith(word)));
   return near.length > 0 ? ` Did you mean ${near.map((name) => prefix + name).join(' or ')}?` : '';

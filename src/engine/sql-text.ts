@@ -13,7 +13,7 @@ export interface StatementShape {
   readonly more: boolean;
   /** False only when it cannot change the database, whatever SQLite makes of it. */
   readonly mayWrite: boolean;
-  /** The name, in lower case, of a PRAGMA that may do more than read, even behind EXPLAIN; null otherwise. */
+  /** The name, in lower case, of a PRAGMA that may do more than read, even after EXPLAIN; null otherwise. */
   readonly actingPragma: string | null;
 }
 

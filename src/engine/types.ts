@@ -270,7 +270,7 @@ export interface AgentDescription {
 /** One of the agent's own sessions, as its list has it. */
 export interface AgentSession {
   readonly agentSessionId: string;
-  /** The record's session that stands on it, or did; null when the record has not got it: then it can be adopted. */
+  /** The record's session that stands on it, or did; null when the record does not have it: then it can be adopted. */
   readonly sessionId: string | null;
   readonly cwd: string | null;
   readonly title: string | null;

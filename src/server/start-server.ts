@@ -58,7 +58,7 @@ export interface Server {
 }
 
 /**
- * Opens the door and serves whoever comes.
+ * Opens the door and serves the clients that come.
  *
  * @example
  * const server = await startServer(host, { agents: ['claude'], door: streamDoor({ allowMissingOrigin: true }) });

@@ -16,7 +16,7 @@ export interface ProcessSecretsOptions {
 /**
  * Secrets out of the environment: `env` and `mcp-env` are the variable of the same name, `mcp-header`
  * the variable that `headers` gives. A variable set to the empty string is there, and empty.
- * Error: `invalid_argument` when a key of `headers` is no address.
+ * Error: `invalid_argument` when a key of `headers` is not an address.
  *
  * @example
  * const secrets = processSecrets({ headers: { 'https://search.example/mcp': { Authorization: 'SEARCH_AUTHORIZATION' } } });
@@ -43,7 +43,7 @@ function checkAddress(address: string): string {
   if (url) return url.href;
   throw new RehydrateError(
     'invalid_argument',
-    `processSecrets: "${address}" in headers is no address. Name the MCP server by its url, so that the value goes nowhere else.`,
+    `processSecrets: "${address}" in headers is not an address. Name the MCP server by its url, so that the value goes nowhere else.`,
     { address },
   );
 }

@@ -60,7 +60,7 @@ export class Connection {
     this.#statements = new Statements(path, (sql) => this.#database.prepare(sql));
     const state: FileState = path === ':memory:' ? 'new' : prepareFile(path, options.readOnly);
     // Closing the last writable connection moves what a dead process left in the log into the file; a
-    // read-only one does not. Without such a log it would leave an empty one behind instead.
+    // read-only one does not. Without such a log it would leave an empty one instead.
     this.#readOnly = options.readOnly || (state === 'existing' && hasWriteAheadLog(path));
     this.#database = state === 'existing' ? this.#openExisting() : verified(this.#open(this.#readOnly));
     this.#opened = this.#fileThere();

@@ -6,7 +6,7 @@ import path from 'node:path';
 export function makeDirectory(directory: string): void {
   if (existsSync(directory)) return;
   const above = path.dirname(directory);
-  // Nothing is above a drive, also where there is none of that name.
+  // Nothing is above a drive, even one that does not exist.
   if (above !== directory) makeDirectory(above);
   try {
     mkdirSync(directory, { mode: 0o700 });

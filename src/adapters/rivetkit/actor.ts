@@ -59,7 +59,7 @@ export interface SessionActorOptions<Db> extends Omit<HostOptions, 'database' | 
   readonly actionTimeout?: number | undefined;
   /**
    * `serveAcp` of `acp-rehydrate/server`: then ACP clients reach the actor by its raw WebSocket, at `/websocket/agents/NAME`, as
-   * `rehydrate acp --connect` does with the actor's gateway URL. Whoever `onBeforeConnect` lets in is served.
+   * `rehydrate acp --connect` does with the actor's gateway URL. Everybody whom `onBeforeConnect` lets in is served.
    */
   readonly serveAcp?: ServeAcp | undefined;
 }
@@ -229,7 +229,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
   };
 }
 
-/** The host whose work keeps the actor awake, whoever asked for it and whether or not they still wait. */
+/** The host whose work keeps the actor awake, even when nobody waits for it any more. */
 function keptAwake(c: SessionActorContext, host: Host): Host {
   const awake =
     <Args extends unknown[], Result>(work: (...args: Args) => Promise<Result>) =>

@@ -70,7 +70,7 @@ export async function* followSession(
   ];
   signal?.addEventListener('abort', nudge, { once: true });
 
-  /** A page after the cursor; null when there is none because the reader left. Waits out a lost connection. */
+  /** A page after the cursor; null when the reader left. Waits out a lost connection. */
   async function page(): Promise<SessionEvent[] | null> {
     for (;;) {
       const opening = opened;

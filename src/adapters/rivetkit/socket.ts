@@ -18,7 +18,7 @@ const OPEN = 1;
 /** How many characters of a client's messages may wait to be read: one of the largest there is. Its socket cannot be paused. */
 const WAITING_CHARS = DEFAULT_LIMITS.messageBytes;
 
-/** What the request for a WebSocket asks for: `/websocket/agents/NAME`, with `observe.v1` to look only. Null when it is none of ours. */
+/** What the request for a WebSocket asks for: `/websocket/agents/NAME`, with `observe.v1` to look only. Null when it is not one of these. */
 export function askedOf(request: Request | undefined): { readonly agent: string; readonly observe: boolean } | null {
   const [, name = ''] = /\/agents\/([^/]+)\/?$/.exec(request ? new URL(request.url).pathname : '') ?? [];
   const agent = decoded(name);
@@ -39,7 +39,7 @@ function decoded(name: string): string | null {
 const SERVICE_RESTART = 1012;
 
 /**
- * What is no message is read as null; whoever reads it says so. While the actor `isGoing` to sleep nobody answers what comes, which may
+ * What is not a message is read as null, and the reader says so. While the actor `isGoing` to sleep nobody answers what comes, which may
  * take as long as its agents: the next life does.
  */
 export function socketMessages(socket: RivetSocket, isGoing: () => boolean): MessageStream {

@@ -285,7 +285,7 @@ function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored
   };
 }
 
-/** A listener's fault is its own, and is reported as the page's: whoever tells of a batch that is stored must hear that it is. */
+/** What a listener throws is reported as an error of the page: the caller whose batch is stored must be told that it is. */
 export function tell<T>(listeners: ReadonlySet<(value: T) => void>, value: NoInfer<T>): void {
   for (const listener of listeners) {
     try {

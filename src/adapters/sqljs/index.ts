@@ -152,7 +152,7 @@ function checkSqljs(call: string, options: SqljsOptions): void {
 
 type LoadingOptions = SqljsOptions & { readonly module: Promise<SqljsModule> };
 
-/** Begins to load sql.js beside everything else; whoever needs it awaits it and hears what went wrong. */
+/** Begins to load sql.js beside everything else; those who need it await it and hear what went wrong. */
 function loading(options: SqljsOptions): Promise<SqljsModule> {
   const module = loadSqljs(options);
   module.catch(() => undefined);

@@ -31,7 +31,7 @@ interface SnapshotMeta {
   readonly answers: readonly Answer[];
 }
 
-/** Opens the named database, or makes it. Rejects with what IndexedDB said, or that there is none. */
+/** Opens the named database, or makes it. Rejects with what IndexedDB said, or when there is no IndexedDB. */
 export async function openIndexedDbStore(name: string, factory: IDBFactory | undefined): Promise<JournalStore> {
   if (!factory) throw new DOMException('this browser offers no IndexedDB here', 'NotSupportedError');
   const opening = factory.open(name, VERSION);
@@ -133,7 +133,7 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
 
   /**
    * Deletes the pieces of a snapshot that failed, which would lie there until the next writer clears them away, and on
-   * a full disk take the room that is missing. Whoever waits is told why the snapshot failed, not this.
+   * a full disk take the room that is missing. The waiting caller is told why the snapshot failed, not this.
    */
   async function forget(id: string): Promise<void> {
     const forgotten = write(['meta', 'chunks'], async (transaction) => {

@@ -81,7 +81,7 @@ export class SharedDatabase implements SqljsDatabase {
 
   constructor(parts: TabParts) {
     this.#parts = parts;
-    // Read by whoever opened the database; a failure that comes later is told by the calls.
+    // For the caller who opened the database; the calls tell of a failure that comes later.
     this.#started.promise.catch(() => undefined);
     this.storage = { kind: 'indexeddb', name: parts.name };
     this.owners = parts.owners;

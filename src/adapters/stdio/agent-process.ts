@@ -161,7 +161,7 @@ export class RunningProcess {
     this.#tail.push('\n');
   }
 
-  /** Counts a line that was meant as a message and is none, and puts its beginning into the diagnostics. */
+  /** Counts a line that was meant as a message and is not one, and puts its beginning into the diagnostics. */
   drop(line: string): void {
     const last = line.slice(0, DROPPED_CHARS);
     this.#dropped = { lines: (this.#dropped?.lines ?? 0) + 1, last };

@@ -88,7 +88,7 @@ export function eachLine(block: Buffer, visit: (start: number, end: number) => v
 }
 
 export interface BlockReader {
-  /** Hands out nothing more. The stream itself is read on, or not, by whoever paused it. */
+  /** Hands out nothing more. Whether the stream itself is read on is for the caller who paused it. */
   stop(): void;
 }
 
@@ -185,7 +185,7 @@ export function parseMessage(bytes: Buffer): AnyMessage | null {
 }
 
 /**
- * An agent's output as UTF-8. Bytes that are none become U+FFFD, and `note` is told of the first: with a line left out an answer would
+ * An agent's output as UTF-8. Bytes that are not UTF-8 become U+FFFD, and `note` is told of the first: with a line left out an answer would
  * never come.
  */
 export function utf8Reader(note: (message: string) => void): (bytes: Buffer) => Buffer {

@@ -1,6 +1,6 @@
 /**
  * The system's list of processes, as far as trees need it. Linux reads /proc; other Unixes ask `ps`;
- * Windows has none here (`taskkill /T` walks its own).
+ * Windows has no table here (`taskkill /T` walks its own).
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -21,7 +21,7 @@ function readText(path: string): string | null {
   }
 }
 
-/** One process, or null when there is none. Throws when that cannot be told. Linux only. */
+/** One process, or null when it does not exist. Throws when that cannot be told. Linux only. */
 export function readProcess(pid: number): ProcessEntry | null {
   const text = readText(`/proc/${pid}/stat`);
   return text === null ? null : parseStat(text);
@@ -51,7 +51,7 @@ export async function readProcesses(): Promise<ProcessEntry[]> {
   return entries;
 }
 
-/** What `ps` says of all, or of one; of one it has not much time to. */
+/** What `ps` says of all processes, or of one, for which it gets little time. */
 export function psProcesses(pid?: number): Promise<ProcessEntry[]> {
   const options = { maxBuffer: 64 * 1024 * 1024, env: PS_ENV, timeout: pid === undefined ? 0 : 2_000 };
   return new Promise((resolve, reject) => {

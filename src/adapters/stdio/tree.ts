@@ -91,7 +91,7 @@ export class ProcessTree {
   }
 }
 
-/** Sends a signal; a process that is gone or not ours is no error, `survivors` tells the truth about it. */
+/** Sends a signal; a process that is gone or not ours is not an error, `survivors` tells the truth about it. */
 export function send(pid: number, signal: TreeSignal): void {
   try {
     process.kill(pid, signal);

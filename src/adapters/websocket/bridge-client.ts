@@ -57,7 +57,7 @@ export async function ask<T>(bridge: BridgeAddress, method: 'GET' | 'DELETE', pa
 
 /**
  * The agents that a bridge offers. Rejects with `agent_start_failed` when it cannot be reached or
- * does not let us in, saying which and what to do; with `invalid_argument` when the address is none.
+ * does not let us in, saying which and what to do; with `invalid_argument` when it is not an address.
  *
  * @example
  * const [{ name, cwd }] = await listBridgeAgents({ url: 'ws://127.0.0.1:4711', token });

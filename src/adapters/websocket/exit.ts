@@ -24,7 +24,7 @@ export const EXIT_CODES: Readonly<Record<AgentExit['kind'], number>> = {
   quit: 4006,
 };
 
-/** What each of them says by itself; 4005 is no word about the agent. */
+/** What each of them says by itself; 4005 says nothing about the agent. */
 const SAID: Readonly<Record<number, (reason: Reason | null) => AgentExit>> = {
   [EXIT_CODES.ended]: () => ({ kind: 'ended', code: 0, signal: null }),
   [EXIT_CODES.failed]: (reason) => ({ kind: 'failed', code: reason?.code ?? -1, signal: null }),

@@ -136,7 +136,7 @@ async function connect(
         return exit.promise;
       }
       finish(ended);
-      // The bridge closes the socket behind the agent's last message; closing it first would lose that one.
+      // The bridge closes the socket after the agent's last message; closing it first would lose that one.
       const timer = setTimeout(() => socket.close(), requestMs);
       void closed.then(() => clearTimeout(timer));
       return ended;

@@ -30,7 +30,7 @@ export interface SocketStream {
   closed(): void;
 }
 
-/** `reject` gets the frames that are no messages. */
+/** `reject` gets the frames that are not messages. */
 export function socketStream(agent: string, socket: WebSocketLike, limits: WebSocketLimits, reject: (text: string) => void): SocketStream {
   const said = messageQueue<AnyMessage>(QUEUED_CHARACTERS, () => socket.resume?.());
   const tooMuch = (limit: keyof WebSocketLimits): RehydrateError =>

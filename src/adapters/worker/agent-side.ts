@@ -1,4 +1,4 @@
-/** The agent's side: an ACP stream inside a worker, for whoever writes an agent that runs in one. */
+/** The agent's side: an ACP stream inside a worker, for people who write an agent that runs in one. */
 import type { MessageStream } from '../../engine/ports.ts';
 import type { Frame, PortLike } from './frames.ts';
 import { portStream } from './port-stream.ts';

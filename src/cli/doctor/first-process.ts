@@ -108,7 +108,7 @@ async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): 
     if (wantsAuth(answer)) return skip('It wants you to sign in before it answers a prompt.');
     const read = readRefusal(answer, 'session/prompt', sessionId);
     if (answer.kind !== 'refused' || read === 'unknown_session' || read === 'unsupported') return breach(`It ${answer.failure}.`, ms);
-    return skip(`It could not answer a prompt here, perhaps for want of a model: ${describeRefusal(answer.error)}.`);
+    return skip(`It could not answer a prompt here, perhaps because it has no model: ${describeRefusal(answer.error)}.`);
   }
   const fault = endFault(answer.value, protocolVersion);
   if (answer.value.kind === 'garbled') {

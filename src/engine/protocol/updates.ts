@@ -19,7 +19,7 @@ import type { SessionEvent, SessionUpdate } from '../types.ts';
  * - `state`: how things are now (commands, mode, options, title, usage), not something that happened;
  * - `notice`: the agent's word to the person beside its reply, no part of the conversation and not replayed;
  * - `compaction`: the agent shortened its own memory, and perhaps says to what;
- * - `unknown`: a kind that neither stable ACP v1 nor v2 has, or that is none of these. It is kept like the rest.
+ * - `unknown`: a kind that neither stable ACP v1 nor v2 has, or one that is not any of these. It is kept like the rest.
  *
  * Version 2 tells messages and tool calls as upserts by id: a whole message replaces what was said under its id, a chunk adds to it. A
  * terminal of the agent's own is told in the same way, and read as a report of the tool call that shows it: agents name both alike.
@@ -332,7 +332,7 @@ function terminalText(data: string): string {
 
 /** Two reports of one tool call as one: the later word stands, and what it leaves out is as before. */
 export function mergeToolCalls(older: ToolCallReport, later: ToolCallReport): ToolCallReport {
-  // What runs in a terminal is the title and the kind of a call that has none.
+  // A call without title and kind has those of what runs in its terminal.
   const [first, second] = later.terminal?.isAlone ? [older, later] : [later, older];
   return {
     id: later.id,

@@ -85,7 +85,7 @@ export async function search(db: SqlDatabase, store: Store, words: string, reque
   const cursor = request.cursor === undefined ? null : readCursor(request.cursor);
   const indexed = await bringUpToDate(db, store, sessionId);
   const inLog: { readonly message: Message; readonly snippet: string }[] = [];
-  // What the index does not have is read: the last message where it could be brought up to date, all of it where there is none.
+  // What the index does not have is read: the last message where it could be brought up to date, all of it where there is no index.
   for (const { sessionId: id, from } of await unindexed(db, indexed, sessionId)) {
     for await (const message of messages(store, id, from, { openToo: true })) {
       const snippet = match(message.text, wanted);

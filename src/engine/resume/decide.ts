@@ -124,7 +124,7 @@ export function verifyReplay(counts: {
   readonly expected: number;
   readonly received: number;
   readonly matched: number;
-  /** Whether the log holds a prompt, be it of a turn that was cut off. */
+  /** Whether the log holds a prompt, even one of a turn that was cut off. */
   readonly said: boolean;
   readonly compacted?: boolean;
 }): Verification {

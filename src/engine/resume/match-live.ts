@@ -1,7 +1,7 @@
 /**
  * The live side (DESIGN §6): once a prompt is sent nothing is dropped, except the prompt's own echo, and a message that the replay still
  * owed us: one with its id, wherever it comes, or, until something live was said, the next one by its text. A question of the user's is
- * one by its text at any time, and what comes behind it may be its answer.
+ * one by its text at any time, and what comes after it may be its answer.
  *
  * All are known only when the message is whole, so chunks that may still become one are held back. They are given out unchanged and in
  * order at the first chunk that differs, and at the latest when the turn ends.

@@ -93,7 +93,7 @@ export function readSpeech(side: Side, chunks: readonly Chunk[], redact: ReadOpt
   const items = messages.length === 1 ? chunks : messages.flat();
   const words = messages.map((message) => redact(message.map(({ text }) => text ?? '').join('')));
   const said = words.join('');
-  // Agents replay the preamble in front of the user's words, behind them, or wrapped: its opening and closing say where it stands.
+  // Agents replay the preamble before the user's words, after them, or wrapped: its opening and closing say where it stands.
   const [before, ...records] = hasPreamble && side === 'user' ? squeeze(said).split(OPENING) : [said];
   const own = records.length === 0 ? said : before + records.map((record) => record.split(CLOSING).slice(1).join(CLOSING)).join('');
   // Attachments are replayed as anything or nothing; they count only where no word stands beside them.

@@ -61,7 +61,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
   };
 
   return {
-    /** Takes one update; false when it is none of a conversation's (mode, commands, usage, …) and the caller's own. */
+    /** Takes one update; false when it is not part of a conversation (mode, commands, usage, …): then it is the caller's. */
     take(update: SessionUpdate, meta?: ReplayItem['meta']): boolean {
       const is = classOf(update, meta);
       if (is === 'state') return false;
@@ -74,7 +74,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
       since = performance.now();
       const came = await replay.speeches(breathe);
       let seen = await compare(came, countBefore ? came.length + READ_AHEAD : Infinity);
-      // Before anything is new, or none of ours, all of the log is asked.
+      // All of the log is asked before anything counts as new, or as not ours.
       if (!log.isWhole() && (seen.units[0]?.at === null || seen.imported.length > 0)) seen = await compare(came, Infinity);
       const { units, logged, index, owed, imported, importedMessages, isAllNew } = seen;
       const places = units.flatMap(({ at }) => at ?? []);
@@ -185,14 +185,14 @@ function severalIn(speech: Speech, index: Index, newest: LoggedSpeech | undefine
     if (item.text !== null) [key, id] = [grow(key, item.text), item.id];
   }
   const several = parts.map((part) => read(side, part));
-  // The newest answer is known by parts of it, too, and what is none of ours goes on with it: the end that begins as it does is one.
+  // The newest answer is known by parts of it, too, and what is not ours may go on with it: the end that begins as it does is one message.
   let [at, words] = [parts.length, ''];
   while (at > 0 && words.length < had.length) words = squeeze(several[--at]!.text ?? '') + words;
   if (goesOn(words)) several.splice(at, Infinity, read(side, parts.slice(at).flat()));
   return isNew || goesOn(words) || index.has(key) ? several : [speech];
 }
 
-/** Of a speech that is none of ours, the messages that are. */
+/** The messages that are ours, of a speech that is not. */
 const knownIn = ({ side, items }: Speech, index: Index, { read }: ReplayLog): readonly Chunk[] =>
   [...Map.groupBy(items, ({ id }) => id).values()].filter((message) => index.has(read(side, message).key)).flat();
 
@@ -236,7 +236,7 @@ const TELLING = 12;
 
 /**
  * Finds what is in its place in other words: the answer that goes on after all we have of it, or an altered rendering (wrapped in
- * context, cut short). What stands elsewhere in either list word for word is no rendering.
+ * context, cut short). What stands elsewhere in either list word for word is not a rendering.
  */
 function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], index: Index): void {
   const found = new Set(units.flatMap(({ at }) => at ?? []));

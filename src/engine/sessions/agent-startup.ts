@@ -373,7 +373,7 @@ export function createAgents(config: Config) {
   return {
     idleAgent,
 
-    /** The same without starting one: null where there is none. */
+    /** The same without starting one: null where none runs. */
     async runningIdle(name: string): Promise<Agent | null> {
       const agent = (await idle.get(name)?.agent.catch(() => null)) ?? null;
       return agent?.connection.ended ? null : agent;

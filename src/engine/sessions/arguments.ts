@@ -109,7 +109,7 @@ const METADATA_BYTES = 16 * 1024;
 
 const metadata: Check = (value, name) => {
   if (value === null) return null;
-  if (!isObject(value)) throw invalid('metadata must be an object of JSON, or null.');
+  if (!isObject(value)) throw invalid('metadata must be a JSON object, or null.');
   return bounded(value, name, { limit: 'metadata', allowed: METADATA_BYTES }, 'Keep less with the session.', onlyJson);
 };
 
@@ -123,7 +123,7 @@ function onlyJson(key: string, value: unknown): unknown {
         : typeof value !== 'function' && typeof value !== 'symbol';
   if (isTold) return value;
   throw invalid(
-    `metadata must be an object of JSON; its ${shown(key)} is ${typeof value === 'number' ? value : `a ${typeof value}`}, which JSON has not.`,
+    `metadata must be a JSON object; its ${shown(key)} is ${typeof value === 'number' ? value : `a ${typeof value}`}, which JSON does not have.`,
   );
 }
 

@@ -352,7 +352,7 @@ export interface Host {
 
   /**
    * A page of the agent's own list of its sessions, those that the record knows among them. Asks an agent that runs, or starts it, and
-   * keeps that process for the first session that wants it. One that keeps no list has none to show. Errors: those of starting an agent,
+   * keeps that process for the first session that wants it. An agent without a list has none to show. Errors: those of starting an agent,
    * `auth_required`, and `agent_protocol_error`.
    *
    * @example
@@ -361,7 +361,7 @@ export interface Host {
   agentSessions(options: AgentSessionsOptions): Promise<AgentSessionList>;
 
   /**
-   * A session that the agent has and the record has not; what was said in it comes at its first resume, if the agent replays it. One that
+   * A session that the agent has and the record does not; what was said in it comes at its first resume, if the agent replays it. One that
    * the record has already is given as it is, so that it comes in once, however often and from wherever it is asked for. Error:
    * `session_exists` when another session has the id.
    *

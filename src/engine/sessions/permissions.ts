@@ -149,7 +149,7 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
       return raise({ rpcId, turnId, kind: 'elicitation' }, { question }, async (entry) => {
         const response = await Promise.race([answerOf(entry.unwanted.signal), entry.answered]);
         if (!isOpen(entry)) return;
-        // A client that cannot answer has not answered; the agent need not fail for it.
+        // A client that cannot answer does not answer, which is no reason for the agent to fail.
         if ('error' in response) await settle(entry, null);
         else await settle(entry, { answer: redact(response.result) as ElicitationResolved['answer'], by: 'client' }, response);
       });

@@ -134,7 +134,7 @@ function createReplay(newPart: () => Part, method: NativeMethod) {
           continue;
         }
       }
-      // Asked for the session, an agent that must not replay says nothing of ours by chance, be it without the user's words.
+      // Asked for the session, an agent that must not replay does not repeat by chance what we have, even without the user's words.
       const repeats = state.kind === 'undecided' && !late ? result.repeats() : null;
       const isRestated = !!repeats && repeats.size > 0;
       const isReplay = state.kind === 'replaying' || isRestated;

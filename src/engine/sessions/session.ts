@@ -142,7 +142,7 @@ const asleep: SessionPhase = { kind: 'asleep' };
 
 export class Session {
   readonly sessionId: string;
-  /** Values that a caller gave (`create`, `update`, `adopt`), and none that the port gave; gone with the host. */
+  /** Values that a caller gave (`create`, `update`, `adopt`), not those of the port; gone with the host. */
   secrets: SecretValues | null = null;
   /** Further parameters of `session/new`, given at `create`; gone with the host, too. */
   params: Readonly<Record<string, unknown>> | undefined = undefined;

@@ -80,7 +80,7 @@ async function insertSession(
     updated_at: now,
   };
   const known = updateLastKnown(sessionId, redact({ ...knownOf(agentSession, agent), wishes: NOTHING_REQUESTED }));
-  // Whoever follows this id followed another session, which somebody else deleted.
+  // Those who follow this id followed another session, which somebody else deleted.
   subscriptions.end(sessionId);
   let stored: StoredSession | null;
   try {

@@ -13,7 +13,7 @@ import type { SessionEvent, SessionInfo } from '../types.ts';
 interface Follower {
   waiting: SessionEvent[];
   waitingBytes: number;
-  /** Not all of what it has not seen is waiting here: the rest is in the database. */
+  /** Not all that it has yet to see is waiting here: the rest is in the database. */
   lagged: boolean;
   ended: boolean;
   wake: (() => void) | null;

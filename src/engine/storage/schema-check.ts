@@ -1,6 +1,6 @@
 /**
  * Whether a database is ours, before anything runs on it. A file from elsewhere may hold triggers, views, generated
- * columns or virtual tables that act when a table is read or written; ours has none, so its schema is compared whole.
+ * columns or virtual tables that act when a table is read or written; ours has nothing of the kind, so its schema is compared whole.
  */
 import type { SqlDatabase } from '../ports.ts';
 import { SCHEMA_VERSION } from './schema.ts';

@@ -42,7 +42,7 @@ type UpdateEvent = SessionEvent & { readonly kind: 'update' };
 interface OpenMessage {
   readonly label: 'user' | 'agent';
   readonly piece: MessagePiece;
-  /** A thought, which is no entry, stands before its oldest part so far. */
+  /** A thought, which does not become an entry, stands before its oldest part so far. */
   isParted: boolean;
   /** Newest first. */
   readonly parts: string[];

@@ -94,7 +94,7 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
     const agent = answering(`answer({ stopReason: '${stopReason}' });`);
     for (const options of [['--json'], []]) {
       const done = await at.run(['prompt', '--db', at.db, ...options, 'hi', '--', ...agent]);
-      expect([done.code, done.stderr]).toEqual([1, expect.stringContaining('which is no stop reason of ACP')]);
+      expect([done.code, done.stderr]).toEqual([1, expect.stringContaining('which ACP does not have')]);
     }
   });
 

@@ -116,7 +116,7 @@ describe('a turn, of updates no agent should send', () => {
       turnId: 't',
       stopReason: 'odd\nreason',
     } as unknown as PromptResult);
-    expect(String(stderr.read())).toBe('the turn ended with odd reason, which is no stop reason of ACP\n');
+    expect(String(stderr.read())).toBe('the turn ended with odd reason, which ACP does not have\n');
   });
 });
 

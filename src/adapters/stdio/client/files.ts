@@ -148,7 +148,7 @@ async function checkLeadsInside(wanted: string, asked: string, roots: readonly s
   }
 }
 
-/** What a link says, or null where there is none to be seen. */
+/** What a link says, or null where no link can be seen. */
 const linkAt = (place: string): Promise<string | null> => readlink(place).catch(() => null);
 
 /** The real place of a file that may not exist yet: its deepest existing directory decides. */

@@ -95,7 +95,7 @@ export class Terminals {
   async releaseSession(sessionId: string): Promise<void> {
     const started = this.#of(sessionId).map(([id, terminal]) => {
       this.#terminals.delete(id);
-      // One that could not be started has left nothing, and whoever asked for it is told.
+      // One that could not be started has left nothing, and the one who asked for it is told.
       return terminal.started.then(
         ({ running }) => running.end('ask'),
         () => undefined,

@@ -74,8 +74,9 @@ async function asItIs(host: Host, session: SessionInfo, { cwd, mcpServers }: Ses
   const { sessionId } = session;
   const before = session.latestSeq;
   const here = cwd ?? process.cwd();
-  const moves = cwd !== undefined && !existsSync(session.cwd);
-  if (!moves && !(await sameDirectory(here, session.cwd))) {
+  const isElsewhere = !(await sameDirectory(here, session.cwd));
+  const moves = isElsewhere && cwd !== undefined && !existsSync(session.cwd);
+  if (isElsewhere && !moves) {
     if (cwd === undefined) output.note(`session ${sessionId} works in ${session.cwd}`);
     else
       throw new RehydrateError(

@@ -1,13 +1,14 @@
 import { realpath, stat } from 'node:fs/promises';
+import { isSamePath } from '../../engine/same-path.ts';
 
 /**
- * Whether two paths lead to one directory: through links, too. One that is not there is only itself.
+ * Whether two paths lead to one directory: through links, too. One that is not there is told by its path alone.
  *
  * @example
  * const host = await createHost({ database, agents, sameDirectory });
  */
 export async function sameDirectory(a: string, b: string): Promise<boolean> {
-  if (a === b) return true;
+  if (isSamePath(a, b)) return true;
   const [one, other] = await Promise.all([a, b].map((path) => realpath(path).catch(() => null)));
   return one !== null && one === other;
 }

@@ -7,6 +7,7 @@ import { isObject } from '../objects.ts';
 import { RehydrateError, type ErrorCode } from '../errors.ts';
 import type { ClientServices, LeaseOwner, OwnerAlive, PreambleFiles, SecretRef, Secrets } from '../ports.ts';
 import type { PermissionRequested } from '../types.ts';
+import { isSamePath } from '../same-path.ts';
 import { isAbsolute, isNewId } from './arguments.ts';
 
 // ---------------------------------------------------------------- one function
@@ -172,7 +173,8 @@ export function wrapCallbacks(given: Given, callbackMs: number) {
     },
     ownerAlive: (owner: LeaseOwner, occasion?: Occasion) => ask(OWNER_ALIVE, () => ownerAlive(owner), occasion),
     sameDirectory: async (a: string, b: string, occasion?: Occasion) =>
-      sameDirectory ? ask({ option: 'sameDirectory', ...YES_OR_NO }, () => sameDirectory(a, b), occasion) : a === b,
+      isSamePath(a, b) ||
+      (sameDirectory !== undefined && ask({ option: 'sameDirectory', ...YES_OR_NO }, () => sameDirectory(a, b), occasion)),
     /** Null where nobody can tell. */
     directoryExists: async (path: string, occasion?: Occasion) =>
       directoryExists ? ask({ option: 'directoryExists', ...YES_OR_NO }, () => directoryExists(path), occasion) : null,

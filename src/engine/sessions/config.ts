@@ -68,7 +68,10 @@ export interface HostOptions {
    * of a session whose directory is gone. Default: the caller is believed. On Node: `directoryExists` of `acp-rehydrate/node`.
    */
   readonly directoryExists?: ((path: string) => boolean | Promise<boolean>) | undefined;
-  /** Whether two paths lead to one directory, for `open`. Default: when they are the same text. On Node: `sameDirectory` of `acp-rehydrate/node`. */
+  /**
+   * Whether two paths lead to one directory; not asked where they are the same but for repeated separators, `.` and a separator at the
+   * end, and by default only such are. On Node: `sameDirectory` of `acp-rehydrate/node`, which follows links.
+   */
   readonly sameDirectory?: ((a: string, b: string) => boolean | Promise<boolean>) | undefined;
 }
 

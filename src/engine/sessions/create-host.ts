@@ -68,7 +68,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     const { title, metadata, cwd, mcpServers, additionalDirectories } = changes;
     const { sessionId } = info;
     // Another path to the same directory changes nothing: for agents a session belongs to the path under which it was made.
-    const moves = cwd !== undefined && cwd !== info.cwd && !(await config.sameDirectory(cwd, info.cwd, { sessionId }));
+    const moves = cwd !== undefined && !(await config.sameDirectory(cwd, info.cwd, { sessionId }));
     if (moves && (await config.directoryExists(info.cwd, { sessionId })))
       throw invalid(
         `Session "${sessionId}" works in ${info.cwd}, which is still there; it moves to another directory only when that is gone. To go on in ${cwd}, fork it with that cwd.`,
@@ -94,6 +94,13 @@ export async function createHost(options: HostOptions): Promise<Host> {
       ),
     ];
     return also.length > 0 || Object.keys(lastKnown).length > 0 ? { events, lastKnown, also: () => also } : null;
+  }
+
+  /** The paths under which sessions have this directory. */
+  async function directoriesLike(cwd: string): Promise<string[]> {
+    const paths = await store.directories();
+    const same = await Promise.all(paths.map((path) => config.sameDirectory(path, cwd)));
+    return paths.filter((_, index) => same[index]);
   }
 
   /** Removes what a delete or a copy that was cut off left under an id. */
@@ -135,7 +142,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       for (const { sessionId: agentSessionId, ...told } of page.sessions) {
         const [where, title, updatedAt] = [wellFormed(told.cwd) ?? cwd ?? null, titleOf(told.title), wellFormed(told.updatedAt)];
         // Some agents ignore the directory that they are asked for.
-        if (cwd === undefined || where === null || where === cwd || (await config.sameDirectory(where, cwd, { signal: options.signal })))
+        if (cwd === undefined || where === null || (await config.sameDirectory(where, cwd, { signal: options.signal })))
           sessions.push({ agentSessionId, sessionId: known.get(agentSessionId) ?? null, cwd: where, title, updatedAt });
       }
       return { sessions, ...(typeof page.nextCursor === 'string' ? { nextCursor: page.nextCursor } : {}) };
@@ -146,7 +153,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
     get: async (sessionId) => describe(await storedSession(sessionId)),
 
     async list({ agent, cwd, cursor, limit = 100 } = {}) {
-      const rows = await store.sessions(cursor === undefined ? null : readCursor(cursor), limit + 1, { agent, cwd });
+      const after = cursor === undefined ? null : readCursor(cursor);
+      const cwds = cwd === undefined ? undefined : await directoriesLike(cwd);
+      const rows = await store.sessions(after, limit + 1, { agent, cwds });
       const page = rows.slice(0, limit);
       const last = page.at(-1)?.info;
       const sessions = [];
@@ -221,10 +230,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
         }
       }
       const { agent, cwd } = found.info;
-      if (
-        agent !== options.agent ||
-        (cwd !== options.cwd && !(await config.sameDirectory(cwd, options.cwd, { sessionId, signal: options.signal })))
-      )
+      if (agent !== options.agent || !(await config.sameDirectory(cwd, options.cwd, { sessionId, signal: options.signal })))
         throw invalid(
           `Session "${sessionId}" has the agent "${agent}" in ${cwd}, not "${options.agent}" in ${options.cwd}. Open it as it is, or use another id.`,
           { sessionId, agent, cwd },
@@ -239,8 +245,10 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
     async fork(sessionId, options = {}) {
       const original = await storedSession(sessionId);
-      const { after = original.info.latestSeq, agent = original.info.agent, cwd = original.info.cwd, sessionId: to = newId() } = options;
-      checkCursor(sessionId, after, original.info);
+      const { info } = original;
+      const { after = info.latestSeq, agent = info.agent, sessionId: to = newId() } = options;
+      const cwd = options.cwd === undefined || (await config.sameDirectory(options.cwd, info.cwd, { sessionId })) ? info.cwd : options.cwd;
+      checkCursor(sessionId, after, info);
       if (options.agent !== undefined) config.checkAgent(options.agent);
       await copySession(database, store, original, { sessionId: to, after, agent, cwd, now: clock() }, () => remove(to));
       manager.shareSecrets(sessionId, to);

@@ -57,14 +57,14 @@ export function createStore(db: SqlDatabase) {
     async sessions(
       after: { updatedAt: number; sessionId: string } | null,
       limit: number,
-      { agent, cwd }: { readonly agent?: string | undefined; readonly cwd?: string | undefined } = {},
+      { agent, cwds }: { readonly agent?: string | undefined; readonly cwds?: readonly string[] | undefined } = {},
     ): Promise<StoredSession[]> {
       const rows = await query(
-        `${SESSIONS}${agent === undefined ? '' : ' AND agent = ?'}${cwd === undefined ? '' : ' AND cwd = ?'}
+        `${SESSIONS}${agent === undefined ? '' : ' AND agent = ?'}${cwds === undefined ? '' : ' AND cwd IN (SELECT value FROM json_each(?))'}
 ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} ORDER BY updated_at DESC, session_id LIMIT ?`,
         [
           ...(agent === undefined ? [] : [agent]),
-          ...(cwd === undefined ? [] : [cwd]),
+          ...(cwds === undefined ? [] : [JSON.stringify(cwds)]),
           ...(after ? [after.updatedAt, after.updatedAt, after.sessionId] : []),
           limit,
         ],
@@ -75,6 +75,12 @@ ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} OR
         const stored = toSession(row, (column) => damaged.push(column));
         return damaged.length > 0 ? { ...stored, info: { ...stored.info, damaged } } : stored;
       });
+    },
+
+    /** The directories of all sessions, each once. */
+    async directories(): Promise<string[]> {
+      const rows = await query('SELECT DISTINCT cwd FROM acp_sessions WHERE deleted_at IS NULL', []);
+      return rows.map((row) => String(row['cwd']));
     },
 
     /** Every session with a mark that is another one when it changed. */

@@ -126,6 +126,8 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
     rmSync(directory, { recursive: true });
     const later = await run(at.agent());
     expect([later.code, errorOf(later)]).toEqual([1, 'cwd_missing']);
+    const same = await run(at.agent(), '--cwd', `${directory}/`);
+    expect([same.code, errorOf(same), same.stderr]).toEqual([1, 'cwd_missing', expect.not.stringContaining('from now on')]);
     const history = await at.run(['history', '--db', at.db, '--json', 'main']);
     expect(history.lines.filter((line) => line.event?.kind === 'turn_started')).toHaveLength(1);
     // A new one goes in its place.

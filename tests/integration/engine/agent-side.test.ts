@@ -400,18 +400,48 @@ describe('an answer that went astray', () => {
   });
 });
 
-describe('open', () => {
-  it('the same directory by another path is the same', async () => {
+describe('the same directory by another path is the same', () => {
+  it('where the host can follow links', async () => {
     const base = mkdtempSync(`${tmpdir()}/rehydrate-open-`);
-    symlinkSync(base, `${base}-link`);
+    const link = `${base}-link`;
+    symlinkSync(base, link);
     onTestFinished(() => {
-      rmSync(`${base}-link`);
+      rmSync(link);
       rmSync(base, { recursive: true });
     });
-    const { host } = await hostOf(agents(), { sameDirectory });
+    const asked: string[] = [];
+    const { host } = await hostOf(agents(), { sameDirectory: (a, b) => (asked.push(a), sameDirectory(a, b)) });
     await host.create({ agent: 'raw', cwd: base, sessionId: 's' });
-    expect(await host.open('s', { agent: 'raw', cwd: `${base}-link` })).toMatchObject({ sessionId: 's', cwd: base });
+    expect(await host.open('s', { agent: 'raw', cwd: link })).toMatchObject({ sessionId: 's', cwd: base });
     await expect(host.open('s', { agent: 'raw', cwd: tmpdir() })).rejects.toMatchObject({ code: 'invalid_argument' });
+    expect(await host.fork('s', { cwd: link })).toMatchObject({ cwd: base });
+
+    for (const [sessionId, cwd] of Object.entries({ t: link, u: tmpdir(), v: `${base}/.` }))
+      await host.create({ agent: 'raw', cwd, sessionId });
+    asked.length = 0;
+    for (const cwd of [base, link, `${link}/./`]) {
+      const pages = [await host.list({ cwd, limit: 2 })];
+      for (let cursor; (cursor = pages.at(-1)?.nextCursor);) pages.push(await host.list({ cwd, limit: 2, cursor }));
+      const ids = pages.flatMap(({ sessions }) => sessions.map(({ sessionId }) => sessionId));
+      expect([pages.length, ids.length, ids]).toEqual([2, 4, expect.arrayContaining(['s', 't', 'v'])]);
+    }
+    // Each directory of the record is looked at once for a page, however many sessions have it.
+    expect(asked).toHaveLength(2 * (2 + 3 + 3));
+  });
+
+  it('and by its text elsewhere', async () => {
+    const { host } = await hostOf(agents());
+    await host.create({ agent: 'raw', cwd: '/d/p', sessionId: 's' });
+    for (const [cwd, found] of [
+      ['/d/p/', 1],
+      ['/d/./p', 1],
+      ['/d//p/.', 1],
+      ['/d/x/../p', 0],
+      ['/d', 0],
+      ['/D/p', 0],
+    ] as const)
+      expect([cwd, (await host.list({ agent: 'raw', cwd })).sessions.length]).toEqual([cwd, found]);
+    expect(await host.open('s', { agent: 'raw', cwd: '/d/p/' })).toMatchObject({ cwd: '/d/p' });
   });
 });
 

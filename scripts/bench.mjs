@@ -1,7 +1,6 @@
 /**
- * `npm run bench [-- NAME…]`: runs tests/bench/*.mjs, each in a process of its own, prints what they measured, and
- * writes content/data/bench.json, which the site shows. Ratios are measured side by side in one run;
- * absolute figures belong to the machine that is named with them.
+ * `npm run bench [-- NAME…]`: runs tests/bench/*.mjs, prints what they measured, and writes content/data/bench.json for the site. Ratios
+ * are measured side by side in one run; absolute figures belong to the machine that is named with them.
  */
 import { fork } from 'node:child_process';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,7 +10,7 @@ import { inRoot, main, SetupError } from './support/setup.mjs';
 
 const FILE = inRoot('content/data/bench.json');
 
-/** A module's own results, from a process of its own: this file, told which. */
+/** In a process of its own: this file, told which. */
 function measure(name) {
   return new Promise((resolve, reject) => {
     const child = fork(import.meta.filename, [], { env: { ...process.env, REHYDRATE_BENCH: name } });
@@ -25,11 +24,11 @@ function measure(name) {
 }
 
 /**
- * One result as a row for people: a figure, a target, and whether it was met.
+ * One result as a row for people. A target that is a number is the largest allowed unless `bound` is `min`; with one in words stands
+ * whether it was `met`.
  *
  * @param {{ what: string, ratio?: number, value?: number | string, unit?: string, target?: number | string,
- *   bound?: 'max' | 'min', met?: boolean }} result a ratio or a value; a target that is a number is the
- *   largest allowed unless `bound` is `min`, and with one in words stands whether it was `met`
+ *   bound?: 'max' | 'min', met?: boolean }} result a ratio or a value
  * @returns {{ what: string, figure: string, target: string, met: boolean | null }} `met` is null without a target
  */
 export function benchRow({ what, ratio, value, unit, target = '–', bound = 'max', met = null }) {
@@ -66,7 +65,7 @@ async function benchAll() {
   }
   if (broken.length > 0) throw new SetupError(`Did not run: ${broken.join(', ')}. ${FILE} is as it was.`);
 
-  // What was not measured now stays as it was measured before.
+  // What was not measured now stays as it was.
   const before = JSON.parse(readFileSync(FILE, 'utf8'));
   const kept = [...before.results, ...before.others].filter(({ bench }) => !wanted.includes(bench) && all.includes(bench));
   const inOrder = [...kept, ...rows].sort((one, other) => all.indexOf(one.bench) - all.indexOf(other.bench));

@@ -1,4 +1,4 @@
-/** Builds dist/ with tsc, the command and dist/browser/ with esbuild, and the programs of the tests, when what they are made of has changed. */
+/** Builds dist/ and the programs of the tests, when what they are made of has changed. */
 import { chmodSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
@@ -11,7 +11,7 @@ const SOURCES = [
   'node_modules/{typescript,esbuild}/package.json',
 ];
 
-/** Entries of the package that have a use in a page, as folders of the build. */
+/** The entries that have a use in a page. */
 const BROWSER_ENTRIES = ['engine', 'adapters/sqljs', 'adapters/websocket', 'adapters/worker'];
 
 const GUARD = inRoot('src/adapters/stdio/guard-process.ts');
@@ -20,19 +20,19 @@ const COMMON = { bundle: true, format: 'esm', sourcemap: true, logLevel: 'warnin
 const NODE = { ...COMMON, platform: 'node', target: 'node22' };
 const PAGE = { ...COMMON, minify: true, platform: 'browser', target: 'es2024' };
 
-/** The folder is made beside dist/, from where source maps name the sources as they do from dist/. */
+/** Made beside dist/, so that source maps name the sources as they do from dist/. */
 async function make(built) {
   const tsc = await run(PROJECT_NODE, [inRoot('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', built]);
   if (tsc.code !== 0) throw new SetupError('The library was not built; dist/ is as it was.');
 
-  // In a few files, not in a hundred: every prompt of a shell is a start of this command, and finding modules was a third of one. It is
-  // readable as it is, and says what came from where: its source maps would hold the library's sources once more.
+  // A few files, since every prompt of a shell is a start of this command and finding a hundred modules was a third of it. It is readable,
+  // so that source maps would only hold the sources once more.
   const command = { rehydrate: inRoot('src/cli/rehydrate.ts'), 'guard-process': GUARD };
   await build({ ...NODE, sourcemap: false, splitting: true, packages: 'external', entryPoints: command, outdir: path.join(built, 'cli') });
   chmodSync(path.join(built, 'cli/rehydrate.js'), 0o755);
 
-  // For pages without npm: no import by a bare name, which a page could only resolve with an import map, and a worker not at all. sql.js stays
-  // outside, as an optional peer with a licence and a release of its own: an import map may name it where the page gives none.
+  // For pages without npm, so without bare imports, which need an import map and do not work in a worker. sql.js, with a licence and
+  // releases of its own, stays outside: an import map may name it.
   await build({
     ...PAGE,
     stdin: {
@@ -46,7 +46,7 @@ async function make(built) {
   // A scripted agent for `new Worker(…, { type: 'module' })`.
   const agent = path.join(built, 'testing/agents/worker.js');
   await build({ ...PAGE, sourcemap: false, entryPoints: [agent], outfile: path.join(built, 'browser/agent.js') });
-  // As one file that needs no other, in its place, so that who bundles the library can put it beside the bundle.
+  // One file that needs no other, so that a bundler can put it beside the bundle.
   await build({ ...NODE, entryPoints: [GUARD], outfile: path.join(built, 'adapters/stdio/guard-process.js'), allowOverwrite: true });
 }
 
@@ -63,7 +63,7 @@ const lazily = (make) => {
   return new Proxy({}, { get: (_, key) => (made ??= make())[key] });
 };
 
-/** The schemas of the ACP SDK, each made when it is first looked at: a start needs few of them, and all are a fifth of what it costs. */
+/** The schemas of the ACP SDK, made when they are first looked at: a start needs few, and all are a fifth of it. */
 const lazySchemas = {
   name: 'lazy-schemas',
   setup({ onLoad, onResolve }) {
@@ -71,7 +71,7 @@ const lazySchemas = {
     onLoad({ filter: /\/v1\/schema\/zod\.gen\.js$/ }, ({ path: file }) => ({
       contents: `const lazily = ${lazily};\n${readFileSync(file, 'utf8').replace(aSchema, 'export const $1 = lazily(() => $2);')}`,
     }));
-    // Made of schemas, and used by no agent.
+    // Made of schemas, and no agent needs them.
     onResolve({ filter: /\/guards\.gen\.js$/ }, ({ resolveDir, path: file }) => ({
       path: path.join(resolveDir, file),
       sideEffects: false,

@@ -1,15 +1,14 @@
-/** `npm run deps:status`: prints `pinned`, or what is not, and then fails: whether an install tomorrow brings the same packages as one today. */
+/**
+ * `npm run deps:status`: whether an install tomorrow brings the same packages as one today. Prints `pinned`, or what is not, and then
+ * fails.
+ */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { inRoot, ROOT } from './support/setup.mjs';
 
 const EXACT = /^(?:npm:.+@)?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$/;
 
-/**
- * @param {Record<string, any>} manifest package.json
- * @param {Record<string, any> | null} lock package-lock.json
- * @returns {string[]} one line for each dependency that is not pinned
- */
+/** @returns {string[]} one line for each dependency that is not pinned */
 export function unpinned(manifest, lock) {
   const problems = ['dependencies', 'devDependencies', 'optionalDependencies'].flatMap((kind) =>
     Object.entries(manifest[kind] ?? {})
@@ -17,7 +16,6 @@ export function unpinned(manifest, lock) {
       .map(([name, version]) => `${name} is not an exact version: ${version}`),
   );
   if (!lock) return [...problems, 'there is no package-lock.json'];
-  // A workspace is of this checkout.
   for (const [where, { link, resolved = '', integrity, inBundle }] of Object.entries(lock.packages ?? {}))
     if (where.includes('node_modules/') && !integrity && !inBundle && !(link && manifest.workspaces?.includes(resolved)))
       problems.push(`${where} has no integrity in the lockfile${resolved && `: it comes from ${resolved}`}`);
@@ -25,10 +23,9 @@ export function unpinned(manifest, lock) {
 }
 
 /**
- * npm installs no optional package that its lockfile does not have, and leaves out of one what the registry it was made
- * with lacked: the program of another platform, above all. There the install succeeds and the program fails.
+ * npm leaves out of a lockfile the optional packages that it could not see, such as the programs of other platforms, and never installs
+ * them: there the install succeeds and the program fails.
  *
- * @param {Record<string, any> | null} lock package-lock.json
  * @returns {string[]} one line for each optional package that is named and not there
  */
 export function leftOut(lock) {
@@ -41,13 +38,13 @@ export function leftOut(lock) {
   );
 }
 
-/** Of every package of the checkout: the root, and the test folders that have their own. */
+/** Of the root and of the test folders with packages of their own. */
 export function problems() {
   return globSync(['package.json', 'tests/*/package.json'], { cwd: ROOT }).flatMap((file) => {
     const dir = path.dirname(file);
     const read = (name) => (existsSync(inRoot(dir, name)) ? JSON.parse(readFileSync(inRoot(dir, name), 'utf8')) : null);
     const lock = read('package-lock.json');
-    // `npm start` is for every platform; what the test folders bring is for those their programs are tested on.
+    // `npm start` is for every platform, the test folders for those that their programs are tested on.
     return [...unpinned(read('package.json'), lock), ...(dir === '.' ? leftOut(lock) : [])].map((problem) => `${dir}: ${problem}`);
   });
 }

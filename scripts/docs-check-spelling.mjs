@@ -1,7 +1,6 @@
 /**
- * Spelling, in British English, of every page as it is read (docstrings, tables and errors included) and of the texts
- * beside the site. `node scripts/docs-check-spelling.mjs`, and part of `npm test`. What is right and no
- * dictionary has goes into tests/spelling/words.txt.
+ * Spelling, in British English, of every page as it is read, and of the texts beside the site. A word that is right and in no dictionary
+ * goes into tests/spelling/words.txt.
  */
 import { ensureInstalled, inRoot, main, PROJECT_NODE, projectEnv, ROOT, run } from './support/setup.mjs';
 import { ensureSite } from './support/site-build.mjs';
@@ -18,7 +17,6 @@ const BESIDE = [
 
 const own = (name) => inRoot('tests/spelling', name);
 
-/** Exits 0 when every word is known. */
 async function check(root, ...globs) {
   const options = ['--no-progress', '--no-gitignore', '--show-suggestions', '--config', own('cspell.json'), '--root', root];
   const args = [own('node_modules/cspell/bin.mjs'), 'lint', ...options, ...globs];

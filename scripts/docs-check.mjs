@@ -4,14 +4,14 @@
  *   node scripts/docs-check.mjs            the sources, then the built site
  *   node scripts/docs-check.mjs --sources  the sources alone
  *
- * - every file a page names exists, and every identifier it sets as code occurs in the source or in ACP's types;
- * - no page writes out a number that the source or a record has: a time, a size, a ratio, a count of what there is;
- * - every page is in the sidebar, and every page shows what it tells: code, what is printed, a picture, a table from the source or something to try;
+ * - every file that a page names exists, and every identifier that it sets as code occurs in the source or in ACP's types;
+ * - no page writes out a number that the source or a record has;
+ * - every page is in the sidebar, and shows what it tells;
  * - every promise, I1 to I12, has a test that carries its number;
- * - every page the code sends people to is there, and every word of the glossary is led to from some page;
+ * - every page that the code sends people to is there, and some page leads to every word of the glossary;
  * - every prose page keeps its weight (docs-size.mjs).
  *
- * What the build of the site refuses itself is not asked again: links, components, names given to `<Src>` and `figure`, exports.
+ * The build of the site itself refuses wrong links, components, exports, and names given to `<Src>` and `figure`.
  */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -23,7 +23,7 @@ import { ensureSite } from './support/site-build.mjs';
 
 const DOCS = 'content/docs';
 
-/** Names that are nobody's here: other programs', other formats', examples'. */
+/** Other programs', other formats' and examples'. */
 const FOREIGN = new Set(
   `true false null undefined NodeJS Origin Host Referer NAME TEXT AGENT ARG FILE SITE BASE URL POST GET DELETE HEAD EOF
   NotFoundError localhost sqlite3 mine DIR REPOSITORY_URL vercel nginx VACUUM INTO SELECT json jsonl`.split(/\s+/),
@@ -33,7 +33,7 @@ const FOREIGN = new Set(
 const files = (...patterns) => globSync(patterns, { cwd: ROOT, exclude: ['**/node_modules'] }).sort();
 const read = (...file) => readFileSync(path.resolve(ROOT, ...file), 'utf8');
 
-/** Every word of the source that could be a name, ACP's and Node's own included. */
+/** Every word of the source, of ACP's types and of FOREIGN. */
 function knownNames() {
   const sources = [
     ...files('{src,playground}/**/*.{ts,tsx}', 'src/**/*.astro', 'examples/**/*.ts'),
@@ -57,7 +57,6 @@ const PATHLIKE = /^(?:src|tests|scripts|examples|playground|content|public)(?:\/
 /** An identifier, perhaps of something and perhaps called: `host.sleep()`, `AgentExit`, `queued_events`. */
 const NAMELIKE = /^[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*(?:\([\w, $]*\))?$/;
 
-/** What is wrong with the names on one page. */
 export function wrongNames(text, known, exists = (file) => existsSync(path.join(ROOT, file))) {
   return codeSpans(text).flatMap((span) => {
     if (PATHLIKE.test(span) && span.includes('/')) return exists(span) ? [] : [`names the file ${span}, which does not exist`];
@@ -68,21 +67,21 @@ export function wrongNames(text, known, exists = (file) => existsSync(path.join(
   });
 }
 
-/** A time, a size or a ratio, and a count of what the project has: what may change while nobody thinks of the page. */
+/** A time, a size, a ratio, or a count of what the project has: it may change while nobody thinks of the page. */
 const NUMBER = new RegExp(
   `(?<![\\w.,-])(?:\\d[\\d.,]*(?:[ \u202f]\\d{3})*|(?:${'five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty'.split(' ').join('|')}))` +
     `[-\\s]?(?:ms|s|min|minutes?|seconds?|hours?|days|[kKMG]i?B|bytes|bits?|characters|px|pixels|×|%` +
     `|agents|tests|scenarios|cases|examples|shapes|tables|invariants|promises|codes|kinds|variants|messages|events|chunks)(?![\\w])`,
   'gi',
 );
-/** Numbers that are not ours to render: what others fix, and what a word has in its name. */
+/** What others fix, and what a word has in its name. */
 const NOT_OURS = {
   'guides/rivetkit.mdx': ['330 MB'],
   'guides/rivetkit-cluster.mdx': ['five minutes', '30 minutes', '30 s', '45 s', '64 KiB', '1 MiB', '15 s'],
   'reference/advanced/architecture/sessions-and-persistence/security.mdx': ['256-bit'],
 };
 
-/** Numbers that a page writes out, where `{figure(…)}` or a table would render them. */
+/** Numbers that `{figure(…)}` or a table would render. */
 export function writtenNumbers(text, allowed = []) {
   const prose = text
     .replace(/^```[\s\S]*?^```/gm, '')
@@ -94,18 +93,18 @@ export function writtenNumbers(text, allowed = []) {
   );
 }
 
-/** Pages nobody gets to by reading on. */
+/** Nobody gets to it by reading on. */
 const isUnlisted = (file) => {
   const page = file.slice(DOCS.length + 1).replace(/(?:(?:^|\/)index)?\.mdx?$/, '/');
   return !['/', '404/', ...readingOrder(sidebar)].includes(page);
 };
 
-/** What a page can show: a block of code, or a component that holds one, draws or runs. */
+/** A block of code, or a component that holds one, draws or runs. */
 const SHOWS = /^```|<(?:Annotated|Commands|Compare|Compat|Diagram|ErrorHelp|Output|Places|Sample|Schema|Sequence|Table|Try)\b/m;
-/** Lists of answers, words and reasons. */
+/** Pages that need show nothing: lists of answers, words and reasons. */
 const TELLS = /\/(?:404|decisions|design-limits|faq|glossary)\.mdx?$/;
 
-/** Addresses of pages that the code gives to people, such as the doctor's, that lead nowhere. */
+/** Addresses that the code gives to people, such as the doctor's, and that lead nowhere. */
 function problemsOfAddresses(site) {
   return files('src/!(site)/**/*.ts', 'playground/**/*.{ts,tsx}').flatMap((file) =>
     [...read(file).matchAll(/['"`]\/((?:guides|reference|start)\/[a-z/-]*)(?:#([\w-]+))?['"`]/g)].flatMap(([address, page, id]) => {
@@ -116,7 +115,7 @@ function problemsOfAddresses(site) {
   );
 }
 
-/** Words of the glossary that no page leads to it with, and that the page which explains them does not have. */
+/** Words of the glossary that no page leads to it with, nor has the page that explains them. */
 function problemsOfTerms(site) {
   const html = globSync(`${site}/**/*.html`).map((file) => read(file));
   const rows = read(site, 'reference/glossary/index.html').matchAll(/<tr id="([^"]+)">[\s\S]*?href="\/([^"#]+)/g);

@@ -1,6 +1,6 @@
 /**
  * Records the playground for the home page: a session is told something, dies, and is asked. `node scripts/docs-recording.mjs [SITE]`
- * writes, for each theme, a looping picture and its last moment as a still one to public/recording/.
+ * writes a looping picture and its last moment for each theme to public/recording/.
  */
 import { mkdirSync } from 'node:fs';
 import { chromium } from '@playwright/test';

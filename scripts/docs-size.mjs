@@ -1,4 +1,4 @@
-/** What a prose page weighs on the wire, from the built site: HTML, the scripts and the style sheets it names, each gzipped. */
+/** What a page weighs on the wire: HTML, and the scripts and style sheets that it names, each gzipped. */
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -6,14 +6,13 @@ import { gzipSync } from 'node:zlib';
 /** Bytes, gzipped, for one prose page. */
 const BUDGET = { html: 7_200, js: 27_000, css: 16_750 };
 
-/** Pages that are tables rendered from the source or from records (an entry's members, options, limits, threats, agents) are longer than prose; their scripts and styles are not. */
+/** Pages whose tables come from the source or from records are longer than prose. */
 const TABLES =
   /^reference\/(?:library\/.|command\/|limits\/|bridge\/|server\/|errors\/|glossary\/|compatibility\/|advanced\/architecture\/sessions-and-persistence\/security\/)/;
 const TABLES_HTML = 10_000;
 
 /**
- * The playground is no prose, and has a budget of its own. Of scripts, what they import at once is part of the page; what they import on
- * demand is not.
+ * Without the playground, which has a budget of its own. A script counts with what it imports at once.
  *
  * @returns {{ page: string, html: number, js: number, css: number, over: string[] }[]}
  */

@@ -1,9 +1,9 @@
 /**
- * Programs of test folders that have packages of their own, too large for everyone's install:
+ * Programs of test folders with packages of their own:
  *
  *   npm run compat [-- PACKAGE…]   the doctor against real agents; writes content/data/compat/*.json
  *   npm run compare                others that keep sessions beside this package; writes content/data/compare.json
- *   npm run lighthouse             Lighthouse's scores of prose pages on an emulated phone, for the performance page
+ *   npm run lighthouse             Lighthouse's scores of prose pages on an emulated phone
  */
 import { globSync } from 'node:fs';
 import { ensureInstalled, inRoot, main, PROJECT_NODE, run } from './support/setup.mjs';

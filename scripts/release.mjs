@@ -1,7 +1,6 @@
 /**
- * Whether this tree, as it is, is the version that it says; then the library is built anew. `npm run release` publishes after that, and
- * `npm publish` by hand asks it, too. What npm and the registry refuse themselves is not asked here: a version that is there already, a
- * preview without a tag of its own, a build that nobody vouches for.
+ * Refuses a tree that is not the version it says, and builds the library anew: for `npm run release`, and for `npm publish` by hand. What
+ * npm and the registry refuse themselves is not asked here.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { problems } from './deps-status.mjs';
@@ -9,7 +8,7 @@ import { inRoot, main, PROJECT_NODE, run, SetupError } from './support/setup.mjs
 
 const text = (file) => (existsSync(inRoot(file)) ? readFileSync(inRoot(file), 'utf8') : '');
 
-/** What git prints, line by line; nothing when it fails. */
+/** Line by line; nothing when git fails. */
 async function git(...args) {
   const { code, output } = await run('git', args, { stdio: 'capture' });
   return code === 0 ? output.split('\n').flatMap((line) => line.trim() || []) : [];
@@ -38,7 +37,6 @@ await main(async () => {
   ].filter(Boolean);
   if (refusals.length > 0) throw new SetupError([`${name} ${version} is not published:`, ...refusals].join('\n- '));
 
-  // Whatever dist/ holds.
   rmSync(inRoot('dist'), { recursive: true, force: true });
   const { code } = await run(PROJECT_NODE, [inRoot('scripts/build-lib.mjs')]);
   if (code !== 0) throw new SetupError('The library did not build; the compiler’s output is above.');

@@ -1,9 +1,9 @@
 /**
- * What many sessions cost, from the figures in content/data/scale.json and the page's assumptions, or others:
+ * What many sessions cost, from content/data/scale.json, which `npm run bench -- scale` measures, and the page's assumptions, or others:
  *
  *   node scripts/scale.mjs [--sessions 20000] [--activeShare 0.5] … [--write]
  *
- * Prints; `--write` stores what is printed for the site. The figures themselves are measured by `npm run bench -- scale`.
+ * Prints; `--write` stores it for the site.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -11,15 +11,15 @@ import { inRoot } from './support/setup.mjs';
 
 const FILE = inRoot('content/data/scale.json');
 
-/** The assumptions the page shows unless others are given. Nothing of them was measured. */
+/** Assumed, not measured. */
 export const SCALE_INPUTS = Object.freeze({
-  /** How many there are, and the share of them that somebody uses on a day. */
+  /** How many there are, and the share of them that is used on a day. */
   sessions: 1_000_000,
   activeShare: 0.1,
-  /** How often such a session is come to on that day, and the turns of one visit: averages, of at least one. */
+  /** Visits to such a session on that day, and turns of a visit: averages, of at least one. */
   visits: 2,
   turns: 6,
-  /** How long a turn takes, and the pause until the next one; both vary as waits do, exponentially. */
+  /** A turn's length and the pause until the next; both vary exponentially, as waits do. */
   turnSeconds: 20,
   pauseSeconds: 60,
   /** When most come, and how many more than on average: 0 the same all day, 1 twice as many. */
@@ -35,8 +35,8 @@ const SLEEP_AFTER_SECONDS = [10, 30, 120, 600];
 const DAY = 24 * 60 * 60;
 
 /**
- * An actor, and its agent, is awake from a turn's beginning until `sleepAfterSeconds` after its end. Of the pauses within a visit the share
- * e^(−sleepAfter/pause) is longer than that and ends in a wake; the average pause is awake for pause · (1 − e^(−sleepAfter/pause)).
+ * An actor and its agent are awake from a turn's beginning until `sleepAfterSeconds` after its end. The share e^(−sleepAfter/pause) of a
+ * visit's pauses is longer and ends in a wake; the average pause is awake for pause · (1 − e^(−sleepAfter/pause)).
  *
  * @param {typeof SCALE_INPUTS} inputs
  * @param {{ turnBytes: number, emptyBytes: number, actorBytes: number, agentBytes: number }} measured
@@ -62,7 +62,6 @@ export function scaleRow(inputs, measured, sleepAfterSeconds) {
   };
 }
 
-/** One row for each time an actor may stay awake. */
 export const scaleRows = (inputs, measured) => SLEEP_AFTER_SECONDS.map((seconds) => scaleRow(inputs, measured, seconds));
 
 if (import.meta.main) {

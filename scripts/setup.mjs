@@ -1,4 +1,4 @@
-/** `npm run setup`: makes a clone ready. `npm start`, `npm test` and the others that need it do the same first. */
+/** `npm run setup`: makes a clone ready, as the commands that need it do themselves. */
 import { main, setUp } from './support/setup.mjs';
 
 await main(setUp);

@@ -1,4 +1,4 @@
-/** `npm start`: the site with its playground, and a bridge that runs agents for it, at one URL, with one way down. */
+/** `npm start`: the site with its playground and a bridge for its agents, at one URL and with one way down. */
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -33,9 +33,9 @@ const OPTIONS = {
   help: { ...switched, short: 'h' },
 };
 
-/** What the bridge is told: as if `rehydrate bridge` had been called with the person's agents and the scripted ones, and what it says of its options holds for ours. */
+/** What `rehydrate bridge` would be told with the person's agents and the scripted ones, so that its options mean the same here. */
 function bridgeCall({ agent, port, cwd, 'agent-store': store }) {
-  // A name with a colon cannot stand in the bridge's addresses; those agents run in the tab.
+  // A name with a colon cannot stand in the bridge's addresses: those agents run in the tab only.
   const scripted = AGENT_VARIANTS.filter((variant) => !variant.includes(':')).map((variant) => {
     const { command, args } = scriptedAgent(variant, { store: path.join(store, variant) });
     return `${variant}=${[command, ...args].map((word) => JSON.stringify(word)).join(' ')}`;
@@ -45,7 +45,7 @@ function bridgeCall({ agent, port, cwd, 'agent-store': store }) {
 }
 
 await main(async () => {
-  // npm runs scripts in the checkout, and says here where the person was.
+  // npm runs scripts in the checkout, and says here where the person is.
   process.chdir(process.env.INIT_CWD ?? '.');
   const open = [];
   try {
@@ -53,7 +53,7 @@ await main(async () => {
     if (options.help) return void console.log(USAGE);
     const { port, ...asked } = bridgeCall(options);
     onShutdown(async () => {
-      // The bridge first: no page can start an agent any more, and every agent's tree is gone.
+      // The bridge first, so that no page can start an agent any more.
       for (const part of open.reverse()) await part.close();
     });
     const print = (words, told) => console.log(options.json ? JSON.stringify(told) : words);
@@ -75,9 +75,9 @@ await main(async () => {
   }
 });
 
-/** Opens the page where a person is watching; a machine without a desktop just does not. */
+/** Only where a person is watching. */
 function openBrowser(address) {
-  // SECURITY: other users see the arguments of a program. The browser is given a file that only its own user can read.
+  // SECURITY: other users see a program's arguments, so the address is in a file that only this user can read.
   const file = path.join(STATE_DIR, `open-${process.pid}.html`);
   rmSync(file, { force: true });
   const page = `<!doctype html><meta http-equiv="refresh" content="0; url=${address}"><title>Rehydrate</title>\n`;
@@ -90,7 +90,7 @@ function openBrowser(address) {
   return { close: () => rmSync(file, { force: true }) };
 }
 
-/** Runs `stop` once on Ctrl-C, SIGTERM or SIGHUP, then exits as a shell expects. A second signal exits at once. */
+/** Runs `stop` at the first signal, then exits as a shell expects; a second one exits at once. */
 function onShutdown(stop) {
   let stopping = false;
   for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }))

@@ -17,13 +17,13 @@ const VITEST = inRoot('node_modules/vitest/vitest.mjs');
 const PLAYWRIGHT = inRoot('node_modules/@playwright/test/cli.js');
 const TSC = inRoot('node_modules/typescript/bin/tsc');
 
-/** Vitest itself leaves a core free: on two that is half of the machine. */
+/** Vitest would leave a core free, which is half of two. */
 const WORKERS = Math.max(2, os.availableParallelism() - 1);
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
 /**
- * What a runner's report comes to: of the tests that failed, those that passed at their second run among them, what it said.
+ * `failures` has the tests that passed at their second run, too.
  * @typedef {{ passed: number, skipped: number, failures: { name: string, why: string }[] }} Report
  */
 
@@ -33,14 +33,13 @@ export const sum = (all) => {
   return { passed: of('passed'), failed: of('failed'), skipped: of('skipped') };
 };
 
-/** The last line of the test command. */
 export const closingLine = ({ passed, failed, skipped }) =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 
 const AGAIN = ' (passed at its second run)';
 const isAgain = ({ name }) => name.endsWith(AGAIN);
 
-/** Vitest's JSON report. A file that could not even be loaded has no tests in it, and is one failure. @returns {Report} */
+/** A file that could not be loaded has no tests in it, and is one failure. @returns {Report} */
 export const vitestReport = ({ testResults, numPassedTests, numPendingTests, numTodoTests }) => ({
   passed: numPassedTests,
   skipped: numPendingTests + numTodoTests,
@@ -55,7 +54,7 @@ export const vitestReport = ({ testResults, numPassedTests, numPendingTests, num
   }),
 });
 
-/** Playwright's JSON report; an error outside of tests, such as a server that did not start, is a failure. @returns {Report} */
+/** An error outside of tests, such as a server that did not start, is a failure. @returns {Report} */
 export function playwrightReport({ stats: { expected, flaky, skipped }, suites = [], errors }) {
   const inSuite = ({ suites: inner = [], specs = [] }) => [
     ...inner.flatMap(inSuite),
@@ -73,11 +72,9 @@ export function playwrightReport({ stats: { expected, flaky, skipped }, suites =
 }
 
 /**
- * A runner that says it failed has at least one failure, and one that left no report or ran nothing has not passed.
+ * A runner that says it failed has at least one failure; one that left no report or ran nothing has not passed.
  *
- * @param {number} code
- * @param {Report | null} report
- * @returns {Counts}
+ * @param {Report | null} report @returns {Counts}
  */
 export function settle(code, report) {
   const { passed, skipped, failures: told } = report ?? { passed: 0, skipped: 0, failures: [] };
@@ -85,12 +82,11 @@ export function settle(code, report) {
   return { passed, skipped, failed: Math.max(failed, code === 0 && passed > 0 ? 0 : 1) };
 }
 
-/** Told once more at the end of the whole command, where one looks. @type {Report['failures']} */
+/** Told once more at the end, where one looks. @type {Report['failures']} */
 const failures = [];
 
 const lastOf = (output) => output.trimEnd().split('\n').slice(-40).join('\n');
 
-/** Runs a runner that writes its report to a file, and counts what it wrote. */
 async function counted(name, reportOf, args, { env, stdio } = {}) {
   const file = path.join(STATE_DIR, 'reports', `${name}.json`);
   mkdirSync(path.dirname(file), { recursive: true });
@@ -100,7 +96,6 @@ async function counted(name, reportOf, args, { env, stdio } = {}) {
   const report = existsSync(file) ? reportOf(JSON.parse(readFileSync(file, 'utf8'))) : null;
   const told = report?.failures ?? [];
   failures.push(...told);
-  // No report, or an error outside of all tests.
   if (code !== 0 && told.every(isAgain))
     failures.push({ name, why: lastOf(output) || `The runner ended with ${code}; what it said is above.` });
   return settle(code, report);
@@ -112,14 +107,14 @@ const vitest = (name, args, stdio) =>
   });
 
 async function playwright(name, stdio) {
-  // For the stages after this one, too: they need not look for it again.
+  // The stages after this one need not look for it again.
   process.env.REHYDRATE_CHROMIUM = await ensureChromium();
-  // With CI set, a browser test gets the second run that playwright.config.ts speaks of.
+  // `CI` gives a browser test its second run, see playwright.config.ts.
   const env = (file) => ({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, CI: '1' });
   return counted(name, playwrightReport, () => [PLAYWRIGHT, 'test', '--reporter=list,json'], { env, stdio });
 }
 
-/** Commands that are right or wrong as a whole count as one test. */
+/** Commands that are right or wrong as a whole: one test. */
 async function check(...commands) {
   let failed = 0;
   for (const [program, ...args] of commands) {
@@ -136,7 +131,7 @@ const node = (...args) => [PROJECT_NODE, ...args];
 /** What each folder with packages of its own is waiting for. */
 const installs = new Map();
 
-/** One folder after the other: an install is mostly waiting, for the network and the disk, and is done beside other stages. */
+/** One folder after the other, beside other stages: an install mostly waits. */
 function install(name) {
   if (!installs.has(name)) {
     const before = [...installs.values()].at(-1) ?? Promise.resolve();
@@ -147,14 +142,14 @@ function install(name) {
   return installs.get(name);
 }
 
-/** The tests of a folder with packages of its own, too large for everyone's install; `typed` when their types are needed to check it. */
+/** The tests of a folder with packages of its own; `typed` when its types are checked with them. */
 const ownPackage = (name, { typed = false } = {}) => ({
   name,
   ahead: () => install(name),
   async run(stdio) {
     await install(name);
     const dir = inRoot('tests', name);
-    // Vitest empties its cache at another lockfile than it knows: in one for all, stages took each other's modules away.
+    // Vitest empties its cache at an unknown lockfile: with one cache, stages would take each other's modules away.
     const cache = path.join(dir, 'node_modules', '.vitest-cache');
     const args = ['--config', path.join(dir, 'vitest.config.ts'), '--root', dir, `--fsModuleCachePath=${cache}`];
     const tests = await vitest(name, args, stdio);
@@ -168,8 +163,8 @@ const projects = (name, ...names) => ({
 });
 
 /**
- * What the test command consists of, in the order in which it begins: first what tells most in a minute, then what takes longest, last what
- * is short, so that all processors are used to the end.
+ * The stages in the order in which they begin: first what tells most in a minute, then what takes longest, so that all processors are used
+ * to the end.
  *
  * @typedef {object} Stage
  * @property {string} name
@@ -183,7 +178,7 @@ const STAGES = [
   {
     name: 'typecheck',
     run: async () => {
-      // With it come the types of the content that its sources are checked against; two that write them at a time would disturb each other.
+      // The build writes the content's types, which the sources are checked against; two builds would disturb each other.
       await ensureSite();
       return check(...['', 'src/engine/'].map((folder) => node(TSC, '-p', `${folder}tsconfig.json`)));
     },
@@ -207,7 +202,7 @@ const STAGES = [
   { name: 'deps', run: () => check(node(inRoot('scripts/deps-status.mjs'))) },
 ];
 
-/** What a test said of itself: the beginning, and no colours. */
+/** The beginning, without colours. */
 const shortened = (why) =>
   stripVTControlCharacters(why)
     .split('\n')
@@ -228,7 +223,7 @@ async function runStage({ name, run: tests }, stdio) {
 
 async function testAll() {
   endWithChildren();
-  // Every program that a test starts finds its modules compiled: what they cost is mostly their start.
+  // The programs that tests start find their modules compiled, which is most of what they cost.
   process.env.NODE_COMPILE_CACHE ??= path.join(STATE_DIR, 'compiled');
   const wanted = process.argv.slice(2);
   const unknown = wanted.filter((name) => !STAGES.some((stage) => stage.name === name));
@@ -240,7 +235,7 @@ async function testAll() {
   const runNext = async (stdio) => {
     for (let stage = chosen.shift(); stage; stage = chosen.shift()) results.push(await runStage(stage, stdio));
   };
-  // Three at a time, since much of each is waiting: the first tells as it goes, those beside it when they are over.
+  // Much of each is waiting. The first tells as it goes, those beside it when they are over.
   await Promise.all(['inherit', 'capture', 'capture'].map(runNext));
 
   if (failures.length > 0) console.log('\n━━ what failed, at its first run or for good');

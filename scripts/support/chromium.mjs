@@ -16,7 +16,7 @@ const INSTALLED = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
 ];
 
-/** The path of an installed Chromium, or null. `REHYDRATE_CHROMIUM` names one that is elsewhere; `whole` leaves out the shell. */
+/** `REHYDRATE_CHROMIUM` names one that is elsewhere; `whole` leaves out the shell. */
 export function installedChromium({ whole = false } = {}) {
   const known = [process.env.REHYDRATE_CHROMIUM, ...INSTALLED.filter((file) => !whole || file !== SHELL)];
   return known.find((file) => file && existsSync(file)) ?? null;

@@ -1,6 +1,6 @@
 /**
- * The checkout: where things are, how programs are run in it, and what makes it ready. It runs on Node 20 and before anything is
- * installed, so that a fresh clone needs nothing else; what needs a newer Node is started after it, with `PROJECT_NODE`.
+ * Where things are in the checkout, how programs are run in it, and what makes it ready. It runs on Node 20 and before anything is
+ * installed; what needs a newer Node is started after it, with `PROJECT_NODE`.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -19,26 +19,24 @@ import {
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The checkout. */
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 export const inRoot = (...parts) => path.join(ROOT, ...parts);
 
 /** Where scripts leave what they computed; never committed. */
 export const STATE_DIR = inRoot('.setup');
 
-/** The Node that everything after the set-up runs on: `npm run` and `npx` find it first. The workspace scripts/node brings it. */
+/** The Node that everything after the set-up runs on; `npm run` and `npx` find it first. The workspace scripts/node brings it. */
 export const PROJECT_NODE = inRoot('node_modules/.bin/node');
 
-/** The oldest Node that can run the sources as they are. */
+/** The oldest Node that runs the sources as they are. */
 const WANTED_NODE = 24;
 const isWanted = (version) => Number(/^v?(\d+)/.exec(version)?.[1]) >= WANTED_NODE;
 
-/** A failure that a person can act on: printed without a stack. */
+/** For a person who can act on it: printed without a stack. */
 export class SetupError extends Error {
   name = 'SetupError';
 }
 
-/** Runs a script's body: a `SetupError` is its message alone, anything else its stack; both exit 1. */
 export async function main(body) {
   try {
     await body();
@@ -48,7 +46,7 @@ export async function main(body) {
   }
 }
 
-/** Everything a checkout needs before any of its commands can work: its packages, a Node that is new enough, the built library. */
+/** What a checkout needs before any other command works: its packages, a Node that is new enough, the built library. */
 export const setUp = () =>
   withLock('setup', async () => {
     await ensureInstalled(ROOT, 'the packages; this takes a minute');
@@ -62,7 +60,6 @@ export const setUp = () =>
 /**
  * Brings `dir/node_modules` in step with `dir/package-lock.json`.
  *
- * @param {string} dir
  * @param {string} what for the person who waits
  */
 export async function ensureInstalled(dir, what) {
@@ -73,7 +70,7 @@ export async function ensureInstalled(dir, what) {
   console.error(`Installing ${what} (${before} is not there) …`);
   const npm = (...args) => run('npm', [...args, '--no-audit', '--no-fund'], { cwd: dir, stdio: 'capture' });
   let { code, output } = await npm('ci');
-  // It refuses a lockfile that lacks some other platform's optional packages, which npm itself leaves out where it cannot see them.
+  // It refuses a lockfile without some other platform's optional packages, which npm itself leaves out where it cannot see them.
   if (code !== 0 && output.includes('npm ci')) ({ code, output } = await npm('install', '--no-save'));
   if (code === 0 && missing() === null) return;
   throw new SetupError(
@@ -83,27 +80,27 @@ export async function ensureInstalled(dir, what) {
 }
 
 /**
- * Compares a lockfile with the one that npm leaves in node_modules when an install is complete: that holds after an install by hand, too.
+ * Compares with the lockfile that npm leaves in node_modules after every complete install, by hand, too.
  *
- * @returns {string | null} the first package that is not installed as the lockfile says; null when in step.
+ * @returns {string | null} the first package that is not as the lockfile says
  */
 export function notInstalled(lock, installed) {
   if (!installed) return 'node_modules';
   const isMissing = ([where, wanted]) => {
     const found = installed.packages?.[where];
     if (!where.startsWith('node_modules/') || wanted.link) return false;
-    // What is left out of the optional ones is another platform's.
+    // Optional packages that are not there are another platform's.
     if (!found) return !(wanted.optional || wanted.devOptional || wanted.peer);
     return found.version !== wanted.version || (found.integrity && wanted.integrity && found.integrity !== wanted.integrity);
   };
   return Object.entries(lock?.packages ?? {}).find(isMissing)?.[0] ?? null;
 }
 
-/** Where none of the packages of scripts/node runs (another processor, another C library), the system's Node is taken if it is new enough. */
+/** Where no package of scripts/node runs (another processor, another C library), a system's Node that is new enough is taken. */
 async function ensureNode() {
   const { output } = await run(PROJECT_NODE, ['--version'], { stdio: 'capture' });
   if (isWanted(output)) {
-    // The command that an older Node is asked to run looks for the package of that name beside it, as an install has it.
+    // An older Node that runs our command looks for the package of that name beside it, as in an install.
     const brought = path.dirname(path.dirname(realpathSync(PROJECT_NODE)));
     if (brought.startsWith(path.join(realpathSync(ROOT), path.sep))) link(brought, inRoot('node_modules/node'));
     return;
@@ -124,9 +121,8 @@ function link(to, from) {
 }
 
 /**
- * A folder that is made of others, made again when they have changed: into a new one, which then takes its place in one step.
+ * Makes a folder anew when what it is made of has changed; it takes the old one's place in one step.
  *
- * @param {string} dir
  * @param {readonly string[]} sources patterns; names and contents count
  * @param {(making: string) => Promise<void>} make
  * @returns {Promise<boolean>} whether it was made now
@@ -159,7 +155,7 @@ export async function ensureMade(dir, sources, make) {
   });
 }
 
-/** One at a time of what has this name: two that install into the same node_modules would tear it apart. The lock of one that died is free. */
+/** One at a time: two that install into the same node_modules would tear it apart. The lock of a process that died is free. */
 async function withLock(name, work) {
   const file = path.join(STATE_DIR, `${name}.lock`);
   mkdirSync(STATE_DIR, { recursive: true });
@@ -185,21 +181,20 @@ function taken(file) {
     const owner = Number(readFileSync(file, 'utf8'));
     if (owner > 0) process.kill(owner, 0);
   } catch (error) {
-    // Its owner is gone, or has let go of it between our two looks.
+    // Its owner has died, or let go of it between our two looks.
     if (error.code === 'ESRCH') rmSync(file, { force: true });
     else if (error.code !== 'EPERM' && error.code !== 'ENOENT') throw error;
   }
   return false;
 }
 
-/** The environment of everything we start: the checkout's own programs first on PATH. */
+/** Finds the checkout's own programs first. */
 export const projectEnv = (extra = {}) => ({
   ...process.env,
   ...extra,
   PATH: `${inRoot('node_modules/.bin')}:${process.env.PATH ?? ''}`,
 });
 
-/** What `run` has started and has not ended yet. */
 const running = new Set();
 
 /** Passes a signal on to what is running and then goes the same way. */
@@ -212,12 +207,8 @@ export function endWithChildren() {
 }
 
 /**
- * Runs a program to its end.
- *
- * @param {string} command
- * @param {string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, stdio?: 'inherit' | 'capture' }} [options]
- * @returns {Promise<{ code: number, output: string }>} `code` is 127 when it could not start.
+ * @returns {Promise<{ code: number, output: string }>} `code` is 127 when it could not start
  */
 export function run(command, args, { cwd = ROOT, env = projectEnv(), stdio = 'inherit' } = {}) {
   return new Promise((resolve) => {

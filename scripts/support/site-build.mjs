@@ -1,4 +1,4 @@
-/** The built site, made again only when what it is made of has changed. */
+/** The built site, made again when what it is made of has changed. */
 import path from 'node:path';
 import { ensureMade, inRoot, projectEnv, PROJECT_NODE, run, SetupError, STATE_DIR } from './setup.mjs';
 
@@ -7,7 +7,7 @@ const SOURCES = [
   '{astro.config.mjs,content.config.ts,ec.config.mjs,package.json,package-lock.json,tsconfig.json,tsconfig.base.json}',
 ];
 
-/** Set for a deployment somewhere else; a local build is for this machine. */
+/** A local build is for this machine. */
 const DEPLOYMENT_VARIABLES = ['SITE', 'BASE', 'REPOSITORY_URL', 'CF_PAGES_URL', 'URL', 'VERCEL_PROJECT_PRODUCTION_URL'];
 
 /** @returns {Promise<string>} the folder with the site in it. */

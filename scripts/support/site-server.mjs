@@ -1,4 +1,4 @@
-/** Serves the site on 127.0.0.1, and the bridge's address to its own pages in browsers that were let in. */
+/** Serves the site on 127.0.0.1, and the bridge's address to its pages in browsers that were let in. */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { ROOT, SetupError } from './setup.mjs';
 const HOST = '127.0.0.1';
 const DEFAULT_PORT = 4321;
 
-/** How many ports after the default one are tried when it is taken. */
+/** Ports after the default one that are tried when it is taken. */
 const PORTS_TRIED = 20;
 
 const USED = `This address has let a browser in already, or is not one of this run.
@@ -18,8 +18,8 @@ The terminal in which npm start runs shows the next one. If it was not you who u
 const TEXT = 'text/plain; charset=utf-8';
 
 /**
- * What stands in front of every request, whoever serves the pages: names that are not ours are refused, the terminal's address lets
- * browsers in, and the bridge's address goes to our own pages there.
+ * In front of every request, whoever serves the pages: refuses names that are not ours, lets browsers in by the terminal's address, and
+ * gives our pages there the bridge's.
  *
  * @param {(address: string) => void} onNext told the address for the next browser when one was used
  */
@@ -41,7 +41,7 @@ function frontDoor(onNext = () => {}) {
     }
     if (!asked.startsWith(ENTRANCE)) return null;
     if (method !== 'GET') return [405, 'Only GET.'];
-    // A browser fetches what a person has not asked for yet.
+    // A browser may fetch ahead of the person.
     if ('sec-purpose' in headers || 'purpose' in headers || 'x-moz' in headers) return [503, 'Only when it is opened.'];
     const entry = access.enter(asked.slice(ENTRANCE.length), cookie);
     if (entry === 'wrong') return [403, USED];
@@ -50,17 +50,14 @@ function frontDoor(onNext = () => {}) {
   };
 
   return {
-    /** @param {number} port */
     open: (port) => {
       hosts = [`${HOST}:${port}`, `localhost:${port}`];
       access = browserAccess(`rehydrate-${port}`);
       return { url: `http://${hosts[0]}/`, address: address(), origins: hosts.map((host) => `http://${host}`) };
     },
-    /** @param {{ url: string, token: string }} next */
     setBridge: (next) => {
       bridge = next;
     },
-    /** Answers the request, or passes it on. */
     handle: (request, response, pass) => {
       const answered = answer(request);
       if (!answered) return pass();
@@ -71,7 +68,7 @@ function frontDoor(onNext = () => {}) {
   };
 }
 
-/** Listens on the port, or without one on the first free port from the default one on. */
+/** Without a port, the first free one from the default on. */
 async function listen(server, wanted) {
   for (let port = wanted ?? DEFAULT_PORT; ; port += 1) {
     const error = await new Promise((resolve) => server.once('error', resolve).listen(port, HOST, resolve));
@@ -84,13 +81,13 @@ async function listen(server, wanted) {
   }
 }
 
-/** Under this path a file's name carries a hash of what is in it. */
+/** Files here carry a hash in their names. */
 const HASHED = '/_astro/';
 
 /** A browser reads text without a charset as Latin letters. */
 const TEXTS = { '.md': 'text/markdown; charset=utf-8', '.txt': TEXT };
 
-/** The headers that the build wrote for static hosts, so that pages meet the same policy here. */
+/** What the build wrote for static hosts, so that pages meet the same policy here. */
 function headersOf(dir) {
   const headers = JSON.parse(readFileSync(path.join(dir, 'headers.json'), 'utf8'));
   return (response, pathname) => {
@@ -102,21 +99,17 @@ function headersOf(dir) {
 
 /**
  * @typedef {object} SiteServer
- * @property {string} url
  * @property {string} address what lets the first browser in, and leads to the playground
- * @property {string[]} origins the origins its pages have
- * @property {(bridge: { url: string, token: string }) => void} setBridge
- * @property {() => Promise<void>} close
+ * @property {string[]} origins the origins that its pages have
  */
 
 /**
- * Serves the built site.
- * @param {{ dir: string, port?: number, onNext?: (address: string) => void }} options `port` is the one asked for; 0 is any
+ * @param {{ dir: string, port?: number, onNext?: (address: string) => void }} options `port`: 0 is any
  * @returns {Promise<SiteServer>}
  */
 export async function serveSite({ dir, port, onNext }) {
   const setHeaders = headersOf(dir);
-  // `dev`: looked up with each request, since a later build may take this one's place.
+  // Looked up with each request, since a later build may take this one's place.
   const files = sirv(dir, { dev: true, etag: true, setHeaders });
   const notFound = readFileSync(path.join(dir, '404.html'));
   const door = frontDoor(onNext);
@@ -140,8 +133,7 @@ export async function serveSite({ dir, port, onNext }) {
 }
 
 /**
- * Serves the site from its sources, changed as files change.
- * @param {{ port?: number, onNext?: (address: string) => void }} options
+ * From the sources, changed as files change.
  * @returns {Promise<SiteServer>}
  */
 export async function serveSources({ port, onNext }) {

@@ -1,10 +1,9 @@
-/** What counts as a message, and how it is read and written, the same on every way to an agent. Runs in a browser as in Node. */
+/** What counts as a message, and how it is read and written, for every transport. Runs in browsers and Node. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 
 /**
- * Whether a parsed value is one JSON-RPC 2.0 message. Strict about `jsonrpc`, because log lines in
- * JSON (`{"level":30,"method":"GET"}`) share stdout with messages. A batch is not a message: ACP has none. An answer without `result` and
- * `error` is one: some agents leave out what is null.
+ * Whether a parsed value is one JSON-RPC 2.0 message. Strict about `jsonrpc`, because log lines in JSON (`{"level":30,"method":"GET"}`) share
+ * stdout with messages. ACP has no batches. Some agents leave out a `result` that is null.
  */
 export function isMessage(value: unknown): value is AnyMessage {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
@@ -14,27 +13,27 @@ export function isMessage(value: unknown): value is AnyMessage {
   return typeof method === 'string' || ((method === undefined || method === null) && 'id' in message);
 }
 
-/** The message in this text, or null when it is not one. What is invisible on a terminal may stand around it. */
+/** The message in this text, or null. What is invisible on a terminal may stand around it. */
 export function parseText(text: string): AnyMessage | null {
   return findMessage(text, false)?.message ?? null;
 }
 
-/** Whether a line that is not a message was meant as one, or as a part of one: `NaN` is not JSON, and two messages must not share a line. */
+/** Whether a line that is not a message was meant as one or as part of one: with `NaN` in it, say, or as two in a line. */
 export function looksLikeMessage(text: string): boolean {
   return /"(?:jsonrpc|sessionUpdate)"\s*:|^\s*\{\s*"id"\s*:[^,{}[\]]*,\s*"(?:result|error)"\s*:/.test(text);
 }
 
 export interface FoundMessage {
   readonly message: AnyMessage;
-  /** Where it is: `[start, end)`. */
+  /** `[start, end)`. */
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * The message in a line that may hold more: a byte-order mark, escape sequences (a window's title, colours), control
- * characters, what a carriage return overwrites. While an agent is `opening`, a visible banner may be glued in front as
- * well, yet only of an answer: an agent that logs what it was sent must not be taken for one that asks it.
+ * The message in a line that may hold more: a byte-order mark, escape sequences (a window's title, colours), control characters, what a
+ * carriage return overwrites. While an agent is `opening`, an answer may also follow a visible banner; a request may not, since agents log
+ * what they were sent.
  */
 export function findMessage(text: string, opening: boolean): FoundMessage | null {
   const whole = parseWhole(text);
@@ -69,17 +68,16 @@ function findIn(text: string, from: number, to: number, opening: boolean): Found
 }
 
 /**
- * Control characters but for the escape, a byte-order mark, and whole escape sequences: CSI, OSC, DCS and their kin, two characters.
- * Repeats are bounded: a line of millions would be more than a search can remember, and that throws.
+ * Control characters except the escape, a byte-order mark, and whole escape sequences: CSI, OSC, DCS and the like, two characters. Repeats are
+ * bounded, since millions of them make the search throw.
  */
 const INVISIBLE = String.raw`[\u0000-\u001a\u001c-\u0020\u007f-\u009a\u00a0\ufeff]|(?:\u001b\[|\u009b)[0-?]{0,256}[ -/]{0,256}[@-~]|(?:\u001b\]|\u009d)[^\u0007\u001b\u009c]{0,4096}(?:\u0007|\u001b\\|\u009c)|\u001b[PX^_][^\u001b]{0,4096}\u001b\\|\u001b[ -/]{0,256}[0-OQ-WYZ\\${'`'}-~]`;
 const INVISIBLE_START = new RegExp(`^(?:${INVISIBLE}){1,65536}`);
-/** What follows a message, whose last character is a brace. */
 const INVISIBLE_REST = new RegExp(`^(?:${INVISIBLE})*$`);
 const OBJECT_START = /\{\s{0,256}"/g;
-/** How many places of one line are tried: each costs as much as reading the line. */
+/** Each try costs as much as reading the line. */
 const MOST_TRIES = 8;
-/** How much may follow a message: a colour is switched off, a title is set. */
+/** May follow a message: a colour is switched off, a title is set. */
 const LONGEST_TAIL = 1_024;
 
 function endOfVisible(text: string, from: number, to: number): number {
@@ -90,7 +88,7 @@ function endOfVisible(text: string, from: number, to: number): number {
   return INVISIBLE_REST.test(text.slice(end, to)) ? end : to;
 }
 
-/** The message that this text is, and nothing else. */
+/** The text must be a message and nothing else. */
 export function parseWhole(text: string): AnyMessage | null {
   try {
     const value: unknown = JSON.parse(text);
@@ -104,19 +102,18 @@ export function parseWhole(text: string): AnyMessage | null {
 // ---------------------------------------------------------------- ids
 
 /**
- * Begins the stand-in of an id that JavaScript's numbers cannot hold as it was written, 2^53 + 1 say: what follows is its
- * JSON text. An agent's own string that begins so is written in the same way, so that each id goes back as it came.
+ * Begins the stand-in for an id that JavaScript's numbers cannot hold as it was written, such as 2^53 + 1; its JSON text follows. An agent's
+ * own string that begins like this gets a stand-in, too, so that each id goes back as it came.
  */
 const STAND_IN = 'json-rpc-id:';
 
-/** Where a message has ids: its own, and, where it calls off a request, that of the request. */
+/** Ids of a message: its own, and the id of a request that it cancels. */
 interface WithIds {
   id?: unknown;
   readonly method?: unknown;
   readonly params?: { requestId?: unknown } | null;
 }
 
-/** The message as it was parsed, with ids that go back as they came. */
 function withExactIds<M extends AnyMessage>(message: M, text: string): M {
   const { id, method, params } = message as WithIds;
   // Most answers are to requests of our own, whose ids are small numbers.
@@ -134,7 +131,7 @@ function exactId(id: unknown, text: string, key: string, pick: (read: WithIds) =
   return written === null || written === String(id) ? id : STAND_IN + written;
 }
 
-/** Whether it stands in the text as JavaScript writes it. Nearly all do, and then the text need not be read a second time. */
+/** Nearly all ids stand in the text as JavaScript writes them; then the text need not be parsed again. */
 function isPlain(id: number, text: string, key: string): boolean {
   return (
     Number.isSafeInteger(id) &&
@@ -145,7 +142,7 @@ function isPlain(id: number, text: string, key: string): boolean {
   );
 }
 
-/** How a number was written; null where the engine cannot tell (it lacks the source of `JSON.parse`). */
+/** How a number was written; null where JavaScript cannot tell (`JSON.parse` without source text). */
 function sourceOf(text: string, pick: (read: WithIds) => unknown): string | null {
   class Written {
     readonly source: string;
@@ -159,7 +156,7 @@ function sourceOf(text: string, pick: (read: WithIds) => unknown): string | null
   return found instanceof Written ? found.source : null;
 }
 
-/** A message as JSON text. Ids go back as they came. */
+/** Ids go back as they came. */
 export function messageText(message: unknown): string {
   const found = (message as { id?: unknown } | null | undefined)?.id;
   if (typeof found !== 'string' || !found.startsWith(STAND_IN)) return JSON.stringify(message);

@@ -1,4 +1,4 @@
-/** Messages that a transport has received and nobody has read yet, bounded by what they cost. Runs in a browser as in Node. */
+/** Received messages that wait to be read, bounded by what they cost. Runs in browsers and Node. */
 
 export interface MessageQueue<T> {
   readonly readable: ReadableStream<T>;
@@ -6,9 +6,9 @@ export interface MessageQueue<T> {
   readonly waiting: number;
   /** False once nothing more is taken: it ended, or its reader left. */
   readonly open: boolean;
-  /** Whether there is room for more; without, the transport is to wait for `room`. */
+  /** False when there is no room for more: the transport waits for `room`. */
   push(message: T, size: number): boolean;
-  /** Nothing follows; with an error, which the reader gets instead of what waits. */
+  /** Nothing follows. The reader gets an error instead of what waits. */
   end(error?: Error): void;
 }
 

@@ -1,8 +1,8 @@
-/** What the adapters on SQLite have in common: prepared statements by their text, and whether a text may be run where it stands. */
+/** For the adapters on SQLite: prepared statements by their text, and whether a text may run as a query or in a batch. */
 import { SqlError, type SqlValue, type Statement } from '../engine/ports.ts';
 import { parameterProblem, statementProblem, type StatementShape, statementShape } from '../engine/sql-text.ts';
 
-/** How many prepared statements are kept, the least recently used going first. */
+/** The least recently used goes first. */
 export const CACHED_STATEMENTS = 128;
 
 export type Use = 'query' | 'batch';
@@ -12,7 +12,7 @@ export interface Prepared<S> {
   readonly statement: S;
   readonly shape: StatementShape;
   readonly problem: Readonly<Record<Use, string | null>>;
-  /** Of a plain INSERT, its texts for more rows, by how many. */
+  /** The texts of a plain INSERT for more rows, by their number. */
   readonly wide: string[];
 }
 
@@ -38,11 +38,11 @@ export class Statements<S> {
 
   /** Without a `use` it is the adapter's own. */
   get(sql: string, use?: Use): Prepared<S> {
-    // Most batches run one text many times over.
+    // Most batches run one text many times.
     if (this.#last?.sql === sql) return this.#last;
     const known = this.#kept.get(sql);
     if (known !== undefined) {
-      // Last used goes last, so that the first key is the least recently used.
+      // Keeps the least recently used first.
       this.#kept.delete(sql);
       this.#kept.set(sql, known);
       return (this.#last = known);
@@ -62,7 +62,7 @@ export class Statements<S> {
     return prepared;
   }
 
-  /** The same, when it may be run so with these parameters; for several rows, the statement that takes them all. */
+  /** Throws when it may not run like this with these parameters. For several rows, the statement that takes them all. */
   forRun(sql: string, use: Use, rows: Joined['rows']): Prepared<S> {
     const prepared = this.get(sql, use);
     for (const params of rows) {
@@ -92,8 +92,7 @@ export interface Joined {
 const PLAIN_INSERT = /^(INSERT INTO \w+ \([^()]*\) VALUES )(\(\s*\?(?:\s*,\s*\?)*\s*\))\s*;?\s*$/i;
 
 /**
- * A batch with its runs of one plain INSERT joined, up to so many parameters: SQLite takes many rows in one statement in half the
- * time of as many statements. What returns rows stays as it is.
+ * Joins runs of one plain INSERT, up to so many parameters: SQLite takes many rows in one statement in half the time of as many statements.
  */
 export function joinInserts(statements: readonly Statement[], mostParams: number): readonly Joined[] {
   const joined: { sql: string; rows: (readonly SqlValue[])[] }[] = [];
@@ -110,12 +109,11 @@ export function joinInserts(statements: readonly Statement[], mostParams: number
   return joined;
 }
 
-/** The text of a plain INSERT, for so many rows. */
 export function manyRows(sql: string, count: number): string {
   return sql.replace(PLAIN_INSERT, (_all, head: string, row: string) => head + Array(count).fill(row).join(', '));
 }
 
-/** SQLite ended the transaction itself, as it does when disk or memory is full: a rollback has then got what it asked for. */
+/** SQLite ends the transaction itself when disk or memory is full: then there is nothing left to roll back. */
 export function isRolledBack(error: unknown): boolean {
   return error instanceof Error && error.message.includes('no transaction is active');
 }

@@ -1,4 +1,4 @@
-/** A host in a Node process, in one call; and what it needs from that process and its machine, one by one. */
+/** A host in a Node process in one call, and its parts one by one. */
 export { openHost, type OpenHostOptions } from './open-host.ts';
 export { processOwners } from './owners.ts';
 export { preambleFiles, type PreambleFilesOptions } from './preamble-files.ts';

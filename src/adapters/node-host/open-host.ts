@@ -20,8 +20,8 @@ export interface OpenHostOptions extends Omit<HostOptions, 'database' | 'agents'
 
 /**
  * A host on a database file: `openNodeSqlite` for the file, `stdioLauncher` for the agents, `processSecrets()` for what is not stored,
- * `preambleFiles()` for preambles of mode `file`; other processes' leases are looked up in this machine's process table, directories on its disk
- * (`sameDirectory`, `directoryExists`). Whatever of it is given takes the place of that. `sleep` closes the database, too.
+ * `preambleFiles()` for preambles of mode `file`, this machine's process table for other processes' leases, `sameDirectory` and
+ * `directoryExists`. Options that are given replace these. `sleep` also closes the database.
  *
  * Errors: those of `createHost`, and `storage_unavailable`, `storage_full`, `database_corrupt` when the file cannot be opened.
  *
@@ -60,12 +60,11 @@ export async function openHost(file: string, options: OpenHostOptions): Promise<
   }
 }
 
-/** What is undefined counts as not given. */
 function whatIsGiven<T extends object>(options: T | undefined): Partial<T> {
   return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
-/** All that are commands share one launcher, and with it one guard process. */
+/** All commands share one launcher, and so one guard process. */
 function launchersOf(agents: OpenHostOptions['agents']): HostOptions['agents'] {
   if (typeof agents !== 'object' || agents === null) throw invalid('openHost needs agents: { NAME: { command, args } }.');
   if (isLauncher(agents)) return agents;

@@ -1,4 +1,4 @@
-/** Whether the process that owns a lease still lives: first what can be said without looking, then what was seen of it. */
+/** Whether the process that owns a lease still lives: first without looking, then by what is seen of it. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
@@ -38,7 +38,7 @@ export function processOwners(): OwnerRegistry {
   };
 }
 
-/** What was seen of the process that has the owner's pid; `hidden`: there is one, or may be, and no more can be seen of it. */
+/** What was seen of the process with the owner's pid; `hidden`: there may be one, and no more can be seen of it. */
 export type ProcessSighting = Pick<ProcessEntry, 'startTime' | 'zombie'> | 'gone' | 'hidden';
 
 /** The lease owner's identity as this process has it. */
@@ -53,14 +53,14 @@ export type Liveness = boolean | 'unknown';
 export function livenessByIdentity(owner: LeaseOwner, self: ProcessIdentity): Liveness | 'look' {
   if (owner.kind !== 'process' || owner.pid === undefined) return 'unknown';
   const sameMachine = owner.machine === self.machine;
-  // Another boot id on another machine says nothing: that machine may well be up.
+  // Another boot id on another machine says nothing: that machine may be up.
   if (owner.bootId !== undefined && self.bootId !== undefined && owner.bootId !== self.bootId)
     return owner.machine !== undefined && sameMachine ? false : 'unknown';
-  // Same kernel, other container: its pids mean other processes here.
+  // In another container of the same kernel, its pid means another process here.
   return (owner.bootId === undefined && !sameMachine) || owner.pidNamespace !== self.pidNamespace ? 'unknown' : 'look';
 }
 
-/** The verdict once the process was looked for. `openHosts` are the hosts open in this very thread. */
+/** `openHosts` are the hosts open in this thread. */
 export function livenessBySighting(
   owner: LeaseOwner,
   self: ProcessIdentity,
@@ -72,12 +72,11 @@ export function livenessBySighting(
   if (owner.startTime === undefined) return 'unknown';
   if (owner.startTime !== seen.startTime) return false;
   if (owner.pid !== self.pid || owner.startTime !== self.startTime) return true;
-  // This very process: a host closed here is dead although its process lives. Another thread's
-  // hosts cannot be seen from this one.
+  // In this process a closed host is dead; another thread's hosts cannot be seen from here.
   return owner.thread === self.thread ? openHosts.has(owner.hostId) : 'unknown';
 }
 
-/** Who this process is; what cannot be found out is left out. */
+/** What cannot be found out is left out. */
 export function identifySelf(): ProcessIdentity {
   return {
     kind: 'process',
@@ -93,7 +92,7 @@ export function identifySelf(): ProcessIdentity {
 /** Looks for a process of this machine. Never throws. */
 export async function sight(pid: number): Promise<ProcessSighting> {
   if (!Number.isInteger(pid) || pid <= 0) return 'hidden';
-  // Not there for `ps`, or for us: it is gone, or hidden (hidepid, another user), or `ps` is missing or slow.
+  // Nothing seen: it is gone, or hidden (hidepid, another user), or `ps` is missing or slow.
   const seen = process.platform === 'linux' ? attempt(() => readProcess(pid)) : (await psProcesses(pid).catch(() => []))[0];
   return seen ?? (isGone(pid) ? 'gone' : 'hidden');
 }
@@ -104,7 +103,7 @@ function ownStartTime(): string | undefined {
     ?.startTime;
 }
 
-/** A stable name for the machine, hashed because the machine id is not to be published as it is. */
+/** Hashed, because the machine id must not be published as it is. */
 function machineName(): string {
   const id = readTrimmed('/etc/machine-id') || hostname();
   return createHash('sha256').update(`rehydrate ${id}`).digest('hex').slice(0, 16);

@@ -24,7 +24,7 @@ export interface PreambleFilesOptions {
 export function preambleFiles(options: PreambleFilesOptions = {}): PreambleFiles {
   checkOptions('preambleFiles', options, ['directory', 'scope']);
   const root = path.resolve(options.directory ?? defaultDirectory());
-  // The id may hold anything, and is not to be read off a directory listing.
+  // The id may hold anything, and a directory listing must not show it.
   const directoryOf = (sessionId: string): string =>
     path.join(
       root,
@@ -38,7 +38,7 @@ export function preambleFiles(options: PreambleFilesOptions = {}): PreambleFiles
     async write(sessionId, text) {
       const directory = directoryOf(sessionId);
       makeDirectory(directory);
-      // Both may be older than this program, or made under another rule.
+      // Both may exist with wider modes.
       await Promise.all([chmod(root, 0o700), chmod(directory, 0o700)]);
       const name = `${randomUUID()}.md`;
       const unfinished = path.join(directory, `${name}.part`);

@@ -2,7 +2,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { isSamePath } from '../../engine/same-path.ts';
 
 /**
- * Whether two paths lead to one directory: through links, too. One that is not there is told by its path alone.
+ * Whether two paths lead to one directory, through links, too. A missing one is the same only by its path.
  *
  * @example
  * const host = await createHost({ database, agents, sameDirectory });
@@ -14,7 +14,7 @@ export async function sameDirectory(a: string, b: string): Promise<boolean> {
 }
 
 /**
- * Whether there is a directory. One that cannot be looked at counts as there: a session is not moved away from it.
+ * Whether there is a directory. One that cannot be looked at counts as there, so that no session is moved away from it.
  *
  * @example
  * const host = await createHost({ database, agents, directoryExists });

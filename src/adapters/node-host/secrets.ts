@@ -5,8 +5,7 @@ import type { SecretRef, Secrets } from '../../engine/ports.ts';
 export interface ProcessSecretsOptions {
   /**
    * Which environment variable holds a header of an MCP server: address → header name → variable. A header of another address has no
-   * value, whatever the server is called: a secret belongs to the place it was given for. Header names are not variable
-   * names, and none is guessed.
+   * value, whatever the server is called: a secret belongs to the place it was given for.
    */
   readonly headers?: Readonly<Record<string, Readonly<Record<string, string>>>> | undefined;
   /** Where the values are. Default `process.env`, read at each call. */

@@ -10,13 +10,13 @@ import { COPIED, copyToRead, hasWriteAheadLog, isReadable, makePrivate, prepareF
 /** How long SQLite itself may block the thread for a lock; longer waits are asynchronous. */
 const BLOCKING_WAIT_MS = 2;
 
-/** A write-ahead log that one large batch blew up is cut back to this at the next checkpoint. */
+/** The next checkpoint cuts a larger write-ahead log back to this. */
 const WAL_KEPT_BYTES = 16 * 1024 * 1024;
 
-/** How often a writer of single inserts looks whether the file still has its name. */
+/** How often a writer of single inserts checks that the file still has its name. */
 const CHECK_THERE_MS = 1_000;
 
-/** As many as eight events have: more rows in one statement gain nothing more. */
+/** Those of eight events: more rows in one statement gain nothing. */
 const JOINED_PARAMS = 64;
 
 const CHANGES_SCHEMA = new Set(['CREATE', 'ALTER', 'DROP']);
@@ -28,13 +28,12 @@ export interface ConnectionOptions {
 }
 
 /**
- * One synchronous connection. Until the first batch it only reads, and an existing file is left as it
- * is, byte for byte: only the caller knows, after reading, whether the file is one it may write to.
+ * One synchronous connection. Until the first batch an existing file is only read and stays as it is, byte for byte: the caller has to read it
+ * to know whether it may write to it.
  */
 export class Connection {
   readonly #path: string;
   readonly #file: string;
-  /** Which file was opened. */
   #opened: string | undefined;
   #checkAgainAt = 0;
   readonly #options: ConnectionOptions;
@@ -45,31 +44,30 @@ export class Connection {
   /** False until the first batch made the file ours to write. */
   #writer = false;
   #readOnly: boolean;
-  /** Why it is read as it was when it was opened. */
+  /** Why only the state at opening can be read. */
   #snapshot: unknown = null;
-  /** Removed at the end: a copy that stands for a file which cannot be read in its place. */
+  /** A copy of a file that cannot be read in place; removed at the end. */
   #copy: string | null = null;
-  /** Node 22 goes on giving a prepared `SELECT *` the columns it had before. */
+  /** Node 22 keeps the old columns of a prepared `SELECT *`. */
   #schemaChanged = false;
 
   constructor(path: string, options: ConnectionOptions) {
     this.#path = path;
-    // Where it is, whatever directory the process goes to later.
+    // The process may change its directory later.
     this.#file = resolve(path);
     this.#options = options;
     this.#statements = new Statements(path, (sql) => this.#database.prepare(sql));
     const state: FileState = path === ':memory:' ? 'new' : prepareFile(path, options.readOnly);
-    // Closing the last writable connection moves what a dead process left in the log into the file; a
-    // read-only one does not. Without such a log it would leave an empty one instead.
+    // A writable connection that closes last moves a dead process's log into the file, so such a file is opened read-only. Without a log, a
+    // read-only connection would leave an empty one behind.
     this.#readOnly = options.readOnly || (state === 'existing' && hasWriteAheadLog(path));
     this.#database = state === 'existing' ? this.#openExisting() : verified(this.#open(this.#readOnly));
     this.#opened = this.#fileThere();
   }
 
   /**
-   * SQLite makes a file beside a database in WAL mode even to read it. Where that may not be made, nobody of this
-   * machine writes either, or it would be there: the file is read as one that does not change. When its last writer
-   * died and left a log, a copy of both is read.
+   * SQLite makes a file beside a database in WAL mode even to read it. Where it may not, nobody on this machine writes (the file would be
+   * there), so the database is read as one that does not change; with a dead writer's log, a copy of both is read.
    */
   #openExisting(): DatabaseSync {
     try {
@@ -94,7 +92,7 @@ export class Connection {
 
   query(sql: string, params: readonly SqlValue[]): readonly Row[] {
     this.#forgetOldSchema();
-    // Changing the setting makes SQLite prepare every statement again, so it is left alone where it can be.
+    // Changing the setting makes SQLite prepare every statement again, so only a query that may write changes it.
     if (this.#statements.get(sql, 'query').shape.mayWrite) this.#setQueryOnly(true);
     return this.#run('query', sql, [params]);
   }
@@ -113,7 +111,7 @@ export class Connection {
       }
       return results;
     };
-    // SQLite makes of a statement alone a transaction of its own.
+    // A single statement is its own transaction.
     if (joined.length === 1) return run();
     this.#plain('BEGIN IMMEDIATE');
     try {
@@ -127,8 +125,8 @@ export class Connection {
   }
 
   /**
-   * A file that is deleted or replaced while it is open takes what is written, and all of it is gone when it is closed. What begins or
-   * ends something is several statements, and is never acknowledged then; of a stream of single inserts each second is looked at.
+   * A file that is deleted or replaced while open still takes writes, which are gone when it is closed. Batches of several statements, which
+   * begin or end something, are checked each time; single inserts once a second.
    */
   #checkThere(isSeveral: boolean): void {
     if (this.#path === ':memory:' || (!isSeveral && performance.now() < this.#checkAgainAt)) return;
@@ -140,7 +138,7 @@ export class Connection {
     this.#checkAgainAt = performance.now() + CHECK_THERE_MS;
   }
 
-  /** Which file has its name now. */
+  /** Which file has this path now. */
   #fileThere(): string | undefined {
     const there = statSync(this.#file, { bigint: true, throwIfNoEntry: false });
     return there && `${there.dev} ${there.ino}`;
@@ -176,7 +174,7 @@ export class Connection {
     if (this.#snapshot !== null)
       throw this.#unwritable('this user may not write it. Give the right to write the file and its directory, and open it again');
     if (this.#path !== ':memory:') {
-      // Before the log is made, which takes its mode from the file.
+      // The log takes its mode from the file.
       makePrivate(this.#path);
       if (this.#readOnly) this.#reopen();
       this.#setQueryOnly(false);
@@ -219,7 +217,7 @@ export class Connection {
   }
 }
 
-/** Reads the schema, so that damage and files of another kind are found at once. */
+/** Reads the schema, so that damage and other kinds of files are found at once. */
 function verified(database: DatabaseSync): DatabaseSync {
   try {
     database.prepare('SELECT count(*) FROM sqlite_schema').all();
@@ -230,10 +228,10 @@ function verified(database: DatabaseSync): DatabaseSync {
   }
 }
 
-/** What SQLite says when it cannot make, or not lock, the file that readers and writers of a WAL share: CANTOPEN, READONLY and kinds of it, or no room. */
+/** SQLite cannot make or lock the file that readers and writers of a WAL share: CANTOPEN, kinds of READONLY, or no room. */
 const CANNOT_SHARE: ReadonlySet<number> = new Set([14, 8, 264, 520, 1_544, IOERR_SHMSIZE]);
 
-/** Node before 22.15 takes a URL for no path. */
+/** Node before 22.15 takes no URL. */
 const UNDERSTANDS_URLS = ((): boolean => {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   return major > 22 || (major === 22 && minor >= 15);
@@ -241,7 +239,7 @@ const UNDERSTANDS_URLS = ((): boolean => {
 
 let cuts: boolean | undefined;
 
-/** Node 22 reads text only up to the first NUL. Refusing it is better than losing the rest. */
+/** Node 22 reads text only up to the first NUL. */
 function cutsTextAtNul(): boolean {
   if (cuts === undefined) {
     const probe = new DatabaseSync(':memory:');
@@ -251,7 +249,7 @@ function cutsTextAtNul(): boolean {
   return cuts;
 }
 
-/** Whole numbers are bound as integers: `node:sqlite` binds every number as a float, which JSON and text show as 5.0. */
+/** `node:sqlite` binds every number as a float, which JSON and text show as 5.0; whole numbers are bound as integers. */
 function bindable(value: SqlValue, path: string): SqlValue | bigint {
   if (typeof value === 'number') return Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value;
   if (typeof value !== 'string' || !cutsTextAtNul() || !value.includes('\0')) return value;

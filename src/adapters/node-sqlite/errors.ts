@@ -3,10 +3,9 @@ import { dirname } from 'node:path';
 import { SqlError, type SqlErrorKind } from '../../engine/ports.ts';
 import { kindOfCode } from '../../engine/sql-codes.ts';
 
-/** The file that readers and writers of a WAL share could not be given its size. */
+/** The file that readers and writers of a WAL share could not get its size. */
 export const IOERR_SHMSIZE = 4_874;
 
-/** What people can do about it. */
 const ADVICE: Partial<Record<SqlErrorKind, string>> = {
   corrupt: 'It is damaged or not a SQLite database. Nothing was changed: restore a copy, or choose another file.',
   full: 'The disk is full. The batch was rolled back: free some space and try again.',
@@ -15,7 +14,7 @@ const ADVICE: Partial<Record<SqlErrorKind, string>> = {
   io: 'Check that the directory exists and can be read and written, and that the disk is sound.',
 };
 
-/** Any failure of `node:sqlite` or of the file system beneath it, as the port's one error. */
+/** A failure of `node:sqlite` or of the file system. */
 export function toSqlError(error: unknown, path: string): SqlError {
   if (error instanceof SqlError) return error;
   const { errcode, code, message } = error as { errcode?: number; code?: string; message?: string };
@@ -25,10 +24,10 @@ export function toSqlError(error: unknown, path: string): SqlError {
   return new SqlError(kind, `Database ${path}: ${message ?? String(error)}${number}.${advice ? ` ${advice}` : ''}`, { cause: error });
 }
 
-/** What SQLite says of a full disk wherever it is not FULL: CANTOPEN, and the kinds of IOERR that writing, syncing and sizing a file have. */
+/** On a full disk SQLite also says CANTOPEN, and IOERR for writing, syncing and sizing a file. */
 const NEEDS_ROOM: ReadonlySet<number> = new Set([14, 778, 1_034, 1_290, 1_546, 4_618, IOERR_SHMSIZE]);
 
-/** Of what readers and writers of a WAL share a first part is made at once. */
+/** The first part of the file that readers and writers of a WAL share. */
 const SHARED_BYTES = 32 * 1024;
 
 function isFull(path: string): boolean {
@@ -50,7 +49,7 @@ function kindOfErrno(code: string | undefined): SqlErrorKind {
     case 'EROFS':
       return 'readonly';
     default:
-      // The file system's errors are named E…; node:sqlite's own complaints about arguments are ERR_….
+      // The file system's errors are named E…; node:sqlite's own, about arguments, ERR_….
       return code !== undefined && /^E(?!RR_)[A-Z0-9]+$/.test(code) ? 'io' : 'other';
   }
 }

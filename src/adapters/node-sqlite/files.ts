@@ -6,19 +6,18 @@ import { makeDirectory } from './make-directory.ts';
 
 const PRIVATE_FILE = 0o600;
 
-/** SQLite takes a file shorter than its smallest page for an empty one, and would write over it. */
+/** SQLite takes a shorter file for an empty one, and would write over it. */
 const SMALLEST_DATABASE = 512;
 
 export type FileState = 'new' | 'existing';
 
 /**
- * Makes sure the file is there, and private from its first moment: SQLite gives its `-wal` and `-shm`
- * the mode of the database file, so they are private too. An existing file is not opened here, as
- * closing any descriptor of a file drops the locks this process holds on it.
+ * Makes sure the file is there, and private from its first moment, as are its `-wal` and `-shm`, which get its mode. An existing file is not
+ * opened here: closing any descriptor of a file drops the locks that this process holds on it.
  */
 export function prepareFile(file: string, mustExist: boolean): FileState {
   if (!mustExist) makeDirectory(path.dirname(file));
-  // Looked for first: another process that makes the database now makes the file before its log.
+  // First: another process that makes the database now makes the file before its log.
   const hasLog = hasWriteAheadLog(file);
   if (existsSync(file)) {
     const stat = statSync(file);
@@ -32,14 +31,14 @@ export function prepareFile(file: string, mustExist: boolean): FileState {
     }
     if (size > 0) return 'existing';
   } else if (mustExist) throw new SqlError('io', `Database ${file}: there is no such file. Check the path.`);
-  // SQLite takes it for a leftover and deletes it; it may hold all there is, since a young database is nearly empty beside its log.
+  // SQLite would delete the log as a leftover; it may hold all there is, since a young database is nearly empty beside its log.
   if (hasLog) {
     throw new SqlError(
       'io',
       `Database ${file}: it is not there, and the write-ahead log of one is (${file}-wal). Nothing was changed: put the database that belongs to it back, or move the log away.`,
     );
   }
-  // Appending never truncates what another process made in the meantime, and follows a dangling link.
+  // Appending never truncates what another process has made meanwhile, and follows a dangling link.
   closeSync(openSync(file, 'a', PRIVATE_FILE));
   return 'new';
 }
@@ -53,10 +52,9 @@ export function isReadable(file: string): boolean {
   }
 }
 
-/** What the database is called in its copy's directory. */
 export const COPIED = 'copy.sqlite';
 
-/** Copies a database and its log into a private directory of its own, and returns that. */
+/** Copies a database and its log into a private directory, and returns that. */
 export function copyToRead(file: string): string {
   const directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-read-'));
   try {
@@ -71,12 +69,11 @@ export function copyToRead(file: string): string {
   }
 }
 
-/** True when a write-ahead log with content lies beside the file. */
 export function hasWriteAheadLog(file: string): boolean {
   return (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
-/** Takes other people's access to a database that was made with a wider mode, where the file is ours. */
+/** Takes away other users' access to files of ours that were made with a wider mode. */
 export function makePrivate(file: string): void {
   for (const each of [file, `${file}-wal`, `${file}-shm`]) {
     const stat = statSync(each, { throwIfNoEntry: false });

@@ -27,8 +27,7 @@ const LONGEST_PAUSE_MS = 25;
 /**
  * Opens a database file, or makes it: the file and its `-wal` and `-shm` with mode 0600, directories
  * with 0700. `:memory:` is a database of its own. An existing file is only read until the first
- * batch, which turns it to WAL mode. One that this user may not write, in a directory that nobody may write even, is
- * read all the same; its batches are refused as `readonly`.
+ * batch, which turns it to WAL mode. A file that this user may not write is read all the same; its batches are refused as `readonly`.
  *
  * Rejects with `SqlError`: `corrupt` when it is not a SQLite database, `io` or `readonly` when it
  * cannot be opened, `busy` when it stays locked. An option that is unknown or of a wrong type is `invalid_argument`.
@@ -46,7 +45,7 @@ export async function openNodeSqlite(file: string, options: NodeSqliteOptions = 
   const { busyTimeoutMs } = withLimits({ busyTimeoutMs: DEFAULT_BUSY_MS }, { busyTimeoutMs: options.busyTimeoutMs }, 'openNodeSqlite');
   const name = file === ':memory:' ? file : path.resolve(file);
   let closing: Promise<void> | undefined;
-  /** The end of the queue, while a call waits for another process's lock; else calls run at once. */
+  /** Set while a call waits for another process's lock; without it calls run at once. */
   let tail: Promise<unknown> | undefined;
 
   /** Runs now, or after those that wait; a locked database is tried again without blocking the thread. */

@@ -1,12 +1,12 @@
-/** A directory with those above it, for this user alone. */
+/** Makes a directory and those above it, for this user alone. */
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 
-/** One after the other: Node's own recursive way never returns where even the first cannot be made, as in /proc. */
+/** One by one: Node's own recursive way never returns where even the first cannot be made, as in /proc. */
 export function makeDirectory(directory: string): void {
   if (existsSync(directory)) return;
   const above = path.dirname(directory);
-  // Nothing is above a drive, even one that does not exist.
+  // Nothing is above a drive, even a missing one.
   if (above !== directory) makeDirectory(above);
   try {
     mkdirSync(directory, { mode: 0o700 });

@@ -1,7 +1,6 @@
 /**
- * A host as a RivetKit actor: one actor, its SQLite, its sessions. The agent processes live with the
- * actor and die with its sleep; the first prompt after a wake rehydrates. Typed by shape: this file
- * imports nothing of rivetkit, and its result is what `actor(…)` takes.
+ * A host as a RivetKit actor: one actor, its SQLite, its sessions. The agent processes die when the actor sleeps; the first prompt after a wake
+ * rehydrates. Typed by shape: this file imports nothing of rivetkit, and its result is what `actor(…)` takes.
  */
 import { createHost, type Host, type PromptOptions } from '../../engine/index.ts';
 import { checkOptions } from '../../engine/check-options.ts';
@@ -18,7 +17,7 @@ import { askedOf, socketMessages, type RivetSocket } from './socket.ts';
 /** What is used of an actor's context. */
 export interface SessionActorContext {
   readonly db: RivetDb;
-  /** Where the call came from. Only an HTTP call has a delivery to speak of. */
+  /** Where the call came from. Only an HTTP call has a delivery id. */
   readonly conn?: { readonly state?: unknown };
   /** Of a raw WebSocket: what asked for it. */
   readonly request?: Request | undefined;
@@ -32,7 +31,7 @@ export interface SessionActorContext {
 /** Lives as long as the actor is awake. */
 export interface SessionActorVars {
   open: Promise<Opened> | null;
-  /** The actor goes to sleep: calls may still come, and belong to its next life. */
+  /** The actor goes to sleep: calls that still come belong to its next life. */
   asleep: boolean;
 }
 
@@ -80,16 +79,16 @@ export interface SessionConnState {
   readonly delivery: string | null;
 }
 
-/** What `history` of the actor takes beside the host's own: pages that fit a message. */
+/** The host's own range, with pages that fit a message. */
 export interface HistoryRange {
   readonly after?: number;
   readonly before?: number;
   readonly limit?: number;
-  /** Ends the page before it would exceed this; one event comes in any case. */
+  /** Ends the page before it would exceed this; one event always comes. */
   readonly maxBytes?: number;
 }
 
-/** The host's own operations that are actions as they are; true for those whose session is followed from then on. */
+/** Operations of the host that are actions unchanged; true: the session is followed from then on. */
 const MIRRORED = {
   resume: true,
   previewPreamble: false,
@@ -125,7 +124,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
   const ofHost = HOST_OPTIONS.filter((name) => name !== 'database' && name !== 'ownerAlive');
   checkOptions('sessionActor', options, ['db', 'UserError', 'sleepTimeout', 'actionTimeout', 'serveAcp', ...ofHost], []);
   const { db, UserError, sleepTimeout = 30_000, actionTimeout = 30 * 60_000, serveAcp, ...hostOptions } = options;
-  // Programs without types; undefined is also what a bundler's stand-in for a missing package gives.
+  // For programs without types, and a bundler's stand-in for a missing package.
   if (!db || typeof UserError !== 'function') {
     throw new RehydrateError(
       'invalid_argument',
@@ -143,7 +142,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
       },
     ));
 
-  /** Broadcasts a session's events from here on, once for each time the actor is awake. */
+  /** Broadcasts a session's events from here on, while the actor is awake. */
   async function follow(c: SessionActorContext, { host, followed, stop }: Opened, sessionId: string): Promise<void> {
     if (followed.has(sessionId)) return;
     const { latestSeq } = await host.get(sessionId);
@@ -154,7 +153,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     );
   }
 
-  /** Runs one call on the host. The actor stays awake for it, and errors cross with their code. */
+  /** Runs one call on the host; its errors cross with their code. */
   const act =
     <Args extends unknown[], Result>(work: (host: Host, ...args: Args) => Promise<Result>, follows = false) =>
     async (c: SessionActorContext, ...args: Args): Promise<Result> => {
@@ -182,11 +181,11 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     true,
   );
 
-  /** One client of the actor's raw WebSocket. What it asks for goes on when it goes. */
+  /** One client of the actor's raw WebSocket. What it asked for goes on when it leaves. */
   async function serve(c: SessionActorContext, socket: RivetSocket, through: ServeAcp): Promise<void> {
     const asked = askedOf(c.request);
     if (!asked) return socket.close(4000, 'ACP clients are served at /websocket/agents/NAME');
-    // From here on what the client sends is kept, however long the host takes to open.
+    // Keeps what the client sends while the host opens.
     const stream = socketMessages(socket, () => c.vars.asleep);
     try {
       const { host, clients } = await open(c);
@@ -213,7 +212,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
         await follow(c, await open(c), made.sessionId);
         return made;
       },
-      /** Without an idempotency key of its own, a prompt has one of its HTTP call: delivered twice, it still runs once. */
+      /** Without an idempotency key, a prompt gets one from its HTTP call: delivered twice, it still runs once. */
       prompt: (c: SessionActorContext, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) =>
         prompt(c, sessionId, content, { ...given, ...keyOf(c, given) }),
       ...mirrored,
@@ -229,7 +228,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
   };
 }
 
-/** The host whose work keeps the actor awake, even when nobody waits for it any more. */
+/** Its work keeps the actor awake, even when nobody waits for it anymore. */
 function keptAwake(c: SessionActorContext, host: Host): Host {
   const awake =
     <Args extends unknown[], Result>(work: (...args: Args) => Promise<Result>) =>
@@ -243,12 +242,12 @@ function keptAwake(c: SessionActorContext, host: Host): Host {
   ) as unknown as Host;
 }
 
-/** What a host has that is followed or told, and never over by itself. */
+/** These return no promise, or none to stay awake for. */
 const NOT_PROMISED: ReadonlySet<string> = new Set(['events', 'watch', 'export', 'notify', 'sleep']);
 
 /**
- * Whether a host that goes to sleep refused a call that did nothing yet. As RivetKit's own `actor.stopping` its client makes
- * the call again, and the next life answers it.
+ * Whether a host that goes to sleep refused a call that did nothing yet. As RivetKit's own `actor.stopping` it makes the client call again, and
+ * the next life answers.
  */
 function isRefusedForSleep({ code }: RehydrateError): boolean {
   return code === 'agent_exited' || code === 'host_closed';
@@ -265,7 +264,7 @@ async function shutDown(c: SessionActorContext): Promise<void> {
   await Promise.all(followed.values());
 }
 
-/** The id that all deliveries of one HTTP call share; null for a connection, which would share it among all its calls. */
+/** The id that all deliveries of one HTTP call share; null for a connection, all of whose calls would share one. */
 export function deliveryOf(request: Request | undefined): string | null {
   if (!request || !new URL(request.url).pathname.startsWith('/action/')) return null;
   return request.headers.get('x-rivet-ray-id');
@@ -278,8 +277,8 @@ function keyOf(c: SessionActorContext, given: PromptArgs | undefined): { idempot
 }
 
 /**
- * RivetKit runs an actor once at a time, so a lease found in its database is a dead incarnation's. Should
- * two overlap all the same, the generation in the lease stops the older one.
+ * RivetKit runs an actor once at a time, so a lease in its database is a dead life's. Should two overlap, the generation in the lease stops
+ * the older one.
  */
 function owned(database: SqlDatabase): SqlDatabase {
   const owners: OwnerRegistry = { self: { kind: 'actor' }, opened: () => undefined, closed: () => undefined, alive: () => false };

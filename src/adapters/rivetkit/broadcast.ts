@@ -1,11 +1,11 @@
-/** What an actor tells those who follow its sessions: that there is more to read. */
+/** An actor tells the followers of its sessions that there is more to read. */
 import type { Host } from '../../engine/index.ts';
 import { delay } from '../../engine/waiting.ts';
 
 /** The broadcast that says how far a session's record goes: `{ sessionId, latestSeq }`. */
 export const EVENTS = 'rehydrate.events';
 
-/** How long until broadcasting goes on after a failure, in milliseconds. Doubles, up to 32 times this. */
+/** The pause after a failure. Doubles, up to 32 times this. */
 const AGAIN_MS = 250;
 
 /** What arrives with the `rehydrate.events` broadcast. The events themselves are read with `history`, in pages of any size. */
@@ -14,15 +14,14 @@ export interface EventsBroadcast {
   readonly latestSeq: number;
 }
 
-/** What is used of the actor's context here. */
 interface Broadcaster {
   broadcast(name: string, ...args: unknown[]): void;
   readonly log?: { error(what: object): void };
 }
 
 /**
- * Tells of a session's events with `seq > after` until the signal ends it, or the session's end. Never rejects: nobody
- * waits for it, and a rejection would end the process with every actor in it.
+ * Broadcasts a session's events with `seq > after` until the signal aborts or the session is deleted. Never rejects: nobody waits for it, and a
+ * rejection would end the process with every actor in it.
  */
 export async function broadcastEvents(
   to: Broadcaster,
@@ -41,7 +40,6 @@ export async function broadcastEvents(
       }
       return;
     } catch (error) {
-      // An actor that goes to sleep takes its connections with it; its next life is followed from the record.
       if (signal.aborted || (error as { code?: unknown }).code === 'session_not_found') return;
       to.log?.error({ msg: 'events could not be broadcast, and are tried again', sessionId, error: String(error) });
     }

@@ -10,7 +10,7 @@ export interface SessionConnection {
   on(name: string, listener: (message: EventsBroadcast) => void): () => void;
   /** Called when the connection opens, and each time it opens again. */
   onOpen?(listener: () => void): () => void;
-  /** RivetKit's states; `idle` after `disconnected` means that it no longer tries. */
+  /** RivetKit's states; `idle` after `disconnected` means that it has given up. */
   onStatusChange?(listener: (status: string) => void): () => void;
 }
 
@@ -18,8 +18,8 @@ const PAGE = 500;
 /** Well below what RivetKit sends in one message, 1 MiB unless told otherwise. */
 const PAGE_BYTES = 512 * 1024;
 /**
- * How long one read of the record may take before it is asked for again, in milliseconds. A connection whose runner died
- * can be open for a while, and what was sent into it is never answered. Reading twice does no harm.
+ * How long one read of the record may take before it is repeated, in milliseconds. A connection whose runner died can stay open for a while,
+ * and never answers. Reading twice does no harm.
  */
 export const READ_AGAIN_MS = 5_000;
 
@@ -40,7 +40,7 @@ export async function* followSession(
   const { after = 0, signal } = options;
   let cursor = after;
   let behind = true;
-  /** How far the record goes, as far as was told. */
+  /** The newest event that was told of. */
   let latest = Infinity;
   let wake: (() => void) | null = null;
   let opened = 0;
@@ -99,7 +99,7 @@ export async function* followSession(
         continue;
       }
       behind = false;
-      // A page may be short because it would have been too large: the end is an empty one, or what was told of.
+      // A page may be short because more would be too large: the end is an empty page, or the newest event that was told of.
       while (cursor < latest) {
         const events = await page();
         if (!events || events.length === 0) break;
@@ -116,7 +116,7 @@ export async function* followSession(
   }
 }
 
-/** Whether the call failed with its connection, and not by what it asked or what it would have answered. */
+/** Whether the call failed because of its connection. */
 function wasLost(error: unknown, status: string): boolean {
   const { group } = error as { group?: string };
   return status !== 'connected' && group !== 'user' && group !== 'message';

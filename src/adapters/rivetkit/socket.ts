@@ -15,10 +15,10 @@ export interface RivetSocket {
 
 const OPEN = 1;
 
-/** How many characters of a client's messages may wait to be read: one of the largest there is. Its socket cannot be paused. */
+/** How many characters may wait to be read: those of one largest message. The socket cannot be paused. */
 const WAITING_CHARS = DEFAULT_LIMITS.messageBytes;
 
-/** What the request for a WebSocket asks for: `/websocket/agents/NAME`, with `observe.v1` to look only. Null when it is not one of these. */
+/** The request for a WebSocket: `/websocket/agents/NAME`, with `observe.v1` to look only. Null for any other. */
 export function askedOf(request: Request | undefined): { readonly agent: string; readonly observe: boolean } | null {
   const [, name = ''] = /\/agents\/([^/]+)\/?$/.exec(request ? new URL(request.url).pathname : '') ?? [];
   const agent = decoded(name);
@@ -30,17 +30,16 @@ function decoded(name: string): string | null {
   try {
     return decodeURIComponent(name);
   } catch {
-    // No name of anything: its escapes are not UTF-8.
-    return null;
+    return null; // its escapes are not UTF-8
   }
 }
 
-/** The close code of a server that will be there again, by the registry of RFC 6455. */
+/** The close code of a server that will be back (RFC 6455's registry). */
 const SERVICE_RESTART = 1012;
 
 /**
- * What is not a message is read as null, and the reader says so. While the actor `isGoing` to sleep nobody answers what comes, which may
- * take as long as its agents: the next life does.
+ * A frame that is not a message is read as null, which the reader answers. While the actor `isGoing` to sleep, which may take as long as its
+ * agents, clients are sent to its next life.
  */
 export function socketMessages(socket: RivetSocket, isGoing: () => boolean): MessageStream {
   const said = messageQueue<AnyMessage>(WAITING_CHARS);

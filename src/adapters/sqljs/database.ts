@@ -22,21 +22,21 @@ import {
 } from './journal.ts';
 
 /**
- * The journal grows to this, or to half the snapshot where that is more, before a snapshot replaces it.
- * Copying the database for a snapshot is the one thing here that blocks the page: about 2 ms for each MB.
+ * The journal grows to this, or to half the snapshot if that is more, before a snapshot replaces it. Copying the database for a snapshot blocks
+ * the page for about 2 ms for each MB.
  */
 export const SNAPSHOT_AFTER_BYTES = 4 * 1024 * 1024;
 
-/** How many answers of named batches are kept for callers that lost theirs. */
+/** Answers of named batches, for callers that lost theirs. */
 export const KEPT_ANSWERS = 256;
 
-/** Where a sql.js database is kept, for people to be told. */
+/** Where a sql.js database is kept. */
 export type SqljsStorage =
   | { readonly kind: 'indexeddb'; readonly name: string }
-  /** `reason` is there when IndexedDB was asked for and could not be had: what was stored before is not seen. */
+  /** `reason`: why there is no IndexedDB, although it was asked for; what was stored before is not seen. */
   | { readonly kind: 'memory'; readonly reason?: string };
 
-/** One change that was acknowledged. */
+/** One acknowledged change. */
 export interface Commit {
   /** The number of the batch; an import and a reset count as one. */
   readonly n: number;
@@ -47,7 +47,7 @@ export interface Commit {
 export interface JournalEntry {
   readonly n: number;
   readonly at: number;
-  /** Those that changed something; reading ones are left out. */
+  /** Those that may change something. */
   readonly statements: readonly Statement[];
   /** What they are noted to store, each once; undefined in a journal of an older release. */
   readonly notes?: readonly string[];
@@ -75,7 +75,7 @@ export interface SqljsDatabase extends SqlDatabase {
   readonly role: TabRole;
   /** Calls back whenever the role changes; returns how to stop. */
   onRole(listener: (role: TabRole) => void): () => void;
-  /** Batches since the last snapshot, oldest first; with `after` only those after that number, which costs what they hold. */
+  /** Batches since the last snapshot, oldest first; with `after` only those after that number. */
   journal(after?: number): Promise<Journal>;
   /** The database as it was after batch `n`. Rejects when a snapshot has replaced that batch, or it is yet to come. */
   openAt(n: number): Promise<SqljsCopy>;
@@ -95,7 +95,7 @@ export interface DatabaseParts {
   readonly storage: SqljsStorage;
   readonly owners: OwnerRegistry;
   readonly snapshotAfterBytes: number;
-  /** Told when a snapshot could not be written. Nothing is lost: the journal stays, and it is tried again later. */
+  /** Told when a snapshot could not be written. The journal stays, and it is tried again later. */
   readonly onProblem: (problem: SqlError) => void;
 }
 
@@ -110,7 +110,7 @@ export async function openDatabase(parts: DatabaseParts): Promise<JournalledData
     try {
       if (await parts.store.claim(stored)) return journalled(parts, memory, stored, null);
     } catch (error) {
-      // A full disk does not keep anyone from reading what is there; the first batch asks again.
+      // On a full disk it can still be read; the first batch claims again.
       if (error instanceof SqlError && error.kind === 'full') return journalled(parts, memory, stored, stored);
       memory.close();
       throw error;
@@ -119,7 +119,7 @@ export async function openDatabase(parts: DatabaseParts): Promise<JournalledData
   }
 }
 
-/** The state after the last of the records, prepared and in one transaction. */
+/** The state after the last of the records. */
 function rebuild(module: SqljsModule, { snapshot, records }: Pick<Stored, 'snapshot' | 'records'>, label: string): MemoryDatabase {
   const memory = openMemory(module, snapshot.bytes, label);
   try {
@@ -131,9 +131,9 @@ function rebuild(module: SqljsModule, { snapshot, records }: Pick<Stored, 'snaps
   }
 }
 
-/** A database that this page owns. Changes may have a name, `id`: what was done under that name before is not done again. */
+/** A database that this page owns. A change may have a name, `id`, under which it is done once. */
 export interface JournalledDatabase extends SqljsDatabase {
-  /** A batch under a name, with the results it had when it was done. */
+  /** Repeated, it gives the results of the first time. */
   batchOnce(id: string, statements: readonly Statement[]): Promise<readonly StatementResult[]>;
   importFile(bytes: Uint8Array, id?: string): Promise<void>;
   reset(id?: string): Promise<void>;
@@ -141,7 +141,7 @@ export interface JournalledDatabase extends SqljsDatabase {
   readonly head: number;
 }
 
-/** `unclaimed` is what was loaded, for as long as that could not become ours to write. */
+/** `unclaimed` is what was loaded, until this page becomes its writer. */
 function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored, unclaimed: Stored | null): JournalledDatabase {
   const { module, store, storage, owners, snapshotAfterBytes, onProblem } = parts;
   const { snapshot, records } = stored;
@@ -159,7 +159,7 @@ function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored
   let compaction: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
 
-  /** Runs after everything asked before, so that nothing ever sees a batch between its run and its storing. */
+  /** Runs after everything asked before, so that nothing sees a batch that ran and is not stored. */
   function enqueue<T>(work: () => T | Promise<T>): Promise<T> {
     if (closing) return Promise.reject(new SqlError('closed', `Database ${label}: it was closed. Open it again.`));
     const call = tail.then(work).catch((error: unknown) => {
@@ -203,7 +203,7 @@ function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored
     unclaimed = null;
   }
 
-  /** Another database takes the place of this one, once it is stored. */
+  /** Another database replaces this one, once it is stored. */
   function replaceBy(make: () => MemoryDatabase, id: string | undefined): Promise<void> {
     return enqueue(async () => {
       if (id !== undefined && answers.has(id)) return;
@@ -229,7 +229,7 @@ function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored
     });
   }
 
-  /** Beside the commits that follow: a snapshot costs in proportion to what was written since the last one. */
+  /** Runs beside the commits that follow. */
   function compactWhenDue(): void {
     if (compaction || journalBytes < Math.max(snapshotAfterBytes, snapshotBytes / 2)) return;
     const covered = journalBytes;
@@ -242,7 +242,7 @@ function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored
           journalBytes -= covered;
         },
         (error: unknown) => {
-          // Tried again when as much was written once more.
+          // Tried again when twice as much has been written.
           snapshotBytes = Math.max(snapshotBytes, covered * 4);
           onProblem(toSqlError(error, label));
         },
@@ -337,7 +337,7 @@ function openImport(module: SqljsModule, bytes: Uint8Array, label: string): Memo
     });
   if (bytes.length < 512 || String.fromCharCode(...bytes.subarray(0, 16)) !== MAGIC) throw refuse('is not a SQLite database');
   const file = bytes.slice();
-  // A file in WAL mode is complete once it was closed, but cannot be opened in memory under that mark.
+  // A closed file in WAL mode is complete, but cannot be opened in memory with that mark.
   file[18] = 1;
   file[19] = 1;
   let memory: MemoryDatabase | undefined;

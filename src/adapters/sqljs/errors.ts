@@ -1,13 +1,13 @@
 import { SqlError, type SqlErrorKind } from '../../engine/ports.ts';
 
-/** Any failure of sql.js, which also throws bare strings, as the port's one error. */
+/** sql.js also throws bare strings. */
 export function toSqlError(error: unknown, label: string): SqlError {
   if (error instanceof SqlError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new SqlError('other', `Database ${label}: ${message}.`, { cause: error });
 }
 
-/** A failure of IndexedDB. Nothing of the transaction it belongs to was stored. */
+/** A failure of IndexedDB. Nothing of its transaction was stored. */
 export function toStorageError(error: unknown, label: string): SqlError {
   if (error instanceof SqlError) return error;
   const { name, message } = (error ?? {}) as { name?: string; message?: string };

@@ -32,15 +32,15 @@ export { tabOwners } from './owners.ts';
 export { OWNER_QUIET_MS, OWNER_SILENT_MS } from './tabs.ts';
 
 export interface SqljsOptions extends SqljsSource {
-  /** Where it is kept: for as long as the page lives (the default), or in the IndexedDB of this name. */
+  /** Where it is kept: as long as the page lives (the default), or in the IndexedDB of this name. */
   readonly storage?: 'memory' | { readonly indexedDB: string } | undefined;
   /** Least size of the journal, in bytes, before a snapshot replaces it. Default `SNAPSHOT_AFTER_BYTES`. */
   readonly snapshotAfterBytes?: number | undefined;
-  /** Told when a snapshot could not be written; the journal stays and it is tried again. Default: a warning on the console. */
+  /** Told when a snapshot could not be written; the journal stays, and it is tried again. Default: a warning on the console. */
   readonly onProblem?: ((problem: SqlError) => void) | undefined;
   /** Default: the browser's. */
   readonly indexedDB?: IDBFactory | undefined;
-  /** Default: the browser's Web Locks, where there are any; null does without. */
+  /** Default: the browser's Web Locks, if it has any; null uses none. */
   readonly locks?: LockManager | null | undefined;
   /** How long the owner may leave a question unanswered before it is asked whether it is there. Default `OWNER_QUIET_MS`. */
   readonly ownerQuietMs?: number | undefined;
@@ -71,11 +71,10 @@ export async function openSqljs(given: SqljsOptions = {}): Promise<SqljsDatabase
   const openStore = (): Promise<JournalStore> => openIndexedDbStore(name, factoryOf(options));
   let store: JournalStore;
   try {
-    // First of all: where storage is denied, so are locks.
+    // First: where storage is denied, so are locks.
     store = await openStore();
   } catch (error) {
     const { name: kind, message } = error as { name?: string; message?: string };
-    // Not swallowed: it is what people are told, in `storage.reason`.
     const reason = `The browser does not let this page keep data (${[kind, message].filter(Boolean).join(': ')}).`;
     return openIn(options, memoryStore(), { storage: { kind: 'memory', reason } });
   }
@@ -152,7 +151,7 @@ function checkSqljs(call: string, options: SqljsOptions): void {
 
 type LoadingOptions = SqljsOptions & { readonly module: Promise<SqljsModule> };
 
-/** Begins to load sql.js beside everything else; those who need it await it and hear what went wrong. */
+/** Begins to load sql.js; a failure is heard where it is awaited. */
 function loading(options: SqljsOptions): Promise<SqljsModule> {
   const module = loadSqljs(options);
   module.catch(() => undefined);
@@ -180,7 +179,7 @@ async function openIn(
   }
 }
 
-/** Reads what is stored, without becoming its writer. */
+/** Does not become the writer. */
 async function loadAt<T>(store: JournalStore, read: (stored: Stored) => Promise<T>): Promise<T> {
   try {
     return await read(await store.load());
@@ -189,5 +188,5 @@ async function loadAt<T>(store: JournalStore, read: (stored: Stored) => Promise<
   }
 }
 
-/** Reading the browser's can itself be denied, where cookies are blocked. */
+/** Reading `globalThis.indexedDB` may throw where cookies are blocked. */
 const factoryOf = ({ indexedDB }: SqljsOptions): IDBFactory | undefined => indexedDB ?? (globalThis.indexedDB as IDBFactory | undefined);

@@ -5,18 +5,17 @@ import { randomId } from '../../engine/random-id.ts';
 import { type Answer, EMPTY, type JournalRecord, type JournalStore, type Snapshot, readRecords } from './journal.ts';
 
 /**
- * The layout, version 1. `journal`: one record a batch, by its number. `chunks`: the snapshot in pieces,
- * by [snapshot id, index], so that writing a large one never blocks the page for long. `meta`:
- * `snapshot` says which chunks count, `writer` who may write.
+ * `journal`: one record a batch, by its number. `chunks`: the snapshot in pieces, by [snapshot id, index], so that writing a large one never
+ * blocks the page for long. `meta`: `snapshot` says which chunks count, `writer` who may write.
  */
 const VERSION = 1;
 const STORES = ['meta', 'chunks', 'journal'] as const;
 type StoreName = (typeof STORES)[number];
 
-/** Small enough that a commit which has to wait for one piece hardly waits. */
+/** A commit may have to wait for one piece. */
 export const CHUNK_BYTES = 256 * 1024;
 
-/** How long IndexedDB may take to open, before the database is in memory instead. */
+/** After this the database is in memory instead. */
 export const OPEN_MS = 10_000;
 
 const NO_CHUNKS = '';
@@ -52,7 +51,7 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
     gone = true;
     database.close();
   };
-  // Somebody deletes the database, or the browser cleared the site's data: let go, and say so at the next batch.
+  // The database is deleted, or the browser cleared the site's data: the next batch says so.
   database.onversionchange = leave;
   database.onclose = leave;
 
@@ -75,9 +74,8 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
   }
 
   /**
-   * One writing transaction, durable when it resolves; when it rejects, for a request that throws too, nothing of it was stored.
-   * One at a time: Chromium stores a transaction in parts and takes back the unfinished ones when it starts again; killed with two
-   * of them unfinished, it finds the database corrupt and deletes all that the origin stored.
+   * One writing transaction, durable when it resolves; when it rejects, nothing of it was stored. One at a time: Chromium, when killed with two
+   * of them unfinished, finds the database corrupt at its next start and deletes everything of the origin.
    */
   function write(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => unknown): Promise<void> {
     const done = written.then(async () => {
@@ -92,7 +90,7 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
         try {
           transaction.abort();
         } catch {
-          // It was aborted already: that is why.
+          // Already aborted.
         }
         await ended.catch(() => undefined);
         throw toStorageError(transaction.error ?? reason, label);
@@ -102,7 +100,7 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
     return done;
   }
 
-  /** The same, of a writer that was not replaced meanwhile: a tab that was frozen and came back, say. */
+  /** Fails when another writer has taken over, of a tab that was frozen, say. */
   function writeFenced(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => void): Promise<void> {
     return write(stores, (transaction) => {
       const fenced = result(transaction.objectStore('meta').get('writer')).then((now) => {
@@ -116,7 +114,7 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
   async function replace(id: string, { bytes: given, ...snapshot }: Snapshot): Promise<void> {
     const bytes = given ?? new Uint8Array(0);
     const chunks = Math.ceil(bytes.length / CHUNK_BYTES);
-    // Only the last transaction makes the pieces count. Until then commits go between them.
+    // Commits may go between the pieces, which count only from the last transaction on.
     for (let i = 0; i < chunks; i++) {
       await write(['chunks'], (transaction) =>
         transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]),
@@ -132,13 +130,13 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
   }
 
   /**
-   * Deletes the pieces of a snapshot that failed, which would lie there until the next writer clears them away, and on
-   * a full disk take the room that is missing. The waiting caller is told why the snapshot failed, not this.
+   * Deletes the pieces of a snapshot that failed, which on a full disk take the room that is missing. The caller hears why the snapshot failed,
+   * not whether this did.
    */
   async function forget(id: string): Promise<void> {
     const forgotten = write(['meta', 'chunks'], async (transaction) => {
       const found = await snapshotIn(transaction);
-      // Should the browser have stored what it called aborted, these pieces are the database.
+      // If the browser stored what it called aborted, these pieces are the database.
       if (found?.id !== id) transaction.objectStore('chunks').delete(keysOf(id));
     });
     await forgotten.catch(() => undefined);
@@ -176,7 +174,7 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
         unchanged = base === loaded.snapshot.n && Number(last?.key ?? base) === (loaded.records.at(-1)?.n ?? base);
         if (!unchanged) return;
         meta.put(writer, 'writer');
-        // Pieces of a snapshot that was never finished.
+        // Pieces of unfinished snapshots.
         const chunks = transaction.objectStore('chunks');
         chunks.delete(IDBKeyRange.upperBound([chunkSet], true));
         chunks.delete(IDBKeyRange.lowerBound([chunkSet, []]));
@@ -215,10 +213,10 @@ function join(meta: SnapshotMeta, chunks: readonly unknown[], label: string): Ui
 const snapshotIn = (transaction: IDBTransaction): Promise<SnapshotMeta | undefined> =>
   result(transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>);
 
-/** All pieces of one snapshot: arrays sort after numbers. */
+/** Arrays sort after numbers. */
 const keysOf = (id: string): IDBKeyRange => IDBKeyRange.bound([id], [id, []]);
 
-/** A broken profile can leave an opening without any event; a late success is closed again. */
+/** With a broken profile no event may come; a late success is closed again. */
 async function inTime(opening: IDBOpenDBRequest): Promise<IDBDatabase> {
   const database = await within(result(opening), OPEN_MS);
   if (database) return database;

@@ -1,18 +1,18 @@
 /** The journal: acknowledged batches as records, and where they are kept. */
 import type { SqlValue, Statement, StatementResult } from '../../engine/ports.ts';
 
-/** One acknowledged batch, as it lies in the journal. Numbered without gaps, from the snapshot it follows. */
+/** One acknowledged batch. Numbered without gaps, from the snapshot on. */
 export interface JournalRecord {
   readonly n: number;
   /** Milliseconds since the epoch, by the clock of the tab that stored it. */
   readonly at: number;
-  /** Each text once: the statements of a batch are mostly the same. */
+  /** Each text once. */
   readonly texts: readonly string[];
-  /** One for each statement: the index of its text, and its parameters. */
+  /** For each statement the index of its text, and its parameters. */
   readonly calls: readonly (readonly [text: number, ...params: SqlValue[]])[];
   /** What its statements are noted to store, each once. A record of an older release has none. */
   readonly notes?: readonly string[];
-  /** The name its caller gave it, and what it was answered: a caller that never heard may ask again. */
+  /** Its caller's name for it, and its answer: a caller that never heard it may ask again. */
   readonly id?: string;
   readonly results?: readonly StatementResult[];
 }
@@ -37,7 +37,7 @@ export function statementsOf(record: JournalRecord): Statement[] {
   return record.calls.map(([text, ...params]) => ({ sql: record.texts[text]!, params }));
 }
 
-/** About what the record takes in storage. */
+/** Roughly what the record takes in storage. */
 export function sizeOf(record: JournalRecord): number {
   let size = 128;
   for (const text of record.texts) size += text.length;
@@ -46,7 +46,7 @@ export function sizeOf(record: JournalRecord): number {
   return size;
 }
 
-/** The records up to the first that is damaged, missing or out of order, and what is wrong with that one. */
+/** The records up to the first one that is damaged or missing, and what is wrong with that. */
 export function readRecords(records: readonly unknown[], after: number): Pick<Stored, 'records' | 'problem'> {
   const sound: JournalRecord[] = [];
   for (const record of records) {
@@ -68,19 +68,19 @@ function isRecord(value: unknown): value is JournalRecord {
   );
 }
 
-/** A view of a large buffer would take the whole buffer with it into storage. */
+/** A view of a large buffer would take the whole buffer into storage. */
 function owned(value: SqlValue): SqlValue {
   return value instanceof Uint8Array && value.byteLength !== value.buffer.byteLength ? value.slice() : value;
 }
 
-/** The database as of one batch, from which the journal goes on. */
+/** The database after one batch, from which the journal goes on. */
 export interface Snapshot {
-  /** The last batch it holds; 0 for the empty database everything starts from. */
+  /** The last batch it holds; 0 for the empty database. */
   readonly n: number;
   readonly at: number;
-  /** A SQLite file; null is an empty database. */
+  /** A SQLite file; null: empty. */
   readonly bytes: Uint8Array | null;
-  /** Answers of the last named batches it holds, whose records it replaced. */
+  /** Of the last named batches it holds. */
   readonly answers: readonly Answer[];
 }
 
@@ -90,7 +90,7 @@ export interface Stored {
   readonly snapshot: Snapshot;
   /** Whole, and without gaps after the snapshot. */
   readonly records: readonly JournalRecord[];
-  /** What is wrong with the record after these; null where nothing is. */
+  /** What is wrong with the next record; null when nothing is. */
   readonly problem: string | null;
 }
 
@@ -100,27 +100,27 @@ export interface Since {
   readonly records: readonly JournalRecord[];
 }
 
-/** Where acknowledged batches are kept. Failures are `SqlError`s, and leave things as they were. */
+/** Failures are `SqlError`s, and leave things as they were. */
 export interface JournalStore {
-  /** What is stored now, as far as it can be trusted; `corrupt` when not even its snapshot can. */
+  /** What can be trusted of what is stored; `corrupt` when not even its snapshot can. */
   load(): Promise<Stored>;
-  /** Where the journal begins, and the records after batch `n`: costs what those hold, and not what the database does. */
+  /** Where the journal begins, and the records after batch `n`, without loading the database. */
   since(n: number): Promise<Since>;
   /**
-   * Makes this the one writer of what `load` gave. False when somebody else wrote meanwhile: load again.
-   * From then on every writing of an earlier writer fails.
+   * Makes this the only writer of what `load` gave: an earlier writer's writes fail from then on. False when somebody else wrote meanwhile: load
+   * again.
    */
   claim(loaded: Stored): Promise<boolean>;
-  /** Keeps one batch; durable when it resolves. */
+  /** Durable when it resolves. */
   append(record: JournalRecord): Promise<void>;
-  /** Makes the snapshot the new beginning and drops the records it covers, at one instant. */
+  /** Makes the snapshot the new beginning and drops the records it covers, at once. */
   replace(snapshot: Snapshot): Promise<void>;
   close(): Promise<void>;
 }
 
 export const EMPTY: Snapshot = { n: 0, at: 0, bytes: null, answers: [] };
 
-/** A store that lasts as long as the page. */
+/** Lasts as long as the page. */
 export function memoryStore(): JournalStore {
   let snapshot = EMPTY;
   let records: JournalRecord[] = [];

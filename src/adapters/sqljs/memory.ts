@@ -6,7 +6,7 @@ import { kindOfCode } from '../../engine/sql-codes.ts';
 import type { StatementShape } from '../../engine/sql-text.ts';
 import { isRolledBack, Statements, type Use } from '../statements.ts';
 
-/** What a batch that was run, and not committed yet, has to be remembered by. */
+/** A batch that ran and is not committed yet. */
 export interface RunBatch {
   readonly results: readonly StatementResult[];
   /** The statements that change something, in order. */
@@ -15,14 +15,14 @@ export interface RunBatch {
 
 const SETTINGS = [
   'foreign_keys = ON',
-  // The file is in memory and has one user: what guards files against crashes and others is of no use.
+  // In memory, with one user, nothing guards against crashes and others.
   'journal_mode = MEMORY',
   'synchronous = OFF',
   'temp_store = MEMORY',
   'locking_mode = EXCLUSIVE',
 ];
 
-/** Deferred foreign keys are checked at COMMIT, which here comes after the batch was stored. */
+/** Deferred foreign keys are checked at COMMIT, which comes only after the batch is stored. */
 const DEFERS = /\bdefer/i;
 
 /** One sql.js database in memory, synchronous. All failures are `SqlError`s. */
@@ -32,9 +32,9 @@ export interface MemoryDatabase {
   begin(statements: readonly Statement[]): RunBatch;
   commit(): void;
   rollback(): void;
-  /** Runs batches that were committed before, again and as one transaction. */
+  /** Runs committed batches again, in one transaction. */
   replay(records: readonly JournalRecord[]): void;
-  /** What a batch changes without naming it: a part of the schema that gives something else each time, or null. */
+  /** A part of the schema that gives something else each time, or null. */
   unrepeatable(): string | null;
   /** The whole database as a SQLite file. Not while a transaction is open. */
   export(): Uint8Array;
@@ -94,7 +94,7 @@ export function openMemory(module: SqljsModule, bytes: Uint8Array | null, label:
     }
   }
 
-  /** SQLite itself refuses a query that would write, however it is worded. */
+  /** SQLite itself refuses a query that would write. */
   function setQueryOnly(on: boolean): void {
     if (queryOnly === on) return;
     connection.run(`PRAGMA query_only = ${on ? 'ON' : 'OFF'}`);
@@ -135,7 +135,7 @@ export function openMemory(module: SqljsModule, bytes: Uint8Array | null, label:
 
   return {
     query(sql, params = []) {
-      // Changing the setting makes SQLite prepare every statement again, so it is left alone where it can be.
+      // Changing the setting makes SQLite prepare every statement again, so only a query that may write changes it.
       if (prepared.get(sql, 'query').shape.mayWrite) setQueryOnly(true);
       return run('query', sql, params);
     },
@@ -181,22 +181,22 @@ export function openMemory(module: SqljsModule, bytes: Uint8Array | null, label:
   };
 }
 
-/** Whether a statement belongs in the journal: everything that may change the database. */
+/** Everything that may change the database belongs in the journal. */
 export function journalled(shape: StatementShape): boolean {
   return shape.verb === 'PRAGMA' ? shape.actingPragma !== null : shape.mayWrite;
 }
 
-/** Functions whose value depends on when or where they run; dates do through 'now', which may come from a column. Not tables of their names. */
+/** Functions whose value depends on when or where they run; dates do by 'now', which may come from a column. Not tables with their names. */
 const VARIES =
   /(?<!\b(?:into|table|on|references)\s+)\b(?:random|randomblob|total_changes|last_insert_rowid|date|time|datetime|julianday|unixepoch|strftime|timediff|sqlite_\w+)\s*\(|\bcurrent_(?:date|time|timestamp)\b/i;
 
 /** Whether running the same text again could give something else. */
 export const varies = (sql: string): boolean => VARIES.test(sql);
 
-/** What a PRAGMA in a batch may set: these stand in the file, and are rolled back with it. */
+/** What a PRAGMA in a batch may set: these are in the file, and are rolled back with it. */
 const STORED_PRAGMAS: readonly (string | null)[] = ['user_version', 'application_id', null];
 
-/** Why a statement may not stand in a batch, or null: the journal could not be run again to the same end. */
+/** Why a statement may not be in a batch, or null: the journal would not give the same again. */
 export function batchProblem(shape: StatementShape, sql: string): string | null {
   if (!STORED_PRAGMAS.includes(shape.actingPragma))
     return `PRAGMA ${shape.actingPragma} sets up the connection, which is the adapter's; in a batch only user_version and application_id can be set`;

@@ -1,4 +1,4 @@
-/** The part of sql.js this adapter uses, described here so that nobody needs its types. */
+/** The part of sql.js that this adapter uses, so that nobody needs its types. */
 import { SqlError } from '../../engine/ports.ts';
 
 export interface SqljsModule {
@@ -10,7 +10,7 @@ export interface SqljsConnection {
   run(sql: string): unknown;
   export(): Uint8Array;
   close(): void;
-  /** Throws for every result code but 0; replaced to learn the code, which sql.js's errors leave out. */
+  /** Replaced to learn the code, which sql.js's errors leave out. */
   handleError(code: number): null;
 }
 
@@ -23,13 +23,13 @@ export interface SqljsStatement {
   free(): boolean;
 }
 
-/** Where sql.js comes from; by default the package `sql.js` is imported when it is first needed. */
+/** Where sql.js comes from; by default the package `sql.js`, when it is first needed. */
 export interface SqljsSource {
   /** sql.js, already initialised. */
   readonly module?: SqljsModule | Promise<SqljsModule> | undefined;
   /** Gives the address of `sql-wasm-browser.wasm` (or of `sql-wasm.wasm` in Node). */
   readonly locateFile?: ((file: string) => string) | undefined;
-  /** The wasm itself, where the caller fetched it. */
+  /** The wasm itself. */
   readonly wasmBinary?: ArrayBuffer | Uint8Array | undefined;
 }
 
@@ -44,10 +44,10 @@ export async function loadSqljs(source: SqljsSource): Promise<SqljsModule> {
   }
 }
 
-/** Node, the browsers and Vite (for an optional peer) word it differently; all quote the name that was not found. */
+/** Node, browsers and Vite (for an optional peer) word it differently; all quote the name. */
 const NOT_INSTALLED = /['"“]sql\.js['"”]/;
 
-/** What is said when sql.js cannot be loaded: a package that is missing reads otherwise than a wasm that is. */
+/** A missing package is not the same as a missing wasm. */
 export function loadProblem(error: unknown): string {
   const said = error instanceof Error ? error.message : String(error);
   return NOT_INSTALLED.test(said)

@@ -1,7 +1,7 @@
 import type { LeaseOwner, OwnerRegistry } from '../../engine/ports.ts';
 import { randomId } from '../../engine/random-id.ts';
 
-/** Hosts of a database that nobody outside this page can see. */
+/** For a database that nobody outside this page can see. */
 export function pageOwners(): OwnerRegistry {
   const open = new Set<string>();
   const page = randomId();
@@ -45,7 +45,7 @@ export async function tabOwners(locks: LockManager): Promise<OwnerRegistry> {
         const { held: all = [] } = await locks.query();
         return all.some(({ name }) => name === owner.lock);
       } catch {
-        // The page is being torn down or was refused: the lease's own end decides then.
+        // The page is being torn down, or was refused: the lease decides by its end.
         return 'unknown';
       }
     },

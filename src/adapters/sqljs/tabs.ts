@@ -1,8 +1,7 @@
 /**
- * One sql.js database for all tabs of an origin. The tab that holds the Web Lock owns it and serves the
- * others; when it ends, however it ends, the next one in the lock's queue opens what is stored and
- * goes on. A call whose owner ended before answering is asked again of the next owner: reading twice
- * does no harm, and a change carries an id that is stored with it, so it is done exactly once.
+ * One sql.js database for all tabs of an origin. The tab that holds the Web Lock owns it and serves the others; however it ends, the next one in
+ * the lock's queue opens what is stored and goes on. A call without an answer goes to the next owner: reading twice does no harm, and a change
+ * has an id that is stored with it, so it is done exactly once.
  */
 import {
   type Commit,
@@ -26,10 +25,10 @@ import {
 } from '../../engine/ports.ts';
 import { randomId } from '../../engine/random-id.ts';
 
-/** How long an owner may leave a question unanswered before it is asked whether it is there. */
+/** How long an owner may leave a question unanswered before it is asked whether it is there, in milliseconds. */
 export const OWNER_QUIET_MS = 3_000;
 
-/** How long it may then stay silent before its database is taken over: it is frozen, or stopped in a debugger. */
+/** How long it may then stay silent before its database is taken over, in milliseconds: it is frozen, or stopped in a debugger. */
 export const OWNER_SILENT_MS = 5_000;
 
 export interface TabParts {
@@ -42,7 +41,6 @@ export interface TabParts {
   readonly silentMs: number;
   /** Opens what is stored, as its only writer; the lock is held. */
   readonly open: () => Promise<JournalledDatabase>;
-  /** Reads what is stored, without becoming its writer. */
   readonly openAt: (n: number) => Promise<SqljsCopy>;
 }
 
@@ -58,18 +56,18 @@ export class SharedDatabase implements SqljsDatabase {
   readonly owners: OwnerRegistry;
   readonly #parts: TabParts;
   readonly #tab = randomId();
-  /** Calls that were not answered yet, in the order they were made. */
+  /** Calls without an answer, in order. */
   readonly #pending = new Map<string, Pending>();
   readonly #commitListeners = new Set<(commit: Commit) => void>();
   readonly #roleListeners = new Set<(role: TabRole) => void>();
   readonly #started = Promise.withResolvers<void>();
   #local: JournalledDatabase | undefined;
-  /** Names the owner for as long as it owns the database; undefined while nobody has said that they own the database. */
+  /** Names one time of ownership; undefined while no owner is known. */
   #period: string | undefined;
   #head: number | undefined;
-  /** There while this tab has the lock, and is opening the database or has it open. */
+  /** Set while this tab has the lock, and is opening the database or has it open. */
   #ownership: object | undefined;
-  /** After `close` was called and everything asked before was answered. */
+  /** After `close`, when everything asked before is answered. */
   #left = false;
   #closed = false;
   #failure: SqlError | undefined;
@@ -81,7 +79,7 @@ export class SharedDatabase implements SqljsDatabase {
 
   constructor(parts: TabParts) {
     this.#parts = parts;
-    // For the caller who opened the database; the calls tell of a failure that comes later.
+    // `openSqljs` awaits it; calls tell a later failure.
     this.#started.promise.catch(() => undefined);
     this.storage = { kind: 'indexeddb', name: parts.name };
     this.owners = parts.owners;
@@ -151,7 +149,7 @@ export class SharedDatabase implements SqljsDatabase {
     const local = this.#local;
     this.#local = undefined;
     this.#period = undefined;
-    // It answers what other tabs had asked before; they ask the next owner for the rest.
+    // It answers what other tabs asked before; the next owner does the rest.
     await local?.close();
     this.#closed = true;
     this.#parts.channel.close();
@@ -182,7 +180,7 @@ export class SharedDatabase implements SqljsDatabase {
       try {
         this.#say({ type: 'call', period: this.#period, tab: this.#tab, id, request });
       } catch (error) {
-        // What cannot be cloned never reached anybody.
+        // What cannot be cloned reached nobody.
         this.#answered(id, failed(toSqlError(error, this.#parts.name)));
         return;
       }
@@ -199,13 +197,13 @@ export class SharedDatabase implements SqljsDatabase {
     if (this.#pending.size === 0) this.#drained?.();
   }
 
-  /** Undefined when this tab turned out not to own the database any more: the next owner answers. */
+  /** Undefined when this tab turns out not to own the database: the next owner answers. */
   async #execute(local: JournalledDatabase, id: string, request: Request): Promise<Outcome | undefined> {
     try {
       return { ok: true, value: await RUN[request.method](local, request.args as never, id) };
     } catch (error) {
       const failure = toSqlError(error, this.#parts.name);
-      // Another tab writes, or this one is closing: the call was not done, and is asked again there.
+      // Another tab writes, or this one is closing: nothing was done, and the next owner is asked.
       if (failure.kind === 'busy' || failure.kind === 'closed') {
         if (failure.kind === 'busy') this.#stepDown(local);
         return undefined;
@@ -228,7 +226,7 @@ export class SharedDatabase implements SqljsDatabase {
     };
     this.#parts.locks.request(this.#parts.lock, how.steal ? { steal: true } : { signal }, held).catch((error: unknown) => {
       if (signal.aborted || this.#left || this.#failure) return;
-      // Stolen by a tab that waited for too long; anything else means there are no locks to be had.
+      // Stolen by a tab that waited too long; any other error means there are no locks.
       if ((error as Error).name !== 'AbortError') this.#fail(toStorageError(error, this.#parts.name));
       else if (this.#ownership === ownership) this.#stepDown(this.#local);
     });
@@ -258,7 +256,7 @@ export class SharedDatabase implements SqljsDatabase {
     }
   }
 
-  /** Not the owner any more, though still here: go to the end of the queue and be served. */
+  /** No longer the owner: goes to the end of the queue and is served. */
   #stepDown(local: JournalledDatabase | undefined): void {
     if (this.#left || local !== this.#local) return;
     this.#local = undefined;
@@ -272,7 +270,7 @@ export class SharedDatabase implements SqljsDatabase {
     this.#watchOwner();
   }
 
-  /** What is stored cannot be opened: every call says so, and the next tab finds out for itself. */
+  /** What is stored cannot be opened: every call says so, and the next tab tries for itself. */
   #fail(failure: SqlError): void {
     this.#failure = failure;
     this.#ownership = undefined;
@@ -324,7 +322,7 @@ export class SharedDatabase implements SqljsDatabase {
     for (const pending of [...this.#pending.values()]) this.#dispatch(pending);
   }
 
-  /** The owner before may have ended between storing a change and telling of it. */
+  /** The last owner may have ended between storing a change and telling of it. */
   #catchUp(head: number): void {
     if (this.#head === undefined) this.#head = head;
     else if (head > this.#head) this.#tellCommit({ n: head });
@@ -336,7 +334,7 @@ export class SharedDatabase implements SqljsDatabase {
     tell(this.#commitListeners, commit);
   }
 
-  /** Starts over whenever the owner is heard of; runs while something waits for it. */
+  /** Starts over whenever the owner is heard; runs while something waits for it. */
   #watchOwner(): void {
     clearTimeout(this.#watch);
     const waits = (): boolean =>
@@ -348,7 +346,7 @@ export class SharedDatabase implements SqljsDatabase {
         if (!waits()) return;
         this.#queue.abort();
         this.#waitForLock({ steal: true });
-        // Somebody else may steal it from us before we own it: stay on watch.
+        // Another tab may steal it before we own it.
         this.#watchOwner();
       }, this.#parts.silentMs);
     }, this.#parts.quietMs);
@@ -357,7 +355,7 @@ export class SharedDatabase implements SqljsDatabase {
 
 // ------------------------------------------------------------- what tabs say to each other, over a BroadcastChannel
 
-/** What a tab asks the owner for. `id` names a change for good, so that asking again does not do it again. */
+/** What a tab asks the owner. `id` names a change, so that asking again does not do it again. */
 const RUN = {
   query: (local: JournalledDatabase, [sql, params]: readonly [string, readonly SqlValue[]]) => local.query(sql, params),
   batch: (local: JournalledDatabase, [statements]: readonly [readonly Statement[]], id: string) => local.batchOnce(id, statements),
@@ -373,11 +371,11 @@ interface Request {
 }
 
 export type TabMessage =
-  /** Who owns it? Asked when a tab comes, and when the owner has been quiet for long. */
+  /** Who owns it? Asked by a new tab, and when the owner has been quiet for long. */
   | { readonly type: 'hello' }
-  /** A tab owns the database now, in this period; `head` is the last acknowledged change. */
+  /** `head` is the last acknowledged change. */
   | { readonly type: 'owner'; readonly period: string; readonly head: number }
-  /** The asked tab has the lock and is on its way. */
+  /** This tab has the lock, and is opening the database. */
   | { readonly type: 'opening' }
   | { readonly type: 'call'; readonly period: string; readonly tab: string; readonly id: string; readonly request: Request }
   | { readonly type: 'answer'; readonly tab: string; readonly id: string; readonly outcome: Outcome }

@@ -22,7 +22,7 @@ export type Answer<T> =
   | { readonly kind: 'refused'; readonly status: number; readonly reason: string }
   | { readonly kind: 'unreachable'; readonly reason: string };
 
-/** The bridge's address for plain requests. Error: `invalid_argument` for one that a page would look for on its own site, and give the token. */
+/** Error: `invalid_argument` for an address that a page would look for on its own site, which would get the token. */
 export function httpUrl(url: string): string {
   if (!/^(?:ws|http)s?:\/\/[^/]/i.test(url) || !URL.canParse(url))
     throw new RehydrateError(
@@ -50,14 +50,14 @@ export async function ask<T>(bridge: BridgeAddress, method: 'GET' | 'DELETE', pa
     if (response.ok) return { kind: 'answered', body };
     return { kind: 'refused', status: response.status, reason: body.error ?? `status ${response.status}` };
   } catch (error) {
-    // A browser says no more than this when CORS, the network or the Local Network Access prompt stood in the way.
+    // A browser does not say whether CORS, the network or the Local Network Access prompt stood in the way.
     return { kind: 'unreachable', reason: error instanceof Error ? error.message : String(error) };
   }
 }
 
 /**
- * The agents that a bridge offers. Rejects with `agent_start_failed` when it cannot be reached or
- * does not let us in, saying which and what to do; with `invalid_argument` when it is not an address.
+ * The agents that a bridge offers. Rejects with `agent_start_failed` when it cannot be reached or does not let us in, `limit_exceeded` at one of
+ * its limits, `invalid_argument` for an address that is not a bridge's.
  *
  * @example
  * const [{ name, cwd }] = await listBridgeAgents({ url: 'ws://127.0.0.1:4711', token });
@@ -68,7 +68,6 @@ export async function listBridgeAgents(bridge: BridgeAddress): Promise<readonly 
   throw bridgeProblem(bridge.url, answer);
 }
 
-/** Why the bridge did not answer, as an error that says what to do. */
 export function bridgeProblem(url: string, answer: Exclude<Answer<unknown>, { kind: 'answered' }>): RehydrateError {
   const data = answer.kind === 'refused' ? { url, status: answer.status, reason: answer.reason } : { url, reason: answer.reason };
   return new RehydrateError(

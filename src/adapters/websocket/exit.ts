@@ -1,4 +1,4 @@
-/** How a bridged agent ended, from what the socket and the bridge said. */
+/** How a bridged agent ended, by what the socket and the bridge said. */
 import type { AgentExit } from '../../engine/ports.ts';
 
 export interface CloseFacts {
@@ -33,7 +33,7 @@ const SAID: Readonly<Record<number, (reason: Reason | null) => AgentExit>> = {
   [EXIT_CODES.quit]: () => ({ kind: 'quit', code: 0, signal: null }),
 };
 
-/** True for the close codes by which the bridge says that the agent's process ended, and how. */
+/** True for the close codes that say that the agent's process ended, and how. */
 export function saysExit(code: number): boolean {
   return SAID[code] !== undefined;
 }
@@ -44,16 +44,15 @@ export interface ConnectionDiagnostics {
   readonly agent: string;
   /** Null while the agent runs. */
   readonly exit: AgentExit | null;
-  /** The bridge's limit that the connection was ended for: a client that took nothing any more could not be told. */
+  /** The bridge's limit for which the connection was ended: a client that reads nothing cannot be told over it. */
   readonly limit?: string;
-  /** The last the agent wrote to stderr, or printed without its being JSON-RPC. */
+  /** The last that the agent wrote to stderr, or to stdout without its being JSON-RPC. */
   readonly stderr: string;
 }
 
 /**
- * The exit. What was `reported` has more to tell, stderr above all;
- * without it the close frame is all there is. A socket that went for another reason than the agent's
- * own end reads as `disconnected`, however the bridge then ended the tree (I8).
+ * By what was `reported`, which has more (stderr above all), else by the close frame. A socket that closed for another reason than the agent's own
+ * end reads as `disconnected`, however the bridge then ended the tree (I8).
  */
 export function exitFromClose(close: CloseFacts, reported: Pick<ConnectionDiagnostics, 'exit' | 'limit'> | null): AgentExit {
   const reason = parseReason(close.reason);
@@ -68,7 +67,7 @@ function parseReason(text: string): Reason | null {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? (value as Reason) : null;
   } catch (error) {
-    // Other servers, and sockets that broke, give no reason or one in words.
+    // Other servers, and broken sockets, give no reason or one in words.
     if (error instanceof SyntaxError) return null;
     throw error;
   }
@@ -86,7 +85,7 @@ function describeClose(code: number, limit?: string): string {
   return reasons[code] ?? `the connection was closed with code ${code}`;
 }
 
-/** Whether what an endpoint gave is an exit at all: it crossed a network. */
+/** Null for anything else: it crossed a network. */
 export function asExit(value: unknown): AgentExit | null {
   if (typeof value !== 'object' || value === null) return null;
   const kind = (value as { kind?: unknown }).kind;

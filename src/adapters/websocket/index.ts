@@ -1,6 +1,5 @@
 /**
- * Agents behind a bridge, over a WebSocket: for browsers, and for programs that reach another
- * machine's agents. No Node modules.
+ * Agents behind a bridge, over a WebSocket: for browsers, and for programs that reach another machine's agents. No Node modules.
  */
 export { websocketLauncher, type WebSocketLauncherOptions } from './launcher.ts';
 export type { WebSocketLike } from './message-stream.ts';

@@ -15,7 +15,7 @@ export interface WebSocketLauncherOptions extends BridgeAddress {
 }
 
 const OPTIONS: readonly (keyof WebSocketLauncherOptions)[] = ['url', 'token', 'fetch', 'WebSocket', 'limits'];
-/** What `startBridge` gives is taken as it is. */
+/** The result of `startBridge` can be passed as it is. */
 const OF_A_BRIDGE = ['agents', 'cwd', 'close'];
 
 /**
@@ -55,11 +55,11 @@ async function connect(
 ): Promise<AgentProcess> {
   const { url, token } = options;
   const { openMs, requestMs, endMs } = limits;
-  /** Names the connection, so that its end can be asked for and is told as truthfully as over stdio. */
+  /** Names the connection, so that its end can be asked for and told. */
   const id = randomId();
   const Socket = options.WebSocket ?? (globalThis.WebSocket as unknown as NonNullable<WebSocketLauncherOptions['WebSocket']>);
   const address = `${httpUrl(url).replace(/^http/, 'ws')}/agents/${encodeURIComponent(agent)}`;
-  // SECURITY: the token goes in a subprotocol, because addresses end up in logs and histories.
+  // SECURITY: the token is in a subprotocol, because addresses end up in logs and histories.
   const socket = new Socket(address, ['acp.v1', `bearer.${token}`, `conn.${id}`]);
   let diagnostics = '';
   const note = (text: string): void => {
@@ -86,14 +86,14 @@ async function connect(
   });
   void closed.then(async (close) => {
     messages.closed();
-    // A socket that never opened has no agent behind it.
+    // A socket that never opened has no agent.
     if (await opened) await conclude(close);
   });
 
-  /** The socket has closed: finds out how the agent ended, once its tree is gone. */
+  /** Finds out how the agent ended, once its tree is gone. */
   async function conclude(close: CloseFacts): Promise<void> {
     if (settled) return;
-    // After an end of the agent's own the report is there; otherwise the bridge is ending the tree now, and asking waits for that.
+    // When the agent did not end by itself, the bridge is ending its tree now, and asking waits for that.
     if (!saysExit(close.code)) await askBridge('DELETE', '?how=ask', endMs);
     const report = await askBridge<ConnectionDiagnostics>('GET', '/diagnostics', requestMs);
     if (report.kind !== 'answered') return finish(exitFromClose(close, null));
@@ -101,7 +101,7 @@ async function connect(
     finish(exitFromClose(close, { exit: asExit(report.body.exit), limit: report.body.limit }));
   }
 
-  /** An open socket has an agent behind it unless the bridge could not start it: it says so in the close frame that follows. */
+  /** The socket opens before the bridge says, in the close frame that follows, that it could not start the agent. */
   async function startProblem(): Promise<RehydrateError | null> {
     const answer = await askBridge<ConnectionDiagnostics>('GET', '/diagnostics', requestMs);
     const problem = answer.kind === 'answered' ? asExit(answer.body.exit) : null;
@@ -131,7 +131,7 @@ async function connect(
       const answer = await askBridge<unknown>('DELETE', `?how=${how}`, endMs);
       const ended = answer.kind === 'answered' ? asExit(answer.body) : null;
       if (ended === null) {
-        // No bridge to ask: closing the socket is all that can be done, and the bridge, if it lives, ends the tree.
+        // The bridge does not answer; if it lives, it ends the tree when the socket closes.
         socket.close();
         return exit.promise;
       }
@@ -144,7 +144,7 @@ async function connect(
   };
 }
 
-/** A browser is not told why an upgrade was refused; asking for the list of agents finds out. */
+/** A browser does not tell why an upgrade was refused; the list of agents does. */
 async function whyRefused(agent: string, bridge: BridgeAddress, ms: number): Promise<RehydrateError> {
   const { url } = bridge;
   const answer = await ask<readonly BridgeAgent[]>(bridge, 'GET', '/agents', ms);

@@ -9,10 +9,10 @@ import type { WebSocketLimits } from './limits.ts';
 import { exceeds } from '../../engine/exceeds.ts';
 
 const POLL_MS = 5;
-/** Characters of messages that wait before their reader counts as behind. */
+/** Characters that may wait before the socket is paused. */
 const QUEUED_CHARACTERS = 1024 * 1024;
 
-/** As much of a WebSocket as is used here; browsers, Node and the `ws` package have it. */
+/** The part of a WebSocket that is used; browsers, Node and the `ws` package have it. */
 export interface WebSocketLike {
   readonly readyState: number;
   readonly bufferedAmount: number;
@@ -26,7 +26,7 @@ export interface WebSocketLike {
 
 export interface SocketStream {
   readonly stream: MessageStream;
-  /** The socket has closed: what came before is delivered, nothing follows. */
+  /** The socket has closed: what came before is still delivered. */
   closed(): void;
 }
 
@@ -50,7 +50,7 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
     const message = parseText(text);
     if (message === null) return reject(text);
     if (said.waiting + text.length > limits.receivedCharacters) return fail('receivedCharacters');
-    // The `ws` package can stop reading, and then the bridge stops the agent. A browser's socket cannot.
+    // The `ws` package can stop reading, and then the bridge stops the agent; a browser's socket cannot.
     if (!said.push(message, text.length)) socket.pause?.();
   };
   socket.addEventListener('message', onMessage as (event: never) => void);
@@ -60,7 +60,7 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
       const text = messageText(message);
       if (exceeds(limits.messageBytes, text)) throw tooMuch('messageBytes');
       socket.send(text);
-      // A WebSocket has no event for room in its buffer, so it is looked at.
+      // A WebSocket has no event for room in its buffer.
       while (socket.bufferedAmount > limits.bufferedBytes && socket.readyState === 1) await delay(POLL_MS);
     },
   });

@@ -1,4 +1,4 @@
-/** The agent's side: an ACP stream inside a worker, for people who write an agent that runs in one. */
+/** The agent's side: an ACP stream inside a worker. */
 import type { MessageStream } from '../../engine/ports.ts';
 import type { Frame, PortLike } from './frames.ts';
 import { portStream } from './port-stream.ts';
@@ -16,7 +16,7 @@ export interface WorkerAgentScope {
   readonly start: WorkerStart;
   /** Resolves when the host asks the agent to end. Call `exit(0)` then, or be terminated after a grace. */
   readonly asked: Promise<void>;
-  /** Says how the agent ended. The host terminates the worker on hearing it. */
+  /** Says how the agent ended; the host then terminates the worker. */
   exit(code: number): void;
   /** Writes a line to the diagnostics that error messages quote. */
   log(text: string): void;
@@ -25,7 +25,7 @@ export interface WorkerAgentScope {
 }
 
 /**
- * Call once, first thing in the worker, with its scope (`self`) or a port. Resolves when the host starts the agent.
+ * Call it once, first in the worker, with its scope (`self`) or a port. Resolves when the host starts the agent.
  *
  * @example
  * const { stream } = await workerAgent(self);

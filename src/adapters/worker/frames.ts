@@ -1,12 +1,11 @@
 /**
- * What a host and an agent in a worker say to each other over `postMessage`. ACP messages travel as JSON
- * text: its length is what backpressure counts, and nothing that is not JSON can cross.
+ * What a host and an agent in a worker say to each other over `postMessage`. ACP messages travel as JSON text, whose length backpressure counts.
  */
 
 export type Frame =
-  /** The first frame of the agent: it listens. */
+  /** The agent's first frame: it listens. */
   | { readonly rehydrate: 'ready' }
-  /** The first frame of the host. `env` is what a process would find in its environment. */
+  /** The host's first frame. */
   | {
       readonly rehydrate: 'start';
       readonly agent: string;
@@ -26,12 +25,12 @@ export type Frame =
   /** The agent's last frame. */
   | { readonly rehydrate: 'exit'; readonly code: number };
 
-/** True for a frame; whatever else is posted is a diagnostic, as rubbish on stdout is. */
+/** Anything else that is posted is a diagnostic. */
 export function isFrame(value: unknown): value is Frame {
   return typeof value === 'object' && value !== null && typeof (value as { rehydrate?: unknown }).rehydrate === 'string';
 }
 
-/** The side of a `MessagePort`, `Worker` or worker scope that both ends need. */
+/** What both ends need of a `MessagePort`, `Worker` or worker scope. */
 export interface PortLike {
   postMessage(message: unknown): void;
   addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
@@ -40,5 +39,5 @@ export interface PortLike {
   start?(): void;
 }
 
-/** How many characters of messages may be under way in one direction. A longer message travels alone. */
+/** How many characters may be under way in one direction. A longer message travels alone. */
 export const WORKER_WINDOW_CHARS = 4 * 1024 * 1024;

@@ -1,6 +1,6 @@
 /**
- * Agents in web workers: an `AgentLauncher` over `postMessage`. A worker has no exit code and no signals of
- * its own; it says how it ended, and what ends without a word was killed, failed or lost (I8).
+ * Agents in web workers: an `AgentLauncher` over `postMessage`. A worker has no exit code and no signals; it says how it ended, or was killed,
+ * failed or lost (I8).
  */
 import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
@@ -12,7 +12,7 @@ import { portStream } from './port-stream.ts';
 export { type WorkerAgentScope, type WorkerStart, workerAgent } from './agent-side.ts';
 export { type PortLike, WORKER_WINDOW_CHARS } from './frames.ts';
 
-/** What the launcher needs of a `Worker`. A `MessagePort` fits too: it is closed where a worker is terminated. */
+/** What the launcher needs of a `Worker`. A `MessagePort`, which is closed instead of terminated, fits too. */
 export interface WorkerLike extends PortLike {
   addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
   addEventListener(type: 'error' | 'messageerror' | 'close', listener: (event: unknown) => void): void;
@@ -55,7 +55,7 @@ export function workerLauncher(options: WorkerLauncherOptions): AgentLauncher {
   };
 }
 
-/** Resolves when the worker listens; when it rejects, there is no worker. */
+/** Resolves when the worker listens; leaves no worker when it rejects. */
 async function launchWorker(
   make: () => WorkerLike,
   { agent, sessionId, cwd = '/', env = {} }: AgentSpec,
@@ -89,7 +89,7 @@ async function launchWorker(
     },
   });
 
-  /** Settles the exit once. The worker is terminated in every case: nothing of it may live on (I7). */
+  /** Settles the exit once. The worker is always terminated: nothing of it may live on (I7). */
   function gone(exit: AgentExit): void {
     if (over) return;
     over = true;

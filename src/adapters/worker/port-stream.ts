@@ -1,4 +1,4 @@
-/** A message stream over a port, with backpressure by credit. Both ends use it. */
+/** A message stream over a port, with backpressure by credit, for both ends. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { MessageStream } from '../../engine/ports.ts';
@@ -7,27 +7,27 @@ import { messageQueue } from '../message-queue.ts';
 import { type Frame, type PortLike, WORKER_WINDOW_CHARS, isFrame } from './frames.ts';
 
 export interface PortStream extends MessageStream {
-  /** The other side is gone: the readable ends, as a transport failure when there is an error, and writes fail. */
+  /** The other side is gone: the readable ends, with the error if there is one, and writes fail. */
   finish(error?: Error): void;
 }
 
 export interface PortStreamOptions {
-  /** Frames that are not about the stream, and (as `null`) whatever is not a frame. */
+  /** Frames that are not about the stream; null for anything that is not a frame. */
   readonly onOther: (frame: Frame | null, data: unknown) => void;
   /** What a write fails with when the other side is gone. Default: a plain error. */
   readonly goneError?: (() => Error) | undefined;
 }
 
-/** Attaches to the port at once; nothing that arrives from then on is lost. */
+/** Attaches to the port at once, so that nothing is lost. */
 export function portStream(port: PortLike, options: PortStreamOptions): PortStream {
   const limit = DEFAULT_LIMITS.messageBytes;
   const post = (frame: Frame) => port.postMessage(frame);
   const tooLarge = (chars: number) => new Error(`A message of ${chars} characters is over the limit messageBytes (${limit}).`);
   let over = false;
-  /** Characters received, and of those the ones that the sender was told are taken. */
+  /** Characters received, and how many of them the sender knows were taken. */
   let received = 0;
   let credited = 0;
-  /** Characters sent and not yet taken by the other side. */
+  /** Characters sent and not yet taken. */
   let outstanding = 0;
   let wake: (() => void) | null = null;
   const credit = () => {
@@ -47,7 +47,7 @@ export function portStream(port: PortLike, options: PortStreamOptions): PortStre
   const take = (json: string) => {
     if (!queue.open) return;
     if (json.length > limit) return finish(tooLarge(json.length));
-    // A sender that keeps to the window has at most that under way, or one longer message.
+    // A sender that keeps to the window has at most this under way.
     const most = WORKER_WINDOW_CHARS + limit;
     if (queue.waiting + json.length > most)
       return finish(new Error(`More than ${most} characters wait to be read (WORKER_WINDOW_CHARS and messageBytes).`));

@@ -9,6 +9,7 @@ import { ERROR_CODES, RehydrateError } from '../../engine/errors.ts';
 import { RESUME_CASES } from '../../engine/resume/cases.ts';
 import { RECORDED_ANSWERS, type RecordedAnswer } from '../../engine/resume/classify.ts';
 import { TRANSITIONS } from '../../engine/sessions/states.ts';
+import { TOKEN_SHAPES } from '../../engine/transcript/token-shapes.ts';
 import { agentSlug, compatRecords } from '../lib/compat-records.ts';
 import { figure, membersOf } from '../lib/declarations.ts';
 import { ERROR_HELP } from '../lib/error-help.ts';
@@ -60,6 +61,8 @@ export const resumeCases: TableOf = {
   head: ['Case', 'What follows'],
   rows: RESUME_CASES.map(caseRow),
 };
+
+export const tokenShapes = TOKEN_SHAPES.map(({ name }) => name);
 
 const said = (row: RecordedAnswer): string => {
   if ('says' in row.answer) return code(`“${row.answer.says}”`);

@@ -100,9 +100,12 @@ export const chat: Command = async ({ call, output, signals }) => {
     const printer = textPrinter(output, { between: true });
     const asker = permissionAsker(call, host, sessionId, output, () => screen);
     const following = followEvents(host, sessionId, before, (event) => {
+      const isOthers = event.turnId !== null && !open.made.has(event.turnId);
+      if (isOthers && event.kind !== 'turn_ended') return;
       if (turn === 'none') screen.aside();
-      printer.event(event);
-      asker.event(event);
+      if (isOthers) output.note('Another process prompted this session; /history shows it.', dim);
+      else printer.event(event);
+      if (event.kind !== 'permission_requested' || open.made.has(event.payload.requestId)) asker.event(event);
       return output.room();
     });
     if (output.tty) output.note(`${session.agent} in ${session.cwd}, session ${sessionId}. /help for help, Ctrl-D to leave.`, dim);

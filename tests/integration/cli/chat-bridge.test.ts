@@ -29,6 +29,20 @@ describe('chat through pipes', () => {
     expect((await at.run(['chat', '--db', at.db, '--', ...at.agent()], { stdin: 'crash\n' })).code).toBe(5);
   });
 
+  it('a turn of another process is told of, and is not its own: nothing of it is printed or asked', async () => {
+    const running = at.start(['chat', '--db', at.db, '--', ...at.agent()]);
+    // Its agent is gone then, and with it the claim to the session.
+    running.child.stdin?.write('crash\n');
+    await running.saw('turn_outcome_unknown');
+    for (const text of ['say theirs', 'ask permission']) expect((await at.prompt(text)).code).toBe(0);
+    await running.saw('Another process');
+    running.child.stdin?.end('say mine\n');
+    const done = await running.done;
+    expect([done.code, done.stdout]).toEqual([0, 'I am about to crash…\nmine\n']);
+    expect(done.stderr.match(/Another process prompted this session; \/history shows it\./g)).toHaveLength(2);
+    expect(done.stderr).not.toContain('permission');
+  });
+
   it('Ctrl-C ends it when no turn runs: 130', async () => {
     const running = at.start(['chat', '--db', at.db, '--', ...at.agent()]);
     running.child.stdin?.write('say hi\n');

@@ -1,4 +1,4 @@
-/** The bridge: behind its door, each client that is let in gets an agent's process tree of its own, bound to its socket's life. */
+/** The bridge: each client that the door lets in gets its own agent, whose process tree lives as long as the socket. */
 import path from 'node:path';
 import { checkOptions } from '../engine/check-options.ts';
 import { RehydrateError } from '../engine/errors.ts';
@@ -48,7 +48,7 @@ async function startAgent(asking: UpgradeRequest, options: BridgeOptions & { cwd
   try {
     running = await startProcess({ name: agent, command, args, cwd, env: { ...process.env, ...env } }, { limits: options.processLimits });
   } catch (error) {
-    // Whatever went wrong, it is this client's to hear, and no reason to end the others.
+    // Only this client hears of it; the others go on.
     const message = error instanceof Error ? error.message : String(error);
     const exit = { kind: 'not_started', code: null, signal: null, message } as const;
     asking.remember({ connection: id, agent, exit, stderr: '' });
@@ -70,14 +70,14 @@ async function startAgent(asking: UpgradeRequest, options: BridgeOptions & { cwd
     });
     return connection;
   });
-  // The client went while its agent started: nobody will end the agent but us.
+  // The client left while its agent started: nobody else ends the agent.
   if (!attached) await running.end('kill');
 }
 
 /** One read of an agent's output, 64 KiB at most, as frames. */
 const ROOM_BYTES = 80 * 1024;
 
-/** One WebSocket and one agent's process tree, each of which ends with the other. */
+/** One WebSocket and one agent's process tree; each ends with the other. */
 function agentConnection(agent: string, running: RunningProcess, options: ClientOptions): Connected {
   const { stdin } = running;
   const exited = running.exited.then((exit) => (exit.stderr === undefined ? exit : { ...exit, stderr: redactTokens(exit.stderr) }));
@@ -94,14 +94,14 @@ function agentConnection(agent: string, running: RunningProcess, options: Client
   });
   const said = new Promise<void>((resolve) => forward(running, client, options, resolve));
   void client.gone.then(() => running.end('ask'));
-  // Everything the agent said comes before the frame that says how it went.
+  // The close frame comes after everything that the agent said.
   const closed = Promise.all([running.exited, said]).then(([exit]) => client.close({ kind: 'exit', exit }));
   return {
     agent,
     client,
     exited,
     done: Promise.all([closed, client.gone, running.exited]),
-    // As in a host's log, without what looks like a token: pages ask for it.
+    // Pages may ask for it: without what looks like a token, as in a host's log.
     diagnostics: () => redactTokens(running.diagnostics()),
     async end(how) {
       await running.end(how);
@@ -110,10 +110,10 @@ function agentConnection(agent: string, running: RunningProcess, options: Client
   };
 }
 
-/** Agent to client: stdout lines become frames, and a client that does not read stops the agent. Bytes that are not JSON-RPC are diagnostics. */
+/** Agent to client: stdout lines become frames, and a client that does not read stops the agent. Other bytes are diagnostics. */
 function forward(running: RunningProcess, client: Client, { socket, limits }: ClientOptions, end: () => void): void {
   const { stdout } = running;
-  /** For frames that the socket takes at once, and then for the next: a buffer for each read is garbage that a fast agent makes much of. */
+  /** Used again while the socket takes frames at once: a buffer for each read of a fast agent would be much garbage. */
   let room = Buffer.allocUnsafeSlow(ROOM_BYTES);
   /** Until the agent's first message. */
   let opening = true;
@@ -127,7 +127,7 @@ function forward(running: RunningProcess, client: Client, { socket, limits }: Cl
       opening = false;
       if (!client.open) return;
       socket.write(out);
-      // The socket still holds it; until it has drained, frames get buffers of their own size.
+      // The socket still holds it; until it has drained, frames get their own buffers.
       if (!behind && socket.writableLength > 0) room = Buffer.allocUnsafeSlow(ROOM_BYTES);
       if (socket.writableLength <= limits.bufferedBytes || full) return;
       full = true;
@@ -143,7 +143,7 @@ function forward(running: RunningProcess, client: Client, { socket, limits }: Cl
     },
     end,
   });
-  // A client that went while it was behind never drains: read on, so that the agent can end.
+  // A client that left while behind never drains: read on, so that the agent can end.
   socket.once('close', () => {
     output.stop();
     stdout.resume();
@@ -151,7 +151,7 @@ function forward(running: RunningProcess, client: Client, { socket, limits }: Cl
 }
 
 /**
- * What a person is told when a bridge starts: what it exposes, to whom, and how to stop it. The token is on a line of its own.
+ * The text for a person who starts a bridge: what it exposes, to whom, and how to stop it. The token is on its own line.
  *
  * @example
  * const options = { agents: { mine: { command: 'your-acp-agent' } }, allowMissingOrigin: true };

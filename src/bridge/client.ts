@@ -1,4 +1,4 @@
-/** One client's WebSocket: what may come in by it, how much may lie unread, how long it may be silent, and how it hears of the end. */
+/** One client's WebSocket: what may come in, how much may be unread, how long it may be silent, and how it ends. */
 import type { Socket } from 'node:net';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { WebSocket } from 'ws';
@@ -8,16 +8,14 @@ import { judgeFrame } from './inbound.ts';
 import type { BridgeLimits } from './limits.ts';
 import { watch } from './watch.ts';
 
-/** Something that takes what the client says, and may be full. */
 export interface Drained {
   once(event: 'drain', listener: () => void): unknown;
 }
 
-/** A client that was let in. */
 export interface ClientOptions {
   readonly id: string;
   readonly websocket: BridgeSocket;
-  /** The connection below the WebSocket: frames are written to it whole, so they never mix with that layer's own. */
+  /** Below the WebSocket: frames are written to it whole, so they never mix with that layer's own. */
   readonly socket: Socket;
   readonly limits: BridgeLimits;
   readonly allowMcp: boolean;
@@ -25,11 +23,10 @@ export interface ClientOptions {
   readonly onNote: (note: string) => void;
 }
 
-/** What becomes of what a client says. */
 export interface ClientEvents {
-  /** One message, and as one line. What is given back is full: nothing more is read until it drains. */
+  /** One message, also as a line. Returns a full stream: nothing more is read until it drains. */
   readonly onMessage: (message: AnyMessage, line: string) => Drained | null;
-  /** The client broke a rule, or passed a limit; it is being told. */
+  /** The client broke a rule or exceeded a limit, and is being told. */
   readonly onFault: () => void;
 }
 
@@ -37,28 +34,28 @@ export interface Client {
   readonly id: string;
   /** Settles when the socket is closed. */
   readonly gone: Promise<void>;
-  /** Whether frames may still be sent: none may follow a close frame. */
+  /** Whether frames may still be sent, which is before a close frame. */
   readonly open: boolean;
-  /** The limit that the connection is ended for, if it is. */
+  /** The limit for which the connection is ended, if any. */
   readonly limit: string | undefined;
-  /** The end, once all that was sent before it has been read. What was found wrong earlier is what the client is told. */
+  /** Ends the connection once everything sent before has been read. The client is told an earlier fault instead. */
   close(cause: CloseCause): void;
-  /** Ends the connection for a fault. */
+  /** Ends the connection at once, for a fault. */
   giveUp(cause: CloseCause): void;
-  /** The bridge goes; what ends next ends for that. Resolves when the socket is closed: a client that is behind cannot hold that up. */
+  /** The bridge shuts down, and the client is told so. Resolves when the socket is closed; a client that is behind cannot delay it. */
   shutDown(end: () => Promise<unknown>): Promise<void>;
 }
 
 export function attend(options: ClientOptions & ClientEvents): Client {
   const { id, websocket, socket, limits, onNote, onMessage, onFault } = options;
-  /** Where what the client says piles up; while it does, nothing more is read from it. */
+  /** Full streams: while there are any, nothing more is read from the client. */
   const full = new Set<Drained>();
   let cause: CloseCause | null = null;
 
   const sendClose = (why: CloseCause): void => {
     if (websocket.readyState !== websocket.OPEN) return;
     const frame = closeFrame(why, id);
-    // The close timer starts with the frame, so the frame waits until what lies before it is sent.
+    // The close timer starts with the frame, so the frame waits until everything before it is sent.
     if (why.kind === 'exit' && socket.writableLength > 0) socket.write('', () => websocket.close(frame.code, frame.reason));
     else websocket.close(frame.code, frame.reason);
   };
@@ -72,7 +69,7 @@ export function attend(options: ClientOptions & ClientEvents): Client {
   };
   const clocks = watch(websocket, socket, limits, (limit) => giveUp({ kind: 'limit', limit }));
 
-  /** Stops reading from the client until the streams have room again. What was read already still comes, and finds it so. */
+  /** Stops reading from the client until the streams have room again. What was read already still comes. */
   const holdUntilDrained = (stream: Drained): void => {
     if (full.has(stream)) return;
     full.add(stream);
@@ -141,17 +138,17 @@ export function attend(options: ClientOptions & ClientEvents): Client {
   };
 }
 
-/** The server's WebSocket, with the contract's codes and reasons where the layer below closes by itself. */
+/** Gives the contract's codes and reasons where `ws` closes by itself. */
 export class BridgeSocket extends WebSocket {
   #fault: ((cause: CloseCause) => CloseFrame) | null = null;
 
-  /** Who is told, once, of a fault that the layer below found, and says with which frame that ends. */
+  /** `fault` is told once of a fault that `ws` found, and returns the close frame. */
   onFault(fault: (cause: CloseCause) => CloseFrame): void {
     this.#fault = fault;
   }
 
   override close(code?: number, reason?: string | Buffer): void {
-    // `ws` gives no reason when it found the fault itself; an answer to the client's own close frame has one.
+    // `ws` gives no reason when it found the fault itself; its answer to the client's close frame has one.
     const cause = code === undefined || reason !== undefined ? null : causeOf(code);
     const fault = this.#fault;
     if (cause === null || fault === null) return super.close(code, reason);
@@ -161,7 +158,7 @@ export class BridgeSocket extends WebSocket {
   }
 }
 
-/** What `ws` means by the codes it closes with when a client's frames break the protocol. */
+/** The faults behind the codes with which `ws` closes by itself. */
 function causeOf(code: number): CloseCause | null {
   if (code === 1009) return { kind: 'too_large' };
   return code === 1002 || code === 1007 ? { kind: 'not_json_rpc' } : null;

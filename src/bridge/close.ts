@@ -1,4 +1,4 @@
-/** How a connection ends, as the client sees it: close codes and their JSON reason. */
+/** Close codes and their JSON reasons. */
 import { EXIT_CODES } from '../adapters/websocket/exit.ts';
 import type { AgentExit } from '../engine/ports.ts';
 
@@ -26,7 +26,7 @@ const CODES = { not_json_rpc: 1002, too_large: 1009, limit: 4004, shutdown: 4005
  */
 export function closeFrame(cause: CloseCause, connection: string): CloseFrame {
   const exit = cause.kind === 'exit' ? cause.exit : null;
-  // An agent we had to kill that still gave an exit code is told by its signal: the code would read as its own choice.
+  // Of a killed agent only the signal is told: an exit code would read as its own choice.
   const signal = exit?.signal ?? null;
   const reason: Record<string, unknown> = { code: signal === null ? (exit?.code ?? null) : null, signal, connection };
   const limit = limitOf(cause);
@@ -34,7 +34,6 @@ export function closeFrame(cause: CloseCause, connection: string): CloseFrame {
   return { code: cause.kind === 'exit' ? EXIT_CODES[cause.exit.kind] : CODES[cause.kind], reason: JSON.stringify(reason) };
 }
 
-/** The limit by its name, if one was exceeded. */
 export function limitOf(cause: CloseCause): string | undefined {
   if (cause.kind === 'too_large') return 'messageBytes';
   return cause.kind === 'limit' ? cause.limit : undefined;

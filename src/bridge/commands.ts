@@ -1,10 +1,10 @@
 /**
  * Whether a client's message would have the agent start a program, or change how it starts one, without the agent's own judgement: an MCP
- * server by command, or what agents are known to take from `_meta` and from methods of their own (commands, executables,
- * environment, settings, hooks, plugins). Decided by shape, because agents read extensions that we do not know.
+ * server by command, or what agents take from `_meta` and their own methods (commands, executables, environment, settings, hooks, plugins).
+ * Decided by shape, because agents read extensions that we do not know.
  */
 
-/** What was found, and where in the message: keys, joined with dots. */
+/** `path`: keys, joined with dots. */
 export interface FoundCommand {
   readonly reason: 'mcp_command_not_allowed' | 'meta_not_allowed' | 'method_not_allowed';
   readonly path: string;
@@ -12,7 +12,7 @@ export interface FoundCommand {
 
 /** How the keys below a value are read. */
 type Reading =
-  /** Of no interest, but for what is inside. */
+  /** Only what is inside matters. */
   | 'plain'
   /** In a list or map of MCP servers: `command` starts one. */
   | 'servers'
@@ -20,12 +20,12 @@ type Reading =
   | 'meta'
   /** In `_meta.claudeCode`. */
   | 'claude'
-  /** In `_meta.claudeCode.options`, most of which steer a process: only what is known to be harmless passes. */
+  /** In `_meta.claudeCode.options`, most of which steer a process: only harmless ones pass. */
   | 'options'
-  /** In the parameters of a method that ACP does not have: the words of `_meta`, but strings there are what a user says. */
+  /** In the parameters of a method that ACP does not have: the words of `_meta`, but strings there are a user's text. */
   | 'own';
 
-/** Words that name a command, what it is run with, or where an agent finds commands to run. */
+/** Words for a command, what it runs with, or where an agent finds commands to run. */
 const WORDS = new Set(
   (
     'arg args argv arguments bin binaries binary cmd cmds cli command commands commandline config configs configuration env envs environment exe exec ' +
@@ -34,10 +34,10 @@ const WORDS = new Set(
   ).split(' '),
 );
 
-/** The same where a key is written in one word: long enough to be nothing else by chance. */
+/** The same inside a key of one word: long enough not to match by chance. */
 const STEMS = ['command', 'executable', 'helper', 'environment', 'settings', 'mcpserver', 'mcpconfig', 'extraargs', 'subprocess'];
 
-/** Of the options that Claude's agent takes: what chooses model, effort and length, or takes away. */
+/** Options of Claude's agent that choose model, effort and length, or take something away. */
 const HARMLESS_OPTIONS = new Set(
   (
     'model fallbackmodel effort thinking maxthinkingtokens maxturns maxbudgetusd taskbudget disallowedtools outputformat betas title ' +
@@ -45,10 +45,10 @@ const HARMLESS_OPTIONS = new Set(
   ).split(' '),
 );
 
-/** The methods of ACP itself, stable and not: of their parameters only `_meta` is an extension. */
+/** ACP's own methods, stable and not: only `_meta` of their parameters is an extension. */
 const STANDARD = /^(?:initialize|authenticate|logout|(?:auth|session|providers|mcp|nes|document|terminal|tool_call|\$)\/[a-z_/]+)$/i;
 
-/** The first thing found in a request or notification of a client, or null. Pure. */
+/** Reads a request or notification of a client. Pure. */
 export function findCommand(message: { readonly method: string }): FoundCommand | null {
   const standard = STANDARD.test(message.method);
   if (!standard && wordsOf(message.method).some((word) => WORDS.has(word))) return { reason: 'method_not_allowed', path: 'method' };
@@ -89,7 +89,7 @@ function readingBelow(reading: Reading, name: string, inOwnMethod: boolean): Rea
   return name === 'meta' || name === 'fieldmeta' ? 'meta' : 'servers';
 }
 
-/** Whether there is anything to look at. In `_meta` a string counts where it may be JSON. */
+/** In `_meta` a string counts if it may be JSON. */
 function mayHold(value: unknown, reading: Reading): boolean {
   if (typeof value !== 'string') return typeof value === 'object' && value !== null;
   return (reading === 'meta' || reading === 'claude' || reading === 'options') && JSON_TEXT.test(value);
@@ -97,7 +97,7 @@ function mayHold(value: unknown, reading: Reading): boolean {
 
 const JSON_TEXT = /^\s*[[{"]/;
 
-/** JSON in a string is read like what it says: agents hand such strings on as options of their own. */
+/** Agents pass JSON in strings on as options of their own. */
 function parsed(value: string): unknown {
   let text: unknown = value;
   while (typeof text === 'string' && JSON_TEXT.test(text)) {
@@ -112,12 +112,12 @@ function parsed(value: string): unknown {
 }
 
 interface Key {
-  /** One for all spellings: agents differ in how they read keys (any case, snake_case, Unicode case folding). */
+  /** The same for all spellings: agents read keys differently (any case, snake_case, Unicode case folding). */
   readonly name: string;
   readonly command: boolean;
 }
 
-/** Messages use few keys, over and over. */
+/** Messages use few keys. */
 const KEYS = new Map<string, Key>();
 const KEPT_KEYS = 2_000;
 const KEPT_LENGTH = 64;

@@ -1,14 +1,14 @@
-/** The connections of one bridge: open ones by name, and how ended ones went, for a while. */
+/** The connections of one bridge: open ones by name, and for a while how ended ones went. */
 import type { AgentExit } from '../engine/ports.ts';
 import type { Client } from './client.ts';
 import type { ConnectionDiagnostics } from '../adapters/websocket/exit.ts';
 import type { BridgeLimits } from './limits.ts';
 
-/** A client and what is behind it. */
+/** A client and its agent or stream. */
 export interface Connected {
   readonly agent: string;
   readonly client: Client;
-  /** Settles when what is behind the client is gone. */
+  /** Settles when the agent or stream is gone. */
   readonly exited: Promise<AgentExit>;
   /** Settles when that and the socket are both gone. */
   readonly done: Promise<unknown>;
@@ -28,7 +28,7 @@ export class Connections {
     this.#limits = limits;
   }
 
-  /** Connections whose tree or socket is not gone, those about to start included. */
+  /** Includes those about to start, and those whose tree or socket is not gone. */
   get size(): number {
     return this.#open.size;
   }
@@ -78,7 +78,7 @@ export class Connections {
     return open ? reportOf(open) : this.#ended.get(id);
   }
 
-  /** Ends all of them, tells their clients that the bridge goes, and resolves when both are gone. */
+  /** Ends all of them, tells their clients that the bridge shuts down, and resolves when both are gone. */
   async shutDown(): Promise<void> {
     const open = [...this.#open.values()].filter((entry) => entry !== null);
     await Promise.all(open.map(({ client, end, done }) => client.shutDown(() => end('ask')).then(() => done)));

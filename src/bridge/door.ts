@@ -1,6 +1,6 @@
 /**
  * The door: an HTTP server that asks the policy about every request and keeps nothing of what it refuses. A client that is let in gets a
- * WebSocket; what is behind it is not the door's matter.
+ * WebSocket.
  */
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, ServerResponse } from 'node:http';
@@ -25,24 +25,24 @@ import {
   type UpgradePolicy,
 } from './policy.ts';
 
-/** An upgrade that the policy allows; its client waits for an answer. */
+/** An upgrade that the policy allows and the client waits for. */
 export interface UpgradeRequest {
   readonly id: string;
   readonly agent: string;
   readonly subprotocol: string;
-  /** Completes the upgrade and gives the client to `connect`, whose connection is ended with the door. False when the client has gone. */
+  /** Completes the upgrade and gives the client to `connect`, whose connection ends with the door. False when the client has left. */
   upgrade(connect: (client: ClientOptions) => Connected | null): boolean;
-  /** Keeps how an attempt without a connection went, for who asks. */
+  /** Keeps the report of an attempt without a connection. */
   remember(report: ConnectionDiagnostics): void;
 }
 
-/** Opens a door. Rejects with `invalid_argument`, or with the system's error when the port cannot be had. */
+/** Rejects with `invalid_argument`, or with the system's error when the port cannot be had. */
 export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequest) => Promise<void>): Promise<Door> {
   const { host, port, origins } = checkDoor(options);
   const limits: BridgeLimits = withLimits(BRIDGE_LIMITS, options.limits);
   const { log = () => undefined, subprotocols = [SUBPROTOCOL] } = options;
   const connections = new Connections(limits);
-  /** Every open socket, upgraded or not. */
+  /** Every open socket. */
   const tcp = new Set<Socket>();
   /** Upgrades whose agent has not started yet. */
   const starting = new Set<Promise<void>>();
@@ -53,7 +53,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
   const server = createServer({
     headersTimeout: limits.handshakeMs,
     requestTimeout: limits.handshakeMs,
-    // The timeouts above are only looked at this often.
+    // How often the timeouts above are checked.
     connectionsCheckingInterval: Math.max(50, Math.min(1_000, limits.handshakeMs / 4)),
     maxHeaderSize: limits.headerBytes,
   });
@@ -75,11 +75,11 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
-    // We look at the bytes ourselves, to close with the code of the contract.
+    // `judgeFrame` looks at the bytes, to close with the code of the contract.
     skipUTF8Validation: true,
     maxPayload: limits.messageBytes,
     closeTimeout: limits.closeMs,
-    // The policy has chosen; exactly one of what is offered is spoken here.
+    // By the policy exactly one of what is offered is spoken here.
     handleProtocols: (offered: Set<string>) => subprotocols.find((one) => offered.has(one)) ?? false,
     WebSocket: BridgeSocket,
   } as ConstructorParameters<typeof WebSocketServer>[0]);
@@ -104,7 +104,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
   /** Answers a plain request, or an upgrade that is refused. */
   const reply = (asked: RequestHead, response: ServerResponse, status: number, body: unknown, more: object = {}): void => {
     const origin = header(asked, 'origin');
-    // An allowed page may read the answer, refusals included. Others get no such header, so their browser keeps it from them.
+    // An allowed page may read the answer, refusals included; a browser keeps it from others.
     const cors = origin !== null && origins.includes(origin) ? { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' } : {};
     const text = JSON.stringify(body) as string | undefined;
     const json = text === undefined ? {} : { ...JSON_HEADERS, 'Content-Length': Buffer.byteLength(text) };
@@ -113,7 +113,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
   };
   const reject = (asked: RequestHead, response: ServerResponse, refusal: Refusal): void => {
     const { status, reason, message } = refusal;
-    // SECURITY: neither path nor headers: a token put in the wrong place would be in the log.
+    // SECURITY: neither path nor headers, which may hold a misplaced token.
     log({ event: 'refused', status, reason });
     reply(asked, response, status, { error: reason, message }, status === 426 ? UPGRADE_HEADERS : {});
   };
@@ -202,7 +202,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
         return found((await connections.get(decision.connection)?.end(decision.how)) ?? connections.report(decision.connection)?.exit);
     }
   };
-  // Node itself would tell a request that expects something to go on (100), or refuse it (417), before the policy has seen it.
+  // Node itself would let a request with an expectation go on (100), or refuse it (417), before the policy has seen it.
   for (const event of ['request', 'checkContinue', 'checkExpectation'] as const)
     server.on(event, (request: IncomingMessage, response: ServerResponse) => void answer(request, response));
 
@@ -210,7 +210,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     await Promise.all(starting);
     await connections.shutDown();
-    // What is left are clients that were refused and do not hang up.
+    // Refused clients that do not hang up.
     for (const socket of tcp) socket.destroy();
     await closed;
     log({ event: 'stopped' });

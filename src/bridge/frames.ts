@@ -1,4 +1,4 @@
-/** Unmasked WebSocket text frames, written straight into one buffer: one system call for a block of lines. */
+/** Unmasked WebSocket text frames in one buffer: one system call for a block of lines. */
 import { eachLine, findInLine } from '../adapters/stdio/lines.ts';
 import { scanMessage } from '../adapters/stdio/message-scan.ts';
 
@@ -6,9 +6,8 @@ const FINAL_TEXT = 0x81;
 const NEWLINE = 0x0a;
 
 /**
- * Turns a block of lines in UTF-8 into a run of text frames, one JSON-RPC message each; the lines' own bytes are
- * the payloads. Lines that are not JSON-RPC go to `reject`. Null when no line was a message. `opening` until the agent's
- * first message, as in `findMessage`. They are written into `room` where they fit.
+ * Turns a block of lines in UTF-8 into text frames, one JSON-RPC message each, with the lines' own bytes as payloads. Other lines go to `reject`.
+ * Null when no line was a message. `opening` until the agent's first message, as in `findMessage`. Frames are written into `room` if they fit.
  */
 export function framesOf(block: Buffer, reject: (line: Buffer) => void, opening = false, room = Buffer.of()): Buffer | null {
   // The shortest message has 29 bytes, and no header is longer than an eighth of its message.
@@ -39,7 +38,6 @@ export function framesOf(block: Buffer, reject: (line: Buffer) => void, opening 
   return at === 0 ? null : frames.subarray(0, at);
 }
 
-/** One text frame. */
 export function textFrame(text: string): Buffer {
   const length = Buffer.byteLength(text);
   const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
@@ -47,7 +45,7 @@ export function textFrame(text: string): Buffer {
   return frame.subarray(0, at + frame.write(text, at));
 }
 
-/** The longest header: a frame's first byte, a mark, and a length in eight. */
+/** The longest header: the first byte, a mark, and a length in eight. */
 const HEADER_BYTES = 10;
 
 function writeHeader(target: Buffer, at: number, length: number): number {

@@ -1,7 +1,6 @@
 /**
- * What a client's frame may do. The decision is made on the parsed value, and that value, written out
- * afresh, is what the agent gets. So nothing that two JSON readers might understand differently
- * (keys that come twice, escapes, line ends inside a frame) reaches the agent.
+ * What a client's frame may do. The decision is made on the parsed value, and the agent gets that value written anew, so that nothing reaches it
+ * that two JSON readers might understand differently (keys that come twice, escapes, line ends inside a frame).
  */
 import { isUtf8 } from 'node:buffer';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
@@ -10,7 +9,7 @@ import { messageLine } from '../adapters/stdio/lines.ts';
 import { findCommand, type FoundCommand } from './commands.ts';
 
 export type FrameVerdict =
-  /** The message, and as one line for the agent, without its newline. */
+  /** `line`: the message for the agent, without a newline. */
   | { readonly verdict: 'forward'; readonly message: AnyMessage; readonly line: string }
   /** A JSON-RPC error for the client; the agent never sees the request. */
   | { readonly verdict: 'answer'; readonly text: string; readonly why: string }
@@ -19,7 +18,7 @@ export type FrameVerdict =
   /** Not one JSON-RPC message in a text frame: the connection is closed with 1002. */
   | { readonly verdict: 'close'; readonly why: string };
 
-/** Judges one frame. Pure. */
+/** Pure. */
 export function judgeFrame(data: Buffer, binary: boolean, rules: { readonly allowMcp: boolean }): FrameVerdict {
   if (binary) return { verdict: 'close', why: 'a binary frame' };
   if (!isUtf8(data)) return { verdict: 'close', why: 'invalid UTF-8' };
@@ -30,14 +29,14 @@ export function judgeFrame(data: Buffer, binary: boolean, rules: { readonly allo
     const found = rules.allowMcp || !asks ? null : findCommand(message);
     return found === null ? { verdict: 'forward', message, line: messageLine(message) } : refusal(message, found);
   } catch (error) {
-    // Nested deeper than the stack goes.
+    // Nested too deep for the stack.
     if (error instanceof RangeError) return { verdict: 'close', why: 'too deeply nested' };
     throw error;
   }
 }
 
 function refusal(message: AnyMessage, { reason, path }: FoundCommand): FrameVerdict {
-  // SECURITY: the path is the client's own words, and no matter for a log.
+  // SECURITY: the path is the client's own words, and not for a log.
   if (!('id' in message)) return { verdict: 'drop', why: reason };
   const text = messageText({
     jsonrpc: '2.0',

@@ -1,6 +1,6 @@
 /**
- * The bridge: ACP agents on this machine, reached from a browser over WebSockets. One socket carries
- * one agent process: socket gone, tree gone; process gone, socket closed with a code that says how.
+ * The bridge: ACP agents on this machine, reached from a browser over WebSockets. One socket carries one agent process. When the socket closes, the
+ * tree is ended; when the process ends, the socket is closed with a code that says how.
  * Everybody who holds the token acts with the agents' rights; the security page of the documentation lists the threats.
  */
 export { formatBridgeBanner, startBridge, type Bridge } from './bridge.ts';

@@ -1,6 +1,5 @@
 /**
- * Every bound of the bridge (I10). Times are milliseconds, sizes bytes. A refusal or a close reason
- * that comes from one of them names it.
+ * Every bound of the bridge (I10). Times are milliseconds, sizes bytes. A refusal or close reason names its limit.
  */
 export interface BridgeLimits {
   /** One JSON-RPC message in either direction. A larger frame is closed with 1009, a larger line with 4004. */
@@ -19,7 +18,7 @@ export interface BridgeLimits {
   readonly handshakeMs: number;
   /** How long a client may leave everything that was sent to it unread. */
   readonly stalledMs: number;
-  /** How often a client is asked for a sign of life; after two of these without any it is cut off. */
+  /** How often a client is asked for a sign of life; it is cut off after two of these without one. */
   readonly pingMs: number;
   /** How long a client may take to answer a close frame. */
   readonly closeMs: number;

@@ -1,4 +1,4 @@
-/** What a bridge and its door are given, checked and completed before anything is opened. */
+/** The options of a bridge and its door, checked and completed before anything is opened. */
 import { networkInterfaces } from 'node:os';
 import { RehydrateError } from '../engine/errors.ts';
 import type { StdioAgent } from '../adapters/stdio/launcher.ts';
@@ -6,7 +6,7 @@ import type { StdioLimits } from '../adapters/stdio/limits.ts';
 import { cwdProblem } from '../adapters/stdio/start-problem.ts';
 import type { BridgeLimits } from './limits.ts';
 
-/** What the bridge tells its log. Never tokens, message contents, arguments or environment values. */
+/** For the bridge's log. Never has tokens, message contents, arguments or environment values. */
 export type BridgeEvent =
   | { readonly event: 'listening'; readonly url: string; readonly agents: readonly string[] }
   | { readonly event: 'refused'; readonly status: number; readonly reason: string }
@@ -17,9 +17,9 @@ export type BridgeEvent =
 
 /** Who may come in, and how. */
 export interface DoorOptions {
-  /** The allow-list: what can be asked for, and the cwd that `GET /agents` names for it. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
+  /** The allow-list, with the cwd that `GET /agents` names. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
   readonly agents: Readonly<Record<string, { readonly cwd: string }>>;
-  /** What is spoken here. Default `acp.v1` alone. */
+  /** Default `acp.v1` alone. */
   readonly subprotocols?: readonly string[] | undefined;
   /** The address to listen on. Default 127.0.0.1. */
   readonly host?: string | undefined;
@@ -33,7 +33,7 @@ export interface DoorOptions {
   readonly allowMissingOrigin?: boolean | undefined;
   /** Whether clients may have programs started: MCP servers by command, and what agents run from `_meta`. Default false. */
   readonly allowMcp?: boolean | undefined;
-  /** More values of `Host` to accept, for a bridge behind a name of its own. */
+  /** More values of `Host` to accept, for a bridge with a name of its own. */
   readonly hosts?: readonly string[] | undefined;
   /** 43 base64url characters. Default: fresh and random. */
   readonly token?: string | undefined;
@@ -41,13 +41,13 @@ export interface DoorOptions {
   readonly log?: ((event: BridgeEvent) => void) | undefined;
 }
 
-/** What the caller who opened a door holds. */
+/** An open door. */
 export interface Door {
   /** `ws://HOST:PORT`; an agent is at `{url}/agents/NAME`. */
   readonly url: string;
   /** 43 base64url characters; never part of an address. */
   readonly token: string;
-  /** Ends every connection (4005), and resolves when all that was behind them is gone. */
+  /** Ends every connection (4005), and resolves when their agents are gone. */
   close(): Promise<void>;
 }
 
@@ -60,7 +60,7 @@ export interface BridgeOptions extends Omit<DoorOptions, 'agents' | 'subprotocol
   readonly processLimits?: Partial<Record<keyof StdioLimits, number | undefined>> | undefined;
 }
 
-/** What a caller says of the door to open; what is behind it, and what is spoken there, is for the function that opens it. */
+/** A caller's options for the door. */
 export const DOOR_OPTIONS: readonly (keyof Omit<DoorOptions, 'agents' | 'subprotocols'>)[] = [
   'host', 'allowRemote', 'port', 'origins', 'allowMissingOrigin', 'allowMcp', 'hosts', 'token', 'limits', 'log',
 ]; // prettier-ignore
@@ -85,18 +85,18 @@ export function checkDoor(options: DoorOptions): { host: string; port: number; o
   if (options.token !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(options.token))
     throw invalid('The token must be 43 base64url characters (256 bits).');
   for (const [name, { cwd }] of Object.entries(options.agents)) {
-    // Now, to the one who starts the bridge: later each client would be told, who cannot mend it.
+    // Told now, to the one who starts the bridge: clients could not mend it.
     const problem = cwdProblem({ name, cwd });
     if (problem !== null) throw invalid(problem.message);
   }
   return { host, port, origins: (options.origins ?? []).map(checkOrigin) };
 }
 
-/** An origin exactly as browsers send it. */
+/** As browsers send it. */
 export function checkOrigin(text: string): string {
   const url = URL.parse(text);
   if (url === null) throw invalid(`'${text}' is not an origin: give scheme, host and port, as in https://example.org.`);
-  // `null` is what sandboxed frames, files and redirects send: allowing it would allow anybody.
+  // Sandboxed frames, files and redirects send `null`: allowing it would allow anybody.
   if (url.origin !== 'null' && !text.includes('*') && (text === url.origin || text === `${url.origin}/`)) return url.origin;
   const meant = url.origin === 'null' ? '' : `: did you mean ${url.origin}?`;
   throw invalid(`'${text}' is not an exact origin${meant} Wildcards and paths are not accepted.`);
@@ -106,7 +106,7 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-/** Every `Host` by which the bridge can be meant. */
+/** Every `Host` that can mean the bridge. */
 export function hostNames(host: string, port: number, more: readonly string[] = []): string[] {
   const everywhere = host === '0.0.0.0' || host === '::';
   const addresses = everywhere
@@ -119,6 +119,6 @@ export function hostNames(host: string, port: number, more: readonly string[] = 
     ...(everywhere || host === 'localhost' ? ['127.0.0.1', '::1'] : []),
   ];
   const bare = [...new Set([...addresses, ...own])].map((name) => (name.includes(':') ? `[${name}]` : name));
-  // Port 80 is left out of Host by every client.
+  // Clients leave port 80 out of Host.
   return [...bare.map((name) => `${name}:${port}`), ...(port === 80 ? bare : []), ...more];
 }

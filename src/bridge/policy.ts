@@ -1,14 +1,13 @@
 /**
- * Who is let in: one pure function from a request to a decision for upgrades, one for plain requests, so that every refusal is a row
- * in a table. Checked in this order, first failure first: 400 malformed, 403 host or origin, 426 no upgrade, 401 token, 404 agent,
- * 409 connection name, 429 rate, 503 capacity.
+ * Who is let in: one pure function for upgrades and one for plain requests, so that every refusal is a row in a table. Checked in this order: 400
+ * malformed, 403 host or origin, 426 no upgrade, 401 token, 404 agent, 409 connection name, 429 rate, 503 capacity.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
 /** The subprotocol of the frames. */
 export const SUBPROTOCOL = 'acp.v1';
 
-/** Who may talk to the bridge at all. */
+/** What every request is checked by. */
 export interface AccessPolicy {
   /** Accepted `Host` values, exactly as they must appear. */
   readonly hosts: readonly string[];
@@ -26,9 +25,8 @@ export interface UpgradePolicy extends AccessPolicy {
   readonly subprotocols?: readonly string[];
   readonly upgradesPerSecond: number;
   readonly connections: number;
-  /** What is the case right now. */
   readonly load: {
-    /** Upgrades that came this far in the last second. */
+    /** Upgrades that were let in during the last second. */
     readonly recentUpgrades: number;
     /** Connections whose tree is not gone yet. */
     readonly connections: number;
@@ -38,19 +36,19 @@ export interface UpgradePolicy extends AccessPolicy {
   };
 }
 
-/** One request as it came, without its body: no request here has one. */
+/** One request as it came; none here has a body. */
 export interface RequestHead {
   readonly method: string;
   readonly httpVersion: string;
   /** The request target, raw. */
   readonly target: string;
-  /** Headers in order, names as they came: a repeated one must be seen. */
+  /** Headers in order, names as they came, repeated ones included. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Bytes that came after the request before it was answered. */
   readonly earlyBytes: number;
 }
 
-/** Every rule and limit that refuses, and the status that says so. */
+/** Every rule and limit that refuses, with its status. */
 const STATUS = {
   malformed_method: 400,
   malformed_target: 400,
@@ -132,11 +130,11 @@ export function authorizeUpgrade(request: RequestHead, policy: UpgradePolicy): U
   if (load.closing) return refuse('closing', 'The bridge is shutting down.');
   if (load.connections >= connections)
     return refuse('connections', `${connections} connections are open (connections). Close one and try again.`);
-  // A client that offered no subprotocol at all has no token, and did not come this far.
+  // A client that offered no subprotocol has no token, and did not come this far.
   return { ok: true, agent, subprotocol: offer.spoken!, connection: offer.connection };
 }
 
-/** What a client offers as subprotocols. */
+/** The subprotocols that a client offers. */
 interface Offer {
   readonly valid: boolean;
   /** The one subprotocol that is spoken here, too. */
@@ -165,7 +163,7 @@ function readOffer(request: RequestHead, subprotocols: readonly string[]): Offer
   };
 }
 
-/** What is malformed about an upgrade beyond what any request can get wrong. */
+/** Beyond the form of any request. */
 function upgradeFormProblem(request: RequestHead, offer: Offer, subprotocols: readonly string[]): Refusal | null {
   if (request.method !== 'GET') return refuse('malformed_method', 'A WebSocket is asked for with GET.');
   if (!offer.valid)
@@ -214,7 +212,7 @@ export function authorizeHttp(request: RequestHead, policy: AccessPolicy): HttpD
   return refused ?? { ok: true, action: 'end', connection, how: how! };
 }
 
-/** A browser asks before it sends Authorization. Nothing is given away: host and origin were checked. */
+/** A browser asks before it sends Authorization. Host and origin have been checked. */
 function preflight(request: RequestHead): HttpDecision {
   if (header(request, 'origin') === null) return refuse('origin_missing', 'A preflight has an Origin.');
   const headers: Record<string, string> = {
@@ -222,7 +220,7 @@ function preflight(request: RequestHead): HttpDecision {
     'Access-Control-Allow-Headers': 'authorization',
     'Access-Control-Max-Age': '600',
   };
-  // Browsers that guard loopback and private addresses ask for this as well (Private Network Access, later Local Network Access).
+  // Browsers that guard loopback and private addresses also ask for this (Private Network Access, later Local Network Access).
   for (const kind of ['Private', 'Local'])
     if (header(request, `access-control-request-${kind.toLowerCase()}-network`) === 'true')
       headers[`Access-Control-Allow-${kind}-Network`] = 'true';
@@ -234,25 +232,25 @@ function preflight(request: RequestHead): HttpDecision {
 const valuesOf = (request: RequestHead, name: string): string[] =>
   request.headers.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
 
-/** A header's value, null when it is absent. Values of one that came more than once are joined, and so none of those we look for. */
+/** Null when it is absent. A repeated header's values are joined, and so match nothing that we look for. */
 export function header(request: RequestHead, name: string): string | null {
   const values = valuesOf(request, name);
   return values.length === 0 ? null : values.join(', ');
 }
 
-/** The target up to its first question mark, and all that follows it: `split` would drop what follows a second one. */
+/** `split` would drop what follows a second question mark. */
 function splitTarget(target: string): { readonly path: string; readonly query: string | undefined } {
   const mark = target.indexOf('?');
   return mark < 0 ? { path: target, query: undefined } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }
 
-/** Headers that decide something: coming twice, two readers could believe two different things. */
+/** Headers that decide something: of two values, two readers could believe different ones. */
 const SINGLE =
   'host origin authorization upgrade sec-websocket-key sec-websocket-version sec-websocket-protocol content-length transfer-encoding'.split(
     ' ',
   );
 
-/** The checks of any request's form; null when it is well-formed. */
+/** The form of any request; null when it is well-formed. */
 function formProblem(request: RequestHead): Refusal | null {
   if (request.httpVersion !== '1.1') return refuse('malformed_method', 'Only HTTP/1.1 is spoken here.');
   const repeated = SINGLE.find((name) => valuesOf(request, name).length > 1);
@@ -262,7 +260,7 @@ function formProblem(request: RequestHead): Refusal | null {
     return refuse('malformed_body', 'No request here has a body.');
   if (request.earlyBytes > 0) return refuse('early_bytes', 'Bytes came after the request before it was answered.');
   const { path, query } = splitTarget(request.target);
-  // One spelling for each path: escapes, dots and doubled slashes have no use here but to be read in two ways.
+  // One spelling for each path: escapes, dots and doubled slashes could be read in two ways.
   const plain = path === '/' || /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/.test(path);
   if (!plain) return refuse('malformed_target', 'The path is not one of plain segments.');
   if (query !== undefined && !path.startsWith('/connections/'))
@@ -270,7 +268,7 @@ function formProblem(request: RequestHead): Refusal | null {
   return null;
 }
 
-/** Whether the request's host and origin may talk to us; null when they may. */
+/** Null when the request's host and origin may talk to us. */
 function accessProblem(request: RequestHead, policy: AccessPolicy): Refusal | null {
   // SECURITY: a page on a name that was rebound to loopback reaches us with its own name in Host.
   if (!policy.hosts.includes(header(request, 'host') ?? ''))
@@ -284,14 +282,14 @@ function accessProblem(request: RequestHead, policy: AccessPolicy): Refusal | nu
       'The Origin is missing. Start the bridge with --allow-missing-origin for clients that are not browsers.',
     );
   }
-  // SECURITY: WebSocket upgrades bypass CORS; this line is what keeps other sites out.
+  // SECURITY: WebSocket upgrades bypass CORS; this line keeps other sites out.
   if (origin !== 'null' && policy.origins.includes(origin)) return null;
   return refuse('origin_not_allowed', "This Origin is not allowed. Start the bridge with --origin and the page's exact origin.");
 }
 
 const WRONG_TOKEN = refuse('token_wrong', 'The token is not the one this bridge was started with.');
 
-/** Compares in constant time, whatever the lengths. */
+/** In constant time, whatever the lengths. */
 function sameToken(given: string, token: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(token));

@@ -1,4 +1,4 @@
-/** A door whose clients are streams of messages, for a server that is itself what they talk to. */
+/** A door whose clients are streams of messages, for a server that answers them itself. */
 import path from 'node:path';
 import { checkOptions } from '../engine/check-options.ts';
 import type { MessageStream } from '../engine/ports.ts';
@@ -6,7 +6,7 @@ import { openDoor } from './door.ts';
 import { type Door, DOOR_OPTIONS, type DoorOptions } from './options.ts';
 import { streamConnection } from './stream-connection.ts';
 
-/** What of the door is the caller's; agents and subprotocols are the server's. */
+/** Agents and subprotocols are the server's. */
 export interface StreamDoorOptions extends Omit<DoorOptions, 'agents' | 'subprotocols'> {
   /** What `GET /agents` names as every agent's cwd. Default the process's own. */
   readonly cwd?: string | undefined;

@@ -3,15 +3,15 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { BridgeLimits } from './limits.ts';
 
-/** Cuts a client off that exceeds `stalledMs` or `pingMs`, once `exceeded` was told which. */
+/** Cuts off a client that exceeds `stalledMs` or `pingMs`, after telling `exceeded` which. */
 export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits, exceeded: (limit: keyof BridgeLimits) => void) {
   const { stalledMs, pingMs } = limits;
   /**
-   * Milliseconds as this program's own looks count them. A machine's clock that is set does not move it, nor does a pause in which the
-   * program did not run (a laptop was closed, a process stopped): what arrived meanwhile is still to be read.
+   * Milliseconds by the timer's ticks: neither a clock that is set moves it, nor a pause of the program (a closed laptop, a stopped process), after
+   * which what arrived meanwhile is still to be read.
    */
   let now = 0;
-  /** When the first ping was sent of those that nothing has followed yet; null when something has. */
+  /** When the first ping without an answer was sent; null when there is none. */
   let unanswered: number | null = null;
   let sent = 0;
   let movedAt = 0;
@@ -19,7 +19,7 @@ export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits
   const over = (since: number, ms: number): boolean => now - since > ms;
   const cutOff = (limit: keyof BridgeLimits): void => {
     exceeded(limit);
-    // The close frame would lie after what the client does not read.
+    // A close frame would come after what the client does not read.
     websocket.terminate();
   };
   const look = (): void => {
@@ -28,8 +28,8 @@ export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits
     if (!behind || bytesWritten - writableLength !== sent) movedAt = now;
     sent = bytesWritten - writableLength;
     if (over(movedAt, stalledMs)) return cutOff('stalledMs');
-    // A client with unread data cannot be blamed for not seeing the ping that follows it; `stalledMs` bounds that. While we do not
-    // read, a ping is still worth sending: one to a client that has gone fails, and that ends the socket.
+    // A client with unread data has not seen the ping after it; `stalledMs` bounds that. While we do not read, a ping is still sent: to a client
+    // that is gone it fails, and that ends the socket.
     if (behind || isHeld) unanswered = null;
     if (behind) return;
     if (unanswered !== null && over(unanswered, 2 * pingMs)) return cutOff('pingMs');
@@ -44,7 +44,7 @@ export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits
     look();
   }, pause).unref();
   return {
-    /** Whether the client is not being read from, because nothing takes what is there. */
+    /** Whether the client is not being read from because a stream is full. */
     held(on: boolean): void {
       isHeld = on;
       unanswered = null;

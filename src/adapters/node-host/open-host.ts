@@ -2,10 +2,10 @@
 import path from 'node:path';
 import { checkOptions } from '../../engine/check-options.ts';
 import { invalid } from '../../engine/errors.ts';
-import { HOST_OPTIONS, type HostOptions } from '../../engine/sessions/config.ts';
+import { configure, HOST_OPTIONS, type HostOptions } from '../../engine/sessions/config.ts';
 import { createHost } from '../../engine/sessions/create-host.ts';
 import type { Host } from '../../engine/sessions/host.ts';
-import type { AgentLauncher } from '../../engine/ports.ts';
+import type { AgentLauncher, SqlDatabase } from '../../engine/ports.ts';
 import { storageError } from '../../engine/storage/errors.ts';
 import { openNodeSqlite, type NodeSqliteOptions } from '../node-sqlite/index.ts';
 import { checkAgents, stdioLauncher, type StdioAgent } from '../stdio/launcher.ts';
@@ -33,22 +33,23 @@ export async function openHost(file: string, options: OpenHostOptions): Promise<
   if (typeof file !== 'string' || file === '') throw invalid('openHost needs the path of the database file, or :memory:.');
   checkOptions('openHost', options, [...HOST_OPTIONS.filter((name) => name !== 'database'), 'powerLossSafe', 'readOnly', 'busyTimeoutMs']);
   const { readOnly, powerLossSafe, busyTimeoutMs, agents, preamble, ...rest } = { ...options };
-  const launchers = launchersOf(agents);
+  const given = {
+    secrets: processSecrets(),
+    sameDirectory,
+    directoryExists,
+    ...whatIsGiven(rest),
+    preamble: {
+      files: preambleFiles({ scope: path.resolve(file) }),
+      ...(typeof preamble === 'string' ? { mode: preamble } : whatIsGiven(preamble)),
+    },
+    agents: launchersOf(agents),
+  };
+  // What is wrong with them is said before there is a file.
+  configure({ ...given, database: NO_DATABASE });
   try {
     const database = await openNodeSqlite(file, { readOnly, powerLossSafe, busyTimeoutMs });
     try {
-      const host = await createHost({
-        secrets: processSecrets(),
-        sameDirectory,
-        directoryExists,
-        ...whatIsGiven(rest),
-        preamble: {
-          files: preambleFiles({ scope: path.resolve(file) }),
-          ...(typeof preamble === 'string' ? { mode: preamble } : whatIsGiven(preamble)),
-        },
-        database,
-        agents: launchers,
-      });
+      const host = await createHost({ ...given, database });
       let asleep: Promise<void> | undefined;
       return { ...host, sleep: () => (asleep ??= host.sleep().finally(() => database.close())) };
     } catch (error) {
@@ -59,6 +60,9 @@ export async function openHost(file: string, options: OpenHostOptions): Promise<
     throw storageError(error, `The database ${file} cannot be opened`);
   }
 }
+
+const none = () => Promise.reject(new Error('there is no database yet'));
+const NO_DATABASE: SqlDatabase = { query: none, batch: none, close: none };
 
 function whatIsGiven<T extends object>(options: T | undefined): Partial<T> {
   return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as Partial<T>;

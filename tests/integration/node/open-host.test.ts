@@ -62,6 +62,21 @@ describe('a host in one call', () => {
     await host.sleep();
   });
 
+  it.each<[string, object]>([
+    ['a limit of the wrong type', { limits: { idleMs: '5' } }],
+    ['a limit that is none', { limits: { idleMS: 5 } }],
+    ['a policy that is none', { policy: 'always' }],
+    ['a preamble mode that is none', { preamble: 'loud' }],
+    ['an option of the preamble that is none', { preamble: { size: 5 } }],
+    ['a secret without a name', { knownSecrets: [{ value: 'x' }] }],
+    ['a clock that tells no time', { clock: () => Number.NaN }],
+    ['ids that are none', { newId: () => '' }],
+    ['an option of the file', { busyTimeoutMs: 'long' }],
+  ])('%s is refused, and no file is made', async (_, wrong) => {
+    await expect(openHost(file, { agents: { demo: demo() }, ...wrong } as never)).rejects.toMatchObject({ code: 'invalid_argument' });
+    expect(existsSync(path.dirname(file))).toBe(false);
+  });
+
   it('readOnly reads, and makes and writes nothing', async () => {
     const missing = openHost(file, { agents: {}, readOnly: true });
     await expect(missing).rejects.toMatchObject({ code: 'storage_unavailable' });

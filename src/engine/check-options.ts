@@ -5,7 +5,7 @@ import { isObject } from './objects.ts';
 
 /**
  * Refuses unknown options. `whose` is what the caller knows them by: a function, or an option that holds them. `needed` are those that it
- * cannot do without; with them, or with none, the options themselves are needed.
+ * cannot do without; when that list is given, even empty, the options themselves are needed.
  */
 export function checkOptions<T extends object>(
   whose: string,

@@ -55,7 +55,7 @@ export interface Limits {
   readonly liveSessions: number;
   /** A live session that was not used for so long is put to sleep. 0: never. */
   readonly idleMs: number;
-  /** How many requests of an agent may be in work at once; what is more is refused. */
+  /** How many requests of an agent may be under way at once; more are refused. */
   readonly agentRequests: number;
   /** How many answers an agent may leave unread before it is not read any further itself. */
   readonly unreadAnswers: number;

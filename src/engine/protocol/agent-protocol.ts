@@ -57,7 +57,7 @@ export interface AnsweredSettings {
 }
 
 export interface NewAgentSession {
-  /** Null when the answer names none. */
+  /** Null when the answer does not name one. */
   readonly agentSessionId: string | null;
   readonly settings: AnsweredSettings;
   /** What else is in the answer: `_meta`, fields of extensions. */

@@ -238,7 +238,7 @@ export function toRpcError(value: unknown): RpcError {
   ) as RpcError;
 }
 
-/** What a client threw, of whatever shape, as the error that the agent is answered. */
+/** What a client threw, in any shape, as the error that the agent gets. */
 export function thrownError(thrown: unknown): RpcError {
   try {
     const { code, message, data } = Object(thrown) as Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 /**
  * What an agent last reported about a session: its modes, options, commands, title and usage. Kept in the session's row to be
  * used again at every wake, so only entries that can be used are taken: one that cannot (null, no id) would stand in the
- * way of the session for ever. The log has all of it as it was sent.
+ * way of the session forever. The log has all of it as it was sent.
  */
 import type { AvailableCommand, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
 import { objectOf, type Fields } from '../objects.ts';

@@ -252,7 +252,7 @@ export function isSameCall(before: KnownCall, update: unknown, turnId: string | 
   if (turnId === null || before.turnId === turnId) return true;
   if (classOf(update) === 'tool_call') return false;
   if (!before.isUpserted || isOpenCall(before.status)) return true;
-  // What only adds to a call begins none, and a terminal begins with its command: it may run on when its call is over.
+  // What only adds to a call does not begin one, and a terminal begins with its command: it may run on when its call is over.
   const { adds, terminal, title } = readToolCall(update);
   return adds === true || (terminal !== undefined && title === undefined);
 }

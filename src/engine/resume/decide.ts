@@ -117,7 +117,7 @@ function stop(code: ErrorCode, reason: string): NextStep {
 /**
  * After `session/load`: how the replay compares with the log.
  * If nothing was said and nothing came, that is a match; if something came where nothing was expected, it is not this session's. If nothing
- * came of what was said, be it only in turns that were cut off, there is no sign that the agent has it. An agent that compacted its memory
+ * came of what was said, even if only in turns that were cut off, there is no sign that the agent has it. An agent that compacted its memory
  * replays something else than was said, and is believed like one that replays a part.
  */
 export function verifyReplay(counts: {

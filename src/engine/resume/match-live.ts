@@ -62,7 +62,7 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
 
   /**
    * What words of this side and id may be, the likeliest first. The same prompt once more is the running one's echo, unless its id says
-   * otherwise: what answers it would else be taken for the old answer. By their text messages are owed in order, but one of the user's may
+   * otherwise: what answers it would be taken for the old answer. By their text messages are owed in order, but one of the user's may
    * come without those before it. Half an answer is how the live one begins, too: of a turn that was cut off the text tells the question alone.
    */
   const mayBe = (side: Side, id: string | null): readonly Expected[] => {

@@ -288,7 +288,7 @@ function findNews(units: readonly Unit[], logged: readonly LoggedSpeech[], index
     add(ours.turnId, [...restOf(unit, ours, isOpen), ...more], (item) => log.isNew(item, ours.turnId));
   }
 
-  // Nothing in common: whatever this is, it does not belong into this log. A word in common among others that are not ours proves nothing.
+  // Nothing in common: whatever this is, it does not belong in this log. A word in common among others that are not ours proves nothing.
   const isOurs = isAllNew || (last >= 0 && units.filter(({ at }) => at !== null).length * 2 >= turns.findLast((from) => from <= last)!);
   if (isOurs && !owed.some(({ isCertain }) => isCertain)) {
     const isNew = (item: ReplayItem): boolean => roleOf(item.update, item.meta) === 'thought' || log.isNew(item, null);

@@ -127,7 +127,7 @@ export interface AgentStart {
   /** The client that the agent may ask, as it is told in `initialize`. */
   readonly client: ClientServices | undefined;
   readonly listener: AgentListener;
-  /** Gives an agent that is running and has introduced itself, if there is one. Its end is the taker's responsibility. */
+  /** Gives an agent that is running and has introduced itself, if there is one. The caller must end it. */
   readonly takeIdle?: () => Promise<Agent | null>;
   readonly redact?: <T>(value: T) => T;
 }
@@ -219,7 +219,7 @@ export async function newAgentSession(
   return { ...made, agentSessionId };
 }
 
-/** What an answer lacks that names no new session. */
+/** What is wrong with an answer that names no new session. */
 export function unnamed(answer: unknown): string {
   const id = (answer as { readonly sessionId?: unknown } | null | undefined)?.sessionId;
   return id === undefined

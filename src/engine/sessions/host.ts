@@ -247,7 +247,7 @@ export interface Host {
 
   /**
    * Ends the live agent and removes the record. The agent's own session is deleted, too, where the agent has `session/delete` and runs in
-   * this host, for whatever session; none is started for it. Error: `session_busy` when it is live elsewhere.
+   * this host, for any session; no agent is started for it. Error: `session_busy` when it is live elsewhere.
    *
    * @example
    * await host.delete(sessionId);
@@ -327,7 +327,7 @@ export interface Host {
   update(sessionId: string, changes: SessionChanges): Promise<SessionInfo>;
 
   /**
-   * Sessions that are made, changed or deleted from now on, in whatever host of the database. Several changes of one may come as one.
+   * Sessions that are made, changed or deleted from now on, in any host of the database. Several changes of one may come as one.
    *
    * @example
    * for await (const change of host.watch()) console.log(change.kind, change.sessionId);
@@ -362,7 +362,7 @@ export interface Host {
 
   /**
    * A session that the agent has and the record does not; what was said in it comes at its first resume, if the agent replays it. One that
-   * the record has already is given as it is, so that it comes in once, however often and from wherever it is asked for. Error:
+   * the record has already is given as it is, so that it comes in once, however often it is asked for, in any host. Error:
    * `session_exists` when another session has the id.
    *
    * @example

@@ -6,8 +6,9 @@ import { renderTranscriptRecord, type TranscriptRecord } from '../transcript/ren
 import type { ContentBlock, PreambleMode, ResumeReport } from '../types.ts';
 import type { Config } from './config.ts';
 
-export interface MadePreamble extends NonNullable<ResumeReport['preamble']> {
+export interface MadePreamble {
   readonly blocks: readonly ContentBlock[];
+  readonly report: NonNullable<ResumeReport['preamble']>;
   /** Why the mode is not the one that was asked for. */
   readonly instead: string | null;
 }
@@ -45,16 +46,11 @@ export async function renderPreamble(
   embeddedContext: boolean,
   request: PreambleRequest,
 ): Promise<MadePreamble> {
-  const record = await renderRecord(store, sessionId, config, secrets, request.budget);
+  const { text, ...covered } = await renderRecord(store, sessionId, config, secrets, request.budget);
   const { mode, instead } = choosePreambleMode(request.mode ?? config.preamble.mode, embeddedContext);
   const path =
-    mode === 'file'
-      ? request.preview
-        ? PREVIEW_PATH
-        : await config.preambleFiles?.write(sessionId, record.text, request.signal)
-      : undefined;
-  const blocks = buildPreamble(record.text, mode, path);
-  return { mode, instead, blocks, bytes: record.bytes, events: record.events, truncated: record.truncated };
+    mode === 'file' ? (request.preview ? PREVIEW_PATH : await config.preambleFiles?.write(sessionId, text, request.signal)) : undefined;
+  return { blocks: buildPreamble(text, mode, path), report: { mode, ...covered }, instead };
 }
 
 /** Stands in a preview for the path that the file will have. */

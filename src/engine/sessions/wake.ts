@@ -116,30 +116,25 @@ interface OwnSession {
 /** As in the report, and what the next steps need to know: `weak` as the classifier has it, and what the agent's list said, where it was asked. */
 type Attempt = ResumeAttempt & { readonly weak?: true | undefined; readonly listed?: Listed | undefined };
 
-/** How the agent has the session: what it answered, checked, and which agent session it is, on what. */
+/** How the agent has the session: what it answered, checked, and which agent session that is. */
 interface OpenSession {
   readonly settings: AnsweredSettings;
   readonly verified: Verification | null;
   readonly replay: ReplayOutcome | null;
   /** Whether it is another agent session than the stored one. */
   readonly isNew: boolean;
-  /** The event with which it begins: of one that was just made null, which is the report's. */
+  /** The event with which it begins; null for one that was just made, which begins with the report. */
   readonly beganSeq: number | null;
   readonly preamble: MadePreamble | null;
   /** What else the agent answered to `session/new`. */
   readonly answer: NewAgentSession['rest'] | null;
 }
 
-interface Success {
-  readonly kind: 'opened';
-  readonly attempt: Attempt;
-  readonly session: OpenSession;
-}
-
 /** `failed`: the agent refused, or cannot be believed. */
-type StepResult = Success | { readonly kind: 'failed'; readonly attempt: Attempt };
+type StepResult =
+  | { readonly kind: 'opened'; readonly attempt: Attempt; readonly session: OpenSession }
+  | { readonly kind: 'failed'; readonly attempt: Attempt };
 
-/** How the agent has the session. */
 export interface Opened extends OpenSession {
   readonly report: ResumeReport;
 }
@@ -230,7 +225,7 @@ async function circumstancesOf(request: OpenRequest, agent: Agent): Promise<Circ
   };
 }
 
-/** An attempt begins; what is returned is called with how it went. */
+/** Begins an attempt. The result makes its entry of the report, once the outcome is known. */
 function beginAttempt(method: AttemptMethod, { connection }: Agent) {
   const since = connection.agentMs;
   return (outcome: AttemptOutcome, evidence: string, { error, ...more }: Partial<Attempt> = {}): Attempt => ({
@@ -345,7 +340,7 @@ async function askOwnList({ id }: OwnSession, { agent, agentSession, config }: C
 // ---------------------------------------------------------------- session/new, session/fork
 
 /** A new session of the agent's, which is told the record. Errors: those of calling an agent. */
-async function newSession(tier: 'transcript' | 'new', on: Circumstances): Promise<Success> {
+async function newSession(tier: 'transcript' | 'new', on: Circumstances): Promise<Extract<StepResult, { kind: 'opened' }>> {
   const { agent, agentSession, config, store, stored } = on;
   const attempt = beginAttempt('session/new', agent);
   const named = agentSession.awaitName();
@@ -421,7 +416,7 @@ const replayOf = (kept: StoredAgentSession | null, { agentSession, store, adopte
 
 function preambleOf(store: Store, { agent, agentSession, config }: Circumstances): Promise<MadePreamble> {
   const { sessionId, secrets } = agentSession.context;
-  // Who gives up ends the agent.
+  // A caller that gives up ends the agent.
   return renderPreamble(store, sessionId, config, [...secrets.known, ...config.knownSecrets], agent.facts.embeddedContext, {
     signal: agent.untilGone,
   });
@@ -474,7 +469,7 @@ async function reported(
     attempts: told(attempts),
     verified,
     replay: replay?.isReplay ? countsOf(replay) : null,
-    preamble: preamble && { mode: preamble.mode, bytes: preamble.bytes, events: preamble.events, truncated: preamble.truncated },
+    preamble: preamble && preamble.report,
     settings: {
       restored,
       failed: [...failed, ...(unsupported ? [{ id: 'additionalDirectories', reason: 'the agent does not support them' }] : [])],
@@ -554,7 +549,7 @@ function adviceFor(code: RehydrateError['code'], adopted: boolean): string {
 
 // ---------------------------------------------------------------- into the log
 
-/** On what the session has its agent session, with the number of the event that reports it. */
+/** What the claim to the agent session rests on, with the number of the event that reports it. */
 function basisOf({ isNew, report, preamble, beganSeq }: Opened, reportSeq: number): Basis {
   return {
     kind: isNew ? 'successor' : 'resumed',

@@ -109,7 +109,7 @@ export function toLease(row: Row) {
   };
 }
 
-/** Null when nobody holds the session, or when what is stored names no owner. */
+/** Null when nobody holds the session, or when the stored text does not name an owner. */
 export function toOwner(stored: string | null): LeaseOwner | null {
   if (stored === null) return null;
   try {

@@ -93,7 +93,7 @@ ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} OR
     },
 
     /**
-     * Makes a session of one that the agent has already, once: of two that come at the same time, in whatever hosts, one makes it. Gives
+     * Makes a session of one that the agent has already, once: of two calls at the same time, in any hosts, one makes it. Gives
      * the id under which the record has it, which is another one when it had it before. Error: `session_exists`.
      */
     async adopt(session: {

@@ -22,7 +22,7 @@ export interface Work {
   readonly lastKnown?: LastKnown;
   /**
    * Part of what the agent says, in its order. When one such work could not be written, those after it are refused,
-   * too: a missing end, which is told of, is better than a gap in the middle (I11).
+   * too: a missing end, which is reported, is better than a gap in the middle (I11).
    */
   readonly said?: boolean;
 }

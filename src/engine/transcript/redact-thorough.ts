@@ -1,6 +1,6 @@
 /**
  * Taking secrets out of text that leaves the log for an agent, a file or a screen: known values, their
- * encoded forms, the lines of long ones, and the shapes of well-known tokens nobody told us about.
+ * encoded forms, the lines of long ones, and the shapes of well-known tokens that nobody named.
  */
 import { FIXED_LIMITS } from '../limits.ts';
 import { formsOf, replacer, wholeForms, type Secret } from './redact.ts';

@@ -1,5 +1,5 @@
 /**
- * The shapes of tokens nobody told us about, as a table. The examples beside their test are what each must catch, and the innocents
+ * The shapes of tokens that nobody named, as a table. The examples beside their test are what each must catch, and the innocents
  * that none may touch.
  *
  * A hit needs a shape that its maker publishes, or a place that is a secret's (`Authorization:`, `PASSWORD=`) together with

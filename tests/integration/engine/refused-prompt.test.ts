@@ -7,7 +7,7 @@ const UNKNOWN = { code: -32602, message: 'Invalid params: session not found: raw
 
 interface Behaviour {
   readonly capabilities: object;
-  /** Whether the process numbered `life` (from 1) knows the session it was told to take up, at the prompt numbered `nth`. */
+  /** Whether the process numbered `life` (from 1) knows the session it was told to resume, at the prompt numbered `nth`. */
   readonly knows: (life: number, nth: number, sessionId: string) => boolean;
   readonly error?: object;
   readonly replay?: boolean;
@@ -149,7 +149,7 @@ describe('I4: a prompt that is refused as unknown', () => {
     expect((await first.prompt('s', 'And now?')).report.tier).toBe('live');
   });
 
-  it('while it is being taken up again, whatever else needs the agent is told that a turn runs', async () => {
+  it('while it is being resumed again, whatever else needs the agent is told that a turn runs', async () => {
     const { promise: secondNew, resolve } = Promise.withResolvers<void>();
     const agents = forgetful({ capabilities: {}, knows: (_life, nth, id) => nth === 1 || id === 'raw-2', secondNew });
     const { first } = await told(agents);

@@ -18,14 +18,14 @@ const saidBy = (events: readonly SessionEvent[]): string[] =>
 interface Script {
   readonly capabilities: object;
   prompt(text: string, agent: RawAgent, turn: number): boolean | void;
-  takeUp?(agent: RawAgent, method: string, time: number): void;
+  onResume?(agent: RawAgent, method: string, time: number): void;
 }
 
-/** An agent that does at its prompts, and when it is taken up, what the script says. A prompt that gives false gets no answer. */
-function scripted({ capabilities, prompt, takeUp }: Script) {
+/** An agent that does at its prompts, and when it is asked to resume or load, what the script says. A prompt that gives false gets no answer. */
+function scripted({ capabilities, prompt, onResume }: Script) {
   let [turns, times] = [0, 0];
   return rawAgents((message, agent) => {
-    if (message.method === 'session/load' || message.method === 'session/resume') takeUp?.(agent, message.method, ++times);
+    if (message.method === 'session/load' || message.method === 'session/resume') onResume?.(agent, message.method, ++times);
     if (message.method === 'session/prompt') {
       const text = (message.params?.['prompt'] as { text?: string }[]).map((block) => block.text ?? '').join('');
       if (prompt(text, agent, ++turns) === false) return;
@@ -51,7 +51,7 @@ describe('a notice beside the reply', () => {
     const agents = scripted({
       capabilities: LOAD,
       prompt: (_text, agent) => agent.say(notice('Warning: a gateway is set.'), words('heron', 'm1'), words('-4711', 'm1')),
-      takeUp: (agent) => agent.say(asked('The codeword?', 'u1'), words('heron-4711', 'm1')),
+      onResume: (agent) => agent.say(asked('The codeword?', 'u1'), words('heron-4711', 'm1')),
     });
     const { wake } = await worldOf(agents);
     const first = await wake();
@@ -72,7 +72,7 @@ describe('a notice beside the reply', () => {
     const agents = scripted({
       capabilities: { sessionCapabilities: { resume: {} } },
       prompt: (_text, agent) => agent.say(words('Fine.', 'm1')),
-      takeUp: (agent, _method, time) => agent.say(notice(`Warning number ${time}.`)),
+      onResume: (agent, _method, time) => agent.say(notice(`Warning number ${time}.`)),
     });
     const { wake } = await worldOf(agents);
     for (let i = 1; i <= 3; i++) {
@@ -95,7 +95,7 @@ describe('a notice beside the reply', () => {
     const agents = scripted({
       capabilities: LOAD,
       prompt: (_text, agent) => agent.say(words('Fine.')),
-      takeUp: (agent) => agent.say(asked('Hello?'), words('Fine.')),
+      onResume: (agent) => agent.say(asked('Hello?'), words('Fine.')),
     });
     const { wake } = await worldOf(agents);
     const first = await wake();
@@ -116,7 +116,7 @@ it('I10: a new notice in a replay is looked for no further back than the replay 
   const agents = scripted({
     capabilities: { loadSession: true },
     prompt: (_text, agent) => agent.say(words('Done.')),
-    takeUp: (agent) =>
+    onResume: (agent) =>
       agent.say(update({ sessionUpdate: 'notice', title: 'A new gateway.' }), asked('Question 4000'), words('Answer 4000')),
   });
   let read = 0;
@@ -168,7 +168,7 @@ describe('a tool call of a turn that was cut off', () => {
         agent.say(call('call-1', 'in_progress'));
         return false;
       },
-      takeUp: (agent) => agent.say(asked('Hello'), words('Done.'), asked('Run the tests'), ...replayed),
+      onResume: (agent) => agent.say(asked('Hello'), words('Done.'), asked('Run the tests'), ...replayed),
     });
     const { wake } = await worldOf(agents);
     const first = await wake();
@@ -194,7 +194,7 @@ describe('a tool call of a turn that was cut off', () => {
         agent.say(call('call-1', 'completed'));
         return false;
       },
-      takeUp: (agent) => agent.say(asked('Run the tests'), call('call-1', 'completed'), call('call-2', 'completed')),
+      onResume: (agent) => agent.say(asked('Run the tests'), call('call-1', 'completed'), call('call-2', 'completed')),
     });
     const { wake } = await worldOf(agents);
     const first = await wake();
@@ -218,7 +218,7 @@ describe('I11: words that came after the answer', () => {
     const agents = scripted({
       capabilities: { loadSession: true },
       prompt: (_text, agent) => agent.say(words('The answer is', 'm1')),
-      takeUp: (agent) => agent.say(asked('Well?', 'u1'), words('The answer is 42, I think.', 'm1')),
+      onResume: (agent) => agent.say(asked('Well?', 'u1'), words('The answer is 42, I think.', 'm1')),
     });
     const { wake } = await worldOf(agents);
     const first = await wake();
@@ -254,7 +254,7 @@ it.each([
   const agents = scripted({
     capabilities: { loadSession: true },
     prompt: (_text, agent) => agent.say(words('heron-4711'), call('k', 'completed')),
-    takeUp: (agent) => {
+    onResume: (agent) => {
       agent.say(...pieces[0]!);
       isSaid = (async () => {
         for (const piece of pieces.slice(1)) {

@@ -28,7 +28,7 @@ describe('secrets out of the environment', () => {
   });
 
   it('headers belong to an address, not to a name', () => {
-    expect(() => processSecrets({ headers: { search: { Authorization: 'SEARCH_KEY' } } })).toThrow(/"search".*no address/);
+    expect(() => processSecrets({ headers: { search: { Authorization: 'SEARCH_KEY' } } })).toThrow(/"search".*not an address/);
   });
 });
 

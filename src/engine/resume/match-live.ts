@@ -1,7 +1,7 @@
 /**
  * The live side (DESIGN §6): once a prompt is sent nothing is dropped, except the prompt's own echo, and a message that the replay still
  * owed us: one with its id, wherever it comes, or, until something live was said, the next one by its text. A question of the user's is
- * one by its text at any time, and what comes after it may be its answer.
+ * one by its text at any time, and so is then its answer.
  *
  * All are known only when the message is whole, so chunks that may still become one are held back. They are given out unchanged and in
  * order at the first chunk that differs, and at the latest when the turn ends.
@@ -17,6 +17,8 @@ export interface LiveFilterOptions {
   /** Of the `ReplayResult`: what the replay still owed. */
   readonly next?: readonly Pick<LoggedSpeech, 'side' | 'text' | 'messageId' | 'isCertain'>[];
   readonly nextToolCalls?: ReadonlySet<string>;
+  /** Whether the log has more than that: then it is asked for (`asks`) at the first words of the user's that are none of these. */
+  readonly hasMore?: boolean;
   /** Replaces known secrets: an echo may come with them, or without. */
   readonly redact?: (text: string) => string;
 }
@@ -42,7 +44,7 @@ interface Held {
   readonly ending: string;
 }
 
-export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, redact = (text) => text }: LiveFilterOptions) {
+export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) => text, ...options }: LiveFilterOptions) {
   const sent = [...(preamble ?? []), ...prompt];
   const words = sent.map((block) => textOf(block) ?? '');
   /** What an echo may say: the prompt, with or without the preamble, or one block of them; as sent or as stored. */
@@ -50,8 +52,18 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     .flatMap((text) => [squeeze(text), squeeze(redact(text))])
     .flatMap((text): Expected[] => (text === '' ? [] : [{ side: 'user', text, messageId: null }]));
   const blocks = new Set(sent.map((block) => JSON.stringify(block)));
-  let owed = next.flatMap((one) => (one.text ? [{ ...one, text: squeeze(one.text) }] : []));
-  const [first, ids] = [owed[0], new Set(owed.flatMap(({ messageId }) => messageId ?? []))];
+  const owing = ({ next = [], nextToolCalls }: Pick<LiveFilterOptions, 'next' | 'nextToolCalls'>) => ({
+    nextToolCalls,
+    owed: next.flatMap((one) => (one.text ? [{ ...one, text: squeeze(one.text) }] : [])),
+    ids: new Set(next.flatMap(({ messageId }) => messageId ?? [])),
+  });
+  let { owed, ids, nextToolCalls } = owing(options);
+  const [first] = owed;
+  /** The answer to an owed question that came: words of the live answer may stand between the two. */
+  let awaited: Expected | null = null;
+  let wasReplay = false;
+  /** What waits until the whole log is known; false when nobody is to be asked. */
+  let asking: ReplayItem[] | boolean = hasMore === true;
   let held: Held | null = null;
   /** What is held back, and what is given out. */
   let [items, out]: [ReplayItem[], readonly ReplayItem[]] = [[], []];
@@ -68,7 +80,7 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
   const mayBe = (side: Side, id: string | null): readonly Expected[] => {
     const known = owed.filter((one) => id !== null && one.messageId === id && one.side === side);
     const told = owed.filter((one) => one.side === 'user' || one.isCertain);
-    const isNext = (one: Expected): boolean => one.side === side && (side === 'user' || (!live && one === told[0]));
+    const isNext = (one: Expected): boolean => one.side === side && (side === 'user' || one === awaited || (!live && one === told[0]));
     return [...known, ...(side === 'user' ? echoes : []), ...told.filter(isNext)];
   };
   const giveOut = (...more: readonly ReplayItem[]): void => {
@@ -89,14 +101,17 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     const at = owed.findIndex((each) => each === one);
     // What is owed by its text comes in order, what has an id wherever it comes. What follows a question answers it; after an echo that is live.
     if (at >= 0) owed = id !== null && one?.messageId === id ? owed.toSpliced(at, 1) : owed.slice(at + 1);
+    if (at >= 0) wasReplay = true;
     if (held.side === 'user') live = at < 0;
+    awaited =
+      at >= 0 && held.side === 'user' && owed[0]?.isCertain && owed[0].side === 'agent' ? owed[0] : one === awaited ? null : awaited;
     [items, held] = [[], null];
   };
 
   const chunk = (item: ReplayItem, side: Side): void => {
     const id = messageIdOf(item.update);
     // Nearly all there is: an answer, with nothing owed and nothing held.
-    if (!held && side === 'agent' && (live || owed.length === 0) && (id === null || !ids.has(id))) return surelyLive(item);
+    if (!held && side === 'agent' && !awaited && (live || owed.length === 0) && (id === null || !ids.has(id))) return surelyLive(item);
     if (held?.side !== side) settle();
     const text = squeeze(messageText(item.update));
     const attached = blocksOf(item.update).filter((block) => textOf(block) === null);
@@ -115,6 +130,11 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     // What was held may be over, and this the beginning of another message of the same side. Of the agent's another id says so, or the owed
     // question before it; the first one owed, without them, is the beginning of a live answer.
     const whole = before.maybe.find((one) => one.text.length === before.length);
+    if (side === 'user' && asking === true && !whole) {
+      asking = [...items, item];
+      [items, held] = [[], null];
+      return;
+    }
     if (!held || (side === 'agent' && id === before.id && (!whole || whole === first))) return surelyLive(item);
     settle();
     chunk(item, side);
@@ -134,22 +154,43 @@ export function createLiveFilter({ prompt, preamble, next = [], nextToolCalls, r
     surelyLive(item);
   };
 
+  const take = (item: ReplayItem): void => {
+    const side = sideOf(item.update, item.meta);
+    if (Array.isArray(asking)) asking.push(item);
+    else if (side) chunk(item, side);
+    else other(item);
+  };
+
   return {
     /** Takes an update of the running turn; gives what is to be stored now. */
     push(update: SessionUpdate, meta?: ReplayItem['meta']): readonly ReplayItem[] {
-      const item: ReplayItem = meta ? { update, meta } : { update };
-      const side = sideOf(update, meta);
       out = [];
-      if (side) chunk(item, side);
-      else other(item);
+      take(meta ? { update, meta } : { update });
       return out;
+    },
+    /** Whether what came last can be told only by the whole log, which `know` takes. */
+    get asks() {
+      return Array.isArray(asking);
+    },
+    /** What a replay of the whole log would bring; gives what is to be stored of what waited for it. */
+    know(whole: Pick<LiveFilterOptions, 'next' | 'nextToolCalls'>): readonly ReplayItem[] {
+      const waited = Array.isArray(asking) ? asking : [];
+      ({ owed, ids, nextToolCalls } = owing(whole));
+      [out, asking] = [[], false];
+      waited.forEach(take);
+      return out;
+    },
+    /** Whether something came that the replay had owed: it was still under way in this turn. */
+    get wasReplay() {
+      return wasReplay;
     },
     /** The turn is over: gives what was still held back. */
     end(): readonly ReplayItem[] {
       // A held answer may be the only live one, word for word: to lose it is worse than to store it twice.
       out = [];
       if (held?.side === 'user' || spoke) settle();
-      giveOut();
+      giveOut(...(Array.isArray(asking) ? asking : []));
+      asking = false;
       return out;
     },
   };

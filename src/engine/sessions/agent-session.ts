@@ -143,7 +143,7 @@ export class AgentSession {
       if (this.isTitleOfPreamble(update)) return;
       this.learn(update);
       intake.opening.state.set(update.sessionUpdate, { update, meta });
-    } else if (!intake.replay?.take(update, meta)) this.hold(item);
+    } else if (!intake.replay?.take(update, meta, false)) this.hold(item);
   }
 
   /** Keeps it until more is known about the session. */

@@ -4,8 +4,9 @@
  *
  *     undecided → replaying → whole → over
  *
- * and from whole it goes back to replaying where more of it comes, or all of it again. It is over as soon as a prompt is sent: what the
- * agent says from there on is new.
+ * and from whole it goes back to replaying where more of it comes, or all of it again. It is over as soon as a prompt is sent: of what the
+ * agent says from there on the filter of the turn knows what is old. Between turns it may begin once more, undecided: what says again what
+ * the log has is dropped, and nothing else.
  */
 import { inBackground } from '../waiting.ts';
 import type { Limits } from '../limits.ts';
@@ -77,7 +78,7 @@ export function openReplay(
 ) {
   const fromSeq = began?.beganSeq ?? 0;
   // Matched against the log as it is then, with what was imported before.
-  const newPart = (): Part => ({
+  const newPart = (isWhole = false): Part => ({
     matcher: createReplayMatcher({
       log: store.eventsBackwards(sessionId),
       fromSeq,
@@ -85,7 +86,7 @@ export function openReplay(
       redact,
       isAdopted,
       // A completed turn is a message of the user's and one of the agent's; counting them reads no event.
-      countBefore: async (seq) => 2 * (await store.completedTurns(sessionId, fromSeq, seq)),
+      ...(isWhole ? {} : { countBefore: async (seq) => 2 * (await store.completedTurns(sessionId, fromSeq, seq)) }),
     }),
     received: 0,
     beside: [],
@@ -94,20 +95,27 @@ export function openReplay(
   return (method: NativeMethod) => createReplay(newPart, method);
 }
 
-function createReplay(newPart: () => Part, method: NativeMethod) {
+function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod) {
   let state: State = method === 'session/load' ? { kind: 'replaying', part: newPart() } : { kind: 'undecided', part: newPart(), items: [] };
   let late: LateReplay | null = null;
+  /** Set where it was still under way when a prompt was sent. */
+  let outlasts = false;
 
-  /** Takes an update as a part of the replay; false when that is over. */
-  function take(update: SessionUpdate, meta: ReplayItem['meta']): boolean {
-    if (state.kind === 'over') return false;
+  /** Takes an update as a part of the replay; false when that is over. Between turns it begins again with words of the user's, or where it was not at its end. */
+  function take(update: SessionUpdate, meta: ReplayItem['meta'], isBetweenTurns: boolean): boolean {
+    if (state.kind === 'over') {
+      outlasts ||= isBetweenTurns && isUsers({ update, ...(meta && { meta }) });
+      if (!isBetweenTurns || !outlasts) return false;
+      state = { kind: 'undecided', part: newPart(), items: [] };
+    }
     const { part } = state;
     if (!part.matcher.take(update, meta)) return false;
     part.received++;
     const item = meta ? { update, meta } : { update };
     if (!isConversation(update, meta)) part.beside.push(item);
     if (state.kind !== 'replaying') state.items.push(item);
-    if (state.kind === 'undecided' && (isUsers(item) || (!late && state.items.length > MAX_ASIDE))) state = { kind: 'replaying', part };
+    if (state.kind === 'undecided' && !outlasts && (isUsers(item) || (!late && state.items.length > MAX_ASIDE)))
+      state = { kind: 'replaying', part };
     if (late) settleSoon(late);
     return true;
   }
@@ -135,7 +143,7 @@ function createReplay(newPart: () => Part, method: NativeMethod) {
         }
       }
       // Asked for the session, an agent that must not replay does not repeat by chance what we have, even without the user's words.
-      const repeats = state.kind === 'undecided' && !late ? result.repeats() : null;
+      const repeats = state.kind === 'undecided' && (!late || outlasts) ? result.repeats() : null;
       const isRestated = !!repeats && repeats.size > 0;
       const isReplay = state.kind === 'replaying' || isRestated;
       const news =
@@ -231,6 +239,7 @@ function createReplay(newPart: () => Part, method: NativeMethod) {
       const owed = await settle();
       if (state.kind !== 'over' && isPending(state.part)) continue;
       clearTimeout(waiting?.timer);
+      outlasts ||= state.kind === 'replaying';
       state = { kind: 'over' };
       return owed;
     }
@@ -238,6 +247,10 @@ function createReplay(newPart: () => Part, method: NativeMethod) {
 
   return {
     take,
+    /** It was heard in a turn: the rest of it may follow. */
+    outlast: () => (outlasts = true),
+    /** All that a replay could bring. */
+    wholeLog: async (): Promise<Owed> => newPart(true).matcher.end(),
     match,
     untilQuiet,
     opened,

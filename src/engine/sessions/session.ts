@@ -263,13 +263,28 @@ export class Session {
     const { turn } = this;
     const { update, meta } = agentSession.redacted(item);
     if (classOf(update, meta) === 'state') return this.hearState(live, turn, { update, meta });
-    if (agentSession.replay?.take(update, meta)) return;
     const running = runs(turn);
-    const passed = running ? running.filter.push(update, meta) : [{ update, meta }];
-    if (passed.length === 0) return;
-    if (running) for (const each of passed) remember(running.said, each);
-    const turnId = running?.turnId ?? turnContinuedBy(turn ?? lastTurn, { update, meta });
-    this.record(live, inTurn(turnId, passed));
+    if (agentSession.replay?.take(update, meta, !running)) return;
+    if (!running) return this.record(live, inTurn(turnContinuedBy(turn ?? lastTurn, { update, meta }), [{ update, meta }]));
+    const { filter } = running;
+    this.recordInTurn(live, running, filter.push(update, meta));
+    if (filter.asks) this.passing = this.tellLog(live, running);
+  }
+
+  private recordInTurn(live: Live, running: Turn, passed: readonly UpdateWithMeta[]): void {
+    for (const each of passed) remember(running.said, each);
+    if (passed.length > 0) this.record(live, inTurn(running.turnId, passed));
+  }
+
+  /** The agent says words of the user's that are not known to be old: the whole log tells. It is not listened to meanwhile. */
+  private async tellLog(live: Live, running: Turn): Promise<void> {
+    const { filter } = running;
+    try {
+      const whole = await live.agentSession.replay!.wholeLog();
+      if (runs(this.turn) === running) this.recordInTurn(live, running, filter.know(whole));
+    } catch (error) {
+      this.fail(error);
+    }
   }
 
   /** State is stored where it says something new, at once, whatever messages are held back. */

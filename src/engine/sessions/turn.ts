@@ -220,6 +220,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     else if (basis.kind === 'successor' || preambleOf(basis).length > 0) live.report ??= report;
     const at = config.clock();
     const rest = turn.filter.end();
+    if (turn.filter.wasReplay) live.agentSession.replay?.outlast();
     for (const each of rest) remember(turn.said, each);
     const work: Work = {
       events: [
@@ -256,6 +257,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       prompt: content,
       redact,
       preamble: outgoing().given ? preambleOf(live.basis) : null,
+      hasMore: live.agentSession.replay !== null,
       ...(owed ? { next: owed.next, nextToolCalls: owed.nextToolCalls } : {}),
     });
   }

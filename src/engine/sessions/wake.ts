@@ -411,8 +411,8 @@ const FORK_LOOK = 100;
 // ---------------------------------------------------------------- shared
 
 /** An agent session's replay, from the event with which it began: of one that was just forked, the first. */
-const replayOf = (kept: StoredAgentSession | null, { agentSession, store, adopted }: Circumstances) =>
-  openReplay(store, agentSession.context.sessionId, kept, agentSession.context.redact, adopted);
+const replayOf = (kept: StoredAgentSession | null, { agentSession, session, adopted }: Circumstances) =>
+  openReplay(session.parts.store, agentSession.context.sessionId, kept, agentSession.context.redact, adopted);
 
 function preambleOf(store: Store, { agent, agentSession, config }: Circumstances): Promise<MadePreamble> {
   const { sessionId, secrets } = agentSession.context;

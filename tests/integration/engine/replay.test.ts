@@ -286,6 +286,123 @@ describe('I3: a replay never adds a row twice', () => {
     expect(capped.report.replay).not.toHaveProperty('newestMissing');
   });
 
+  describe('I3: a replay that comes when the prompt was sent already is not stored, over three wakes', () => {
+    type Said = readonly [who: 'user' | 'agent', text: string];
+    type Moment = 'in the turn' | 'among its words' | 'after it' | 'in the turn and after it' | 'after it, word by word';
+    const moments: Moment[] = ['in the turn', 'among its words', 'after it', 'in the turn and after it', 'after it, word by word'];
+    const QUIET = 40;
+    const cases = moments.flatMap((moment) =>
+      (['session/load', 'session/resume'] as const).flatMap((method) => [true, false].map((hasIds) => ({ moment, method, hasIds }))),
+    );
+    it.each(cases)('$method, $moment, with ids: $hasIds', async ({ moment, method, hasIds }) => {
+      /** What the agent remembers, and what it replays in this life. */
+      const kept: Said[] = [];
+      let owed: Said[] = [];
+      let replayed = Promise.withResolvers<void>();
+      const tell = ([who, text]: Said, at: number, parts = [text]) =>
+        parts.map((text) =>
+          update({
+            sessionUpdate: `${who}_message_chunk`,
+            content: { type: 'text', text },
+            ...(hasIds ? { messageId: `m${at}` } : {}),
+          }),
+        );
+      const agents = rawAgents((message, agent) => {
+        if (message.method === method) {
+          owed = kept.slice();
+          // Of a load some of it comes in time.
+          const inTime = method === 'session/load' ? owed.splice(0, moment === 'among its words' ? 2 : 1) : [];
+          agent.say(...inTime.flatMap((said, at) => tell(said, at)));
+        }
+        if (message.method !== 'session/prompt') {
+          const does = { loadSession: true, ...(method === 'session/resume' ? { sessionCapabilities: { resume: {} } } : {}) };
+          if (message.method) agent.say(ordinary(message, does));
+          return;
+        }
+        const prompt = (message.params!['prompt'] as { text: string }[])[0]!.text;
+        const base = kept.length - owed.length;
+        const answer = `${kept.length / 2} things were said before this: ${prompt}`;
+        const live = tell(['agent', answer], kept.length + 1, answer.split(/(?= )/));
+        const old = owed.map((said, at) => tell(said, base + at, moment.endsWith('word by word') ? said[1].split(/(?= )/) : [said[1]]));
+        kept.push(['user', prompt], ['agent', answer]);
+        owed = [];
+        const half = moment === 'in the turn' ? old.length : moment === 'in the turn and after it' ? old.length >> 1 : 0;
+        if (moment === 'among its words') {
+          // Never within a message: one live word, one old message.
+          for (const [at, each] of old.entries()) agent.say(...live.slice(at, at + 1), ...each);
+          agent.say(...live.slice(old.length));
+        } else agent.say(...old.slice(0, half).flat(), ...live);
+        agent.say(ordinary(message));
+        const { resolve } = replayed;
+        if (!moment.includes('after it')) return resolve();
+        setTimeout(() => {
+          agent.say(...old.slice(half).flat());
+          resolve();
+        }, 20);
+      });
+      const { wake } = await worldOf(agents);
+      const patient = { ...PATIENT, replayQuietMs: QUIET };
+      const first = await wake({ limits: patient });
+      await first.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+      for (let n = 1; n <= 6; n++) {
+        await first.prompt('s', `Thing ${n}.`);
+        await replayed.promise;
+      }
+      await first.sleep();
+      for (let life = 1; life <= 3; life++) {
+        replayed = Promise.withResolvers();
+        const host = await wake({ limits: patient });
+        await host.prompt('s', `Wake ${life}.`);
+        await replayed.promise;
+        await new Promise((resolve) => setTimeout(resolve, 3 * QUIET));
+        await host.prompt('s', `Once more, ${life}.`);
+        expect(messages(await host.history('s'))).toEqual(kept.map(([who, text]) => `${who}: ${text}`));
+        await host.sleep();
+      }
+    });
+  });
+
+  it('I11: what somebody says in another client between two turns is stored, also where the agent replays', async () => {
+    let prompts = 0;
+    const { wake } = await worldOf(
+      rawAgents((message, agent) => {
+        if (message.method === 'session/prompt') agent.say(ours[1]);
+        if (message.method) agent.say(ordinary(message, { sessionCapabilities: { resume: {} } }));
+        if (message.method === 'session/prompt' && ++prompts === 2) setTimeout(() => agent.say(...ours, ...foreign), 5);
+      }),
+    );
+    const before = await wake();
+    await before.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await before.prompt('s', 'My name is Ada.');
+    await before.sleep();
+    const host = await wake({ limits });
+    await host.prompt('s', 'Go on.');
+    await new Promise((resolve) => setTimeout(resolve, 5 * limits.replayQuietMs));
+    await host.sleep();
+    expect(messages(await (await wake()).history('s'))).toEqual([...oursTold, 'user: Go on.', 'agent: Noted, and kept.', ...foreignTold]);
+  });
+
+  it('a prompt that the agent kept before it forgot the session is not stored once more when the session is loaded', async () => {
+    let [prompts, forgot] = [0, false];
+    const { wake } = await worldOf(
+      rawAgents((message, agent) => {
+        if (message.method === 'session/prompt' && ++prompts === 2) {
+          forgot = true;
+          return agent.say({ jsonrpc: '2.0', id: message.id, error: { code: -32002, message: 'Session not found' } });
+        }
+        if (message.method === 'session/prompt') agent.say(ours[1]);
+        if (message.method === 'session/load') agent.say(...ours, ...(forgot ? [asked('Go on.')] : []));
+        if (message.method) agent.say(ordinary(message, { loadSession: true }));
+      }),
+    );
+    const host = await wake();
+    await host.create({ agent: 'demo', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'My name is Ada.');
+    const { report } = await host.prompt('s', 'Go on.');
+    expect(report).toMatchObject({ tier: 'load', replay: { imported: 0 } });
+    expect(messages(await host.history('s'))).toEqual([...oursTold, 'user: Go on.', 'agent: Noted, and kept.']);
+  });
+
   describe('I3: what a resume says again is not stored again, be it without the words of the user', () => {
     const said = (n: number) => `Answer number ${n}.`;
     const again = (ns: readonly number[], say: (n: number) => unknown) => () => {

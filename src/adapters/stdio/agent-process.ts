@@ -1,4 +1,4 @@
-/** One agent's process: started in its own group, ended as a whole tree, its end told truthfully. */
+/** One agent's process: started in its own group, ended as a whole tree. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
@@ -21,11 +21,11 @@ export interface ProcessSpec extends Started {
 export interface StartOptions {
   readonly signal?: AbortSignal;
   readonly limits: StdioLimits;
-  /** What the leader leaves behind lives on until `end()`; else it is ended with the leader. */
+  /** What the leader leaves behind lives on until `end()`, instead of being ended with it. */
   readonly keepOrphans?: boolean;
 }
 
-/** As much of a line that is dropped is told. */
+/** How much of a dropped line is told. */
 const DROPPED_CHARS = 500;
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
@@ -54,7 +54,7 @@ export async function startProcess(spec: ProcessSpec, options: StartOptions): Pr
   } catch (error) {
     throw startProblem(spec, error);
   }
-  // A write to an agent that is gone must fail that write, never the host; to one that stays, see `#deaf`.
+  // A failed write must not end the host; `#deaf` handles an agent that stays.
   child.stdin.on('error', () => undefined);
   child.stdout.on('error', () => undefined);
   child.stderr.on('error', () => undefined);
@@ -65,7 +65,7 @@ export async function startProcess(spec: ProcessSpec, options: StartOptions): Pr
   });
   if (running === null)
     throw new RehydrateError('agent_start_failed', `The agent '${spec.name}' started without a process id.`, { agent: spec.name });
-  // A late 'error' reports a signal that could not be delivered; `survivors` tells the truth about that.
+  // A late 'error' reports a signal that could not be delivered; `survivors` looks whether it was.
   child.on('error', () => undefined);
   if (options.signal?.aborted === true) {
     await running.end('kill');
@@ -74,14 +74,14 @@ export async function startProcess(spec: ProcessSpec, options: StartOptions): Pr
   return running;
 }
 
-/** A running agent, its output still bytes. */
+/** A running agent, with its output as bytes. */
 export class RunningProcess {
   readonly pid: number;
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** Feeds the diagnostics already; listen to it for more. */
+  /** The diagnostics read it already. */
   readonly stderr: Readable;
-  /** Settles once, when the whole tree is gone; never rejects. */
+  /** Settles when the whole tree is gone; never rejects. */
   readonly exited: Promise<AgentExit>;
   /** Settles when the leader itself is gone, whatever it left behind. */
   readonly left: Promise<ExitFacts>;
@@ -117,7 +117,7 @@ export class RunningProcess {
       child.once('exit', (code, signal) => {
         this.#leader = { code, signal, asked: this.#asked, sent: [...this.#sent], why: this.#why };
         resolve(this.#leader);
-        // What an agent leaves behind when it goes by itself is ended too, and only then has it exited.
+        // An agent that goes by itself has exited only when what it left is ended, too.
         if (keepOrphans) void this.#lives().then((lives) => lives || this.#begin(async () => this.#settle()));
         else this.#begin(() => this.#endOrphans());
       });
@@ -134,7 +134,7 @@ export class RunningProcess {
     return this.exited;
   }
 
-  /** Its input does not take what is written: it is gone, or going, or it closed it and stays. */
+  /** A write failed: the agent is gone, or going, or it closed its input and stays. */
   #deaf(): void {
     const timer = setTimeout(() => {
       if (this.#leader !== null || this.#asked) return;
@@ -144,7 +144,7 @@ export class RunningProcess {
     void this.left.then(() => clearTimeout(timer));
   }
 
-  /** One ending at most: later calls join it. It never rejects, since nobody would hear of that, and always settles. */
+  /** One ending at most, which later calls join. It never rejects and always settles. */
   #begin(ending: () => Promise<void>): void {
     if (this.#ending) return;
     this.#ending = true;
@@ -173,7 +173,7 @@ export class RunningProcess {
   }
 
   async #endTree(): Promise<void> {
-    // What belongs to the tree is remembered while the tree is whole: a child that leaves later cannot hide.
+    // Members are remembered while the tree is whole: a child that leaves later cannot hide.
     if (!this.#hurried) {
       await this.#look(() => this.tree.survivors());
       this.stdin.end();
@@ -194,7 +194,7 @@ export class RunningProcess {
       if (await this.#goneWithin(graceMs)) return this.#settle();
     }
     const deadline = performance.now() + this.#limits.goneMs;
-    // Again and again: a process may have forked between the look and the signal.
+    // Repeated: a process may have forked between the look and the signal.
     do {
       await this.#signal('SIGKILL');
       if (await this.#goneWithin(Math.min(250, Math.max(1, deadline - performance.now())), true)) return this.#settle();
@@ -211,12 +211,12 @@ export class RunningProcess {
     if (seen === null) sendBlindly(this.pid, this.#leader === null, signal);
   }
 
-  /** Whether anything is left. What cannot be seen counts as there, and is looked for again while there is time. */
+  /** Whether anything is left. What cannot be seen counts as there. */
   async #lives(): Promise<boolean> {
     return (await this.#look(() => this.tree.lives())) ?? true;
   }
 
-  /** A look at the process table; null when it cannot be read, because no descriptor is free or `ps` does not start. */
+  /** Null when the process table cannot be read: no descriptor is free, or `ps` does not start. */
   async #look<T>(look: () => Promise<T>): Promise<T | null> {
     try {
       const seen = await look();
@@ -229,7 +229,7 @@ export class RunningProcess {
     }
   }
 
-  /** Waits until leader and tree are gone; false when the time ran out or somebody said `kill`. */
+  /** Waits until leader and tree are gone; false when the time is over or somebody said `kill`. */
   async #goneWithin(ms: number, deaf = false): Promise<boolean> {
     const deadline = performance.now() + ms;
     const hurry = deaf ? new Promise<void>(() => undefined) : this.#hurry.promise;
@@ -245,7 +245,7 @@ export class RunningProcess {
   #settle(): void {
     guard.remove(this.pid);
     this.stdin.destroy();
-    // All writers are gone, so the rest of stderr is there to be read at once, unless one is out of our sight.
+    // All writers are gone, so the rest of stderr can be read at once, unless a writer is out of our sight.
     void within(this.#stderrDone, this.#limits.drainMs).then(() => {
       const facts = this.#leader ?? { code: null, signal: 'SIGKILL', asked: true, sent: ['SIGKILL'] };
       this.#settled.resolve(exitOf(facts, this.#tail.lines(this.#limits.exitStderrBytes)));
@@ -254,11 +254,11 @@ export class RunningProcess {
     });
   }
 
-  /** Ends a stdout that stays open although everybody we know of has gone: at once where it is silent, after what a pipe can hold where it is not. */
+  /** Ends a stdout that stays open although the known tree is gone: soon when it is silent, else after a few looks. */
   #watchOutput(): void {
     const stdout = this.stdout as Socket;
     if (stdout.destroyed) return;
-    // Nobody ever listened, so nobody will: the descriptor must not stay.
+    // Nobody ever listened: the descriptor must not stay.
     if (stdout.readableFlowing === null) return void stdout.destroy();
     let seen = -1;
     let looks = 0;
@@ -270,24 +270,23 @@ export class RunningProcess {
   }
 }
 
-/** How many looks may find more in an output that is being read, after the tree is gone. What was in the pipe by then is read at the first. */
+/** How many looks may find more output after the tree is gone. What was in the pipe by then is read before the first. */
 const DRAIN_LOOKS = 4;
 
-/** What is known of a leader's end: the raw material of an `AgentExit`. */
+/** What is known of a leader's end. */
 export interface ExitFacts {
   readonly code: number | null;
   readonly signal: string | null;
-  /** Whether `end()` had been called when the leader went. */
+  /** Whether `end()` had been called before. */
   readonly asked: boolean;
-  /** The signals we had sent it by then, in order. */
+  /** The signals that we had sent before, in order. */
   readonly sent: readonly string[];
-  /** Why they were sent, when it was for something the agent did. */
+  /** Why they were sent, if for something the agent did. */
   readonly why?: string;
 }
 
 /**
- * How an agent ended, in the closed union of the port (I8). An exit code after a signal of ours
- * still reads as killed: the agent did not go when it was merely asked.
+ * How an agent ended (I8). An exit code after a signal of ours still reads as killed: the agent did not go when it was asked.
  */
 export function exitOf({ code, signal, asked, sent, why }: ExitFacts, lines: string): AgentExit {
   const stderr = lines || undefined;

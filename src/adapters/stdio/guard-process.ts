@@ -1,7 +1,6 @@
 /**
- * The guard: a process beside the host that outlives it by a moment. It runs in a session of its own,
- * so a Ctrl-C or a `kill -9` of the host's group does not reach it, reads a pipe that only the host
- * writes to, and at end of file (the host is gone, however it went) ends what the host left.
+ * The guard: a process that outlives the host by a moment. It runs in its own session, so that a Ctrl-C or a `kill -9` of the host's group does
+ * not reach it, reads a pipe that only the host writes to, and at end of file, when the host is gone, ends what it left.
  *
  * The pipe carries lines: `mark TOKEN`, `+ PGID START`, `- PGID`.
  */
@@ -14,7 +13,7 @@ const GIVE_UP_MS = 10_000;
 
 process.title = 'rehydrate-guard';
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  // A service manager that stops the host's whole unit asks us too; we go when the host has gone.
+  // A service manager that stops the host's whole unit signals us, too; we go when the host has gone.
   process.on(signal, () => undefined);
 }
 
@@ -28,7 +27,7 @@ process.stdin.on('data', (text: string) => {
   pending = lines.pop() ?? '';
   for (const line of lines) obey(line);
 });
-process.stdin.on('error', () => undefined); // 'close' follows and says the same
+process.stdin.on('error', () => undefined); // 'close' follows
 process.stdin.on('close', () => void sweep());
 
 function obey(line: string): void {
@@ -41,7 +40,7 @@ function obey(line: string): void {
 async function sweep(): Promise<void> {
   const begun = performance.now();
   const trees = [...groups].map(([pgid, start]) => new ProcessTree(pgid, mark ?? '', start));
-  // With no group known the mark alone still finds what the host started a moment before it died.
+  // Without a known group the mark still finds what the host started just before it died.
   if (trees.length === 0 && mark !== null) trees.push(new ProcessTree(-1, mark));
   await seen(begun, () => Promise.all(trees.map((tree) => tree.signal('SIGTERM'))));
   const asked = performance.now();
@@ -54,7 +53,7 @@ async function sweep(): Promise<void> {
   }
 }
 
-/** A machine that lets nobody look at its processes now, all descriptors taken say, may in a moment. */
+/** Tries again: a look may fail for a moment, when no descriptor is free, say. */
 async function seen<T>(begun: number, look: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

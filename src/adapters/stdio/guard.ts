@@ -1,14 +1,14 @@
-/** The host's end of the guard: starts it before the first agent and tells it of every group. */
+/** The host's side of the guard: starts it before the first agent and tells it every group. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { MARK, readProcess } from './process-table.ts';
 
-/** The few variables a Node process may need to start; the guard has no business with the others. */
+/** The variables that Node may need to start; the guard needs no others. */
 const GUARD_ENV = ['PATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SystemRoot', 'TEMP', 'TMP', 'TMPDIR'];
 
-/** After so many guards that ended before this process did, none is tried again. */
+/** After so many guards that ended early, none is started again. */
 const MOST_ENDED = 3;
 
 const REMEDY =
@@ -18,17 +18,17 @@ function warn(what: string): void {
   process.emitWarning(`${what}, ${REMEDY}`, { code: 'REHYDRATE_NO_GUARD' });
 }
 
-/** The program, or null in a bundle that does not know where it lies (CommonJS made from modules). */
+/** Null in a bundle that does not know where it is (CommonJS made from modules). */
 function guardFile(): string | null {
   const here = import.meta.url as string | undefined;
   if (!here?.startsWith('file:')) return null;
-  // From the sources it is a .ts file, from the build a .js file: the same kind as this one.
+  // A .ts file in the sources, a .js file in the build, like this one.
   return fileURLToPath(new URL(here.endsWith('.ts') ? './guard-process.ts' : './guard-process.js', here));
 }
 
-/** The host's part of every mark: unguessable, so that no other program's environment has it by chance. */
+/** The host's part of every mark: random, so that no other program has it by chance. */
 const mark = randomBytes(12).toString('hex');
-/** The groups of this host's agents, with the start times of their leaders. */
+/** The groups of this host's agents, with their leaders' start times. */
 const groups = new Map<number, string>();
 let child: ChildProcess | null = null;
 let tokens = 0;
@@ -38,7 +38,7 @@ function tell(line: string): void {
   if (child?.stdin?.writable === true) child.stdin.write(`${line}\n`);
 }
 
-/** Makes sure that the guard runs. Call it before an agent is spawned: its pipe holds our lines until it reads. */
+/** Starts the guard unless it runs. Call it before an agent is spawned: the pipe holds our lines until the guard reads. */
 function ready(): void {
   if (child !== null || ended >= MOST_ENDED) return;
   const file = guardFile();
@@ -49,7 +49,7 @@ function ready(): void {
   try {
     started = spawn(process.execPath, [file], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env, cwd: '/', windowsHide: true });
   } catch (error) {
-    // A system without room for one more process: the agent's own start will say so too.
+    // If the system has no room for a process, the agent's own start says so, too.
     return warn(`The guard could not be started (${String(error)})`);
   }
   child = started;
@@ -58,7 +58,7 @@ function ready(): void {
     child = null;
     ended += 1;
     if (ended >= MOST_ENDED) return warn(`The guard, ${file}, ended ${MOST_ENDED} times`);
-    // Somebody ended the guard while it was needed: the next one learns of every group again.
+    // The guard was ended while it was needed: the next one is told every group again.
     if (groups.size > 0) setTimeout(() => groups.size > 0 && ready(), 100).unref();
   };
   started.once('exit', gone);
@@ -70,15 +70,15 @@ function ready(): void {
   for (const [pgid, start] of groups) tell(`+ ${pgid} ${start}`);
 }
 
-/** One for each host process. */
+/** One for each process. */
 export const guard = {
   mark,
   ready,
   /** A fresh token for one agent: `HOST.AGENT`. */
   token: (): string => `${mark}.${(tokens += 1).toString(36)}`,
-  /** The variable's value for an agent: a host that is itself an agent keeps the marks it was given. */
+  /** The variable's value for an agent: a host that is itself an agent passes its marks on. */
   variable: (token: string): string => [process.env[MARK], token].filter(Boolean).join(','),
-  /** Gives back when the group's leader started. */
+  /** Returns when the group's leader started. */
   add(pgid: number): string {
     const start = startOf(pgid);
     groups.set(pgid, start);
@@ -90,7 +90,7 @@ export const guard = {
   },
 };
 
-/** Empty when it cannot be told. */
+/** Empty when unknown. */
 function startOf(pid: number): string {
   if (process.platform !== 'linux') return '';
   try {

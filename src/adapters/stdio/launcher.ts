@@ -1,4 +1,4 @@
-/** Agents as child processes: found by name, started, and their lines as web streams of messages. */
+/** Agents as child processes, with their lines as web streams of messages. */
 import { homedir } from 'node:os';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { type RunningProcess, startProcess } from './agent-process.ts';
@@ -52,7 +52,7 @@ export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
           name: spec.agent,
           command: agent.command,
           args: agent.args ?? [],
-          // Without a session: not in this process's own directory, whose files would be taken for a project's, nor in one that others can write to.
+          // Without a session: neither this process's own directory, whose files would be taken for a project's, nor one that others can write to.
           cwd: agent.cwd ?? spec.cwd ?? homedir(),
           env: { ...(options.inheritEnv === false ? {} : process.env), ...agent.env, ...spec.env },
         },
@@ -69,9 +69,9 @@ export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
   };
 }
 
-/** Refuses what no agent can be run by: a text for `args` would be taken letter by letter. */
+/** Refuses what cannot run an agent: a text for `args` would be taken letter by letter. */
 export function checkAgents(agents: StdioLauncherOptions['agents']): void {
-  // Those that a function finds are checked when it has.
+  // A function's agents are checked when it has found them.
   for (const [name, agent] of Object.entries(agents ?? {})) {
     checkOptions(`The agent "${name}"`, agent, ['command', 'args', 'env', 'cwd']);
     const { command, args = [], env = {}, cwd = '.' } = agent ?? {};
@@ -102,9 +102,8 @@ async function resolve(agents: StdioLauncherOptions['agents'], spec: AgentSpec):
 }
 
 /**
- * An agent's lines as web streams of messages, with backpressure both ways. Lines that are not JSON-RPC go to its diagnostics, and are
- * counted when they were meant as messages. A line
- * over `messageBytes` errors the readable side; a message over it errors the writable side.
+ * An agent's lines as web streams of messages, with backpressure both ways. Other lines go to its diagnostics, and are counted when they were
+ * meant as messages. A line over `messageBytes` errors the readable side, a message over it the writable side.
  */
 export function messageStream(
   agent: string,
@@ -148,7 +147,7 @@ function readMessages(
   };
   return readLines(running.stdout, limits, take, {
     tooLong: ({ limit }) => tooLarge(agent, 'from', limit),
-    // Reading on lets the agent see the end of its stdin instead of a full pipe.
+    // Read on, so that a full pipe does not keep the agent from seeing the end of its stdin.
     left: () => void running.stdout.resume(),
   });
 }

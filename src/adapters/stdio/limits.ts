@@ -4,21 +4,21 @@ export interface StdioLimits {
   readonly messageBytes: number;
   /** The last of stderr, and of stdout that was not JSON-RPC, kept for `diagnostics()`. */
   readonly stderrBytes: number;
-  /** The part of that which an `AgentExit` carries; a host stores less. */
+  /** The last part of that, which an `AgentExit` carries; a host stores less. */
   readonly exitStderrBytes: number;
   /** Parsed messages that may wait for their reader before the agent's stdout is no longer read. */
   readonly queuedMessages: number;
-  /** The bytes of those that may wait, likewise. */
+  /** The same in bytes. */
   readonly queuedBytes: number;
-  /** An agent that closed its own stdin: how long until it is ended, since nothing can be said to it any more. */
+  /** How long until an agent that closed its own stdin is ended, since nothing can be said to it. */
   readonly deafMs: number;
   /** After `end('ask')` closed stdin: how long the tree may take before it gets SIGTERM. */
   readonly askMs: number;
   /** After SIGTERM: how long until SIGKILL. */
   readonly termMs: number;
-  /** What an agent that went by itself left behind: how long between its SIGTERM and its SIGKILL. */
+  /** For what an agent that went by itself left behind: how long between SIGTERM and SIGKILL. */
   readonly orphanMs: number;
-  /** After SIGKILL: how long to wait for a process that the system does not let go. */
+  /** After SIGKILL: how long to wait for a process that does not go. */
   readonly goneMs: number;
   /** How long output may stay open and silent after the tree is gone (a process out of our sight holds it). */
   readonly drainMs: number;

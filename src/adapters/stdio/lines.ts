@@ -1,4 +1,4 @@
-/** ACP's stdio framing, one JSON-RPC message a line: bytes cut into lines, lines read and written, writes gathered. */
+/** ACP's stdio framing: one JSON-RPC message a line. */
 import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
@@ -6,7 +6,6 @@ import { findMessage, type FoundMessage, messageText } from '../json-rpc.ts';
 import { messageQueue } from '../message-queue.ts';
 import type { StdioLimits } from './limits.ts';
 
-/** A line was longer than allowed. */
 export class LineTooLong extends Error {
   override readonly name = 'LineTooLong';
   readonly limit: number;
@@ -18,7 +17,7 @@ export class LineTooLong extends Error {
 
 const NEWLINE = 0x0a;
 
-/** Cuts a byte stream into *blocks* of whole lines: a chunk of five hundred is decoded once, and no UTF-8 character is split. */
+/** Cuts a byte stream into blocks of whole lines, so that many are decoded at once and no UTF-8 character is split. */
 export class LineCutter {
   readonly #limit: number;
   #carry: Buffer[] = [];
@@ -29,8 +28,7 @@ export class LineCutter {
   }
 
   /**
-   * Takes a chunk and returns every line it completes, the last newline included, or null.
-   * Throws `LineTooLong`; the cutter is of no use after that.
+   * Returns every line that the chunk completes, with the last newline, or null. Throws `LineTooLong`; do not use the cutter after that.
    */
   push(chunk: Buffer): Buffer | null {
     const end = chunk.lastIndexOf(NEWLINE) + 1;
@@ -50,7 +48,7 @@ export class LineCutter {
     return block;
   }
 
-  /** What came after the last newline, once the stream ended, or null. */
+  /** When the stream has ended: what came after the last newline, or null. */
   rest(): Buffer | null {
     if (this.#carried === 0) return null;
     const rest = Buffer.concat(this.#carry, this.#carried);
@@ -74,7 +72,7 @@ export class LineCutter {
   }
 }
 
-/** Calls back with the bounds of each line of a block that is not blank, without its line end (`\n` or `\r\n`). */
+/** Visits the bounds of each line that is not blank, without its line end (`\n` or `\r\n`). */
 export function eachLine(block: Buffer, visit: (start: number, end: number) => void): void {
   const length = block.length;
   for (let start = 0; start < length;) {
@@ -92,13 +90,13 @@ export interface BlockReader {
   stop(): void;
 }
 
-/** Reads an agent's output in blocks of whole lines until it ends, what follows the last newline included. */
+/** Reads an agent's output in blocks of whole lines, and at the end what follows the last newline. */
 export function readBlocks(
   stdout: Readable,
   limit: number,
   on: {
     readonly block: (block: Buffer) => void;
-    /** A line is over the limit, or a block could not be taken. Nothing more is read from then on. */
+    /** A line is over the limit, or `block` threw. Nothing more is read from then on. */
     readonly failed: (error: unknown) => void;
     /** Once. */
     readonly end: () => void;
@@ -130,13 +128,13 @@ export function readBlocks(
   return { stop: () => void (over = true) };
 }
 
-/** The lines of an input as a stream with backpressure. `take` makes an item of a line; undefined leaves the line out. */
+/** The lines of an input as a stream with backpressure. `take` turns a line into an item; undefined leaves it out. */
 export function readLines<T>(
   input: Readable,
   limits: Pick<StdioLimits, 'messageBytes' | 'queuedBytes' | 'queuedMessages'>,
   take: (line: Buffer) => T | undefined,
   on: {
-    /** What the reader gets where a line is too long. */
+    /** What the reader gets when a line is too long. */
     readonly tooLong: (error: LineTooLong) => Error;
     /** The reader wants no more. */
     readonly left: () => void;
@@ -152,7 +150,7 @@ export function readLines<T>(
       let room = true;
       eachLine(block, (start, end) => {
         const taken = take(block.subarray(start, end));
-        // It counts as its bytes, and as its part of the number that may wait.
+        // Counted so that both limits hold.
         if (taken !== undefined) room = queue.push(taken, Math.max(end - start, limits.queuedBytes / limits.queuedMessages));
       });
       if (!room) input.pause();
@@ -171,7 +169,7 @@ export function corker(stream: { cork(): void; uncork(): void }): () => void {
     if (corked) return;
     corked = true;
     stream.cork();
-    // Runs in the same turn, after its reads: nothing waits for a timer.
+    // Runs in the same turn, after its reads.
     setImmediate(() => {
       corked = false;
       stream.uncork();
@@ -179,7 +177,7 @@ export function corker(stream: { cork(): void; uncork(): void }): () => void {
   };
 }
 
-/** The message in these bytes, or null when they are not one. Decoding would replace broken characters without a word. */
+/** The message in these bytes, or null. Decoding alone would silently replace broken characters. */
 export function parseMessage(bytes: Buffer): AnyMessage | null {
   return isUtf8(bytes) ? (findInLine(bytes, false)?.message ?? null) : null;
 }
@@ -198,7 +196,7 @@ export function utf8Reader(note: (message: string) => void): (bytes: Buffer) => 
   };
 }
 
-/** The message in a line of UTF-8, and where its bytes are; `opening` as in `findMessage`. */
+/** In a line of UTF-8, with bounds in bytes; `opening` as in `findMessage`. */
 export function findInLine(line: Buffer, opening: boolean): FoundMessage | null {
   const text = line.toString('utf8');
   const found = findMessage(text, opening);
@@ -209,12 +207,12 @@ export function findInLine(line: Buffer, opening: boolean): FoundMessage | null 
 }
 
 /**
- * A message as one line, without its newline. U+2028 and U+2029 are escaped: they are allowed in JSON,
- * but line readers in wide use (Node's `readline` for one) take them for line ends.
+ * A message as one line, without a newline. U+2028 and U+2029 are escaped: JSON allows them, but common line readers (Node's `readline`) take them
+ * for line ends.
  */
 export const messageLine = (message: unknown): string => oneLine(messageText(message));
 
-/** The same for what is JSON text already. */
+/** The same for JSON text. */
 export function oneLine(text: string): string {
   return SEPARATORS.test(text) ? text.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029') : text;
 }

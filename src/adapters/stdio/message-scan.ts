@@ -1,6 +1,5 @@
 /**
- * Recognises a JSON-RPC message in bytes without building it: several times faster than `JSON.parse`,
- * which is what forwarding would otherwise cost. It says yes only when it is certain, so what it does
+ * Recognises a JSON-RPC message in bytes for forwarding, several times faster than `JSON.parse`. It says yes only when it is certain; what it does
  * not recognise must still be parsed.
  */
 
@@ -14,7 +13,7 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const MAX_DEPTH = 64;
 
-/** Which container each depth is in. Scanning is synchronous, so one is enough. */
+/** The container at each depth. Scanning is synchronous, so one array is enough. */
 const containers = new Uint8Array(MAX_DEPTH + 1);
 
 const VERSION = 1;
@@ -33,8 +32,8 @@ const keys: readonly (readonly [name: Uint8Array, flag: number])[] = (
 ).map(([name, flag]) => [Uint8Array.from(name, (character) => character.charCodeAt(0)), flag]);
 
 /**
- * The end (exclusive) of the JSON-RPC 2.0 message that starts at `start`, or -1 when there may be none:
- * another value, a fault, a line end inside, deep nesting, an unusual spelling. The bytes must be valid UTF-8.
+ * The end (exclusive) of the JSON-RPC 2.0 message that starts at `start`, or -1 when that is not certain: another value, a fault, a line end
+ * inside, deep nesting, an unusual spelling. The bytes must be valid UTF-8.
  */
 export function scanMessage(bytes: Uint8Array, start: number): number {
   const length = bytes.length;
@@ -43,7 +42,7 @@ export function scanMessage(bytes: Uint8Array, start: number): number {
   let depth = 1;
   let seen = 0;
   containers[1] = OPEN_OBJECT;
-  // True right after an opening bracket, where the container may also close.
+  // Right after an opening bracket, where the container may also close.
   let fresh = true;
   for (;;) {
     let byte = bytes[at]!;
@@ -62,7 +61,7 @@ export function scanMessage(bytes: Uint8Array, start: number): number {
         if (at < 0) return -1;
         if (depth === 1) {
           flag = flagOf(bytes, from, at - 1);
-          // An escape may spell one of our keys, and a key that comes twice has two meanings.
+          // An escape may spell one of our keys, and a repeated key has two meanings.
           if (flag < 0 || (flag & seen & ~OUTCOME) !== 0) return -1;
         }
         byte = bytes[at]!;
@@ -166,7 +165,7 @@ function isVersion(bytes: Uint8Array, at: number): boolean {
   return bytes[at] === QUOTE && bytes[at + 1] === 0x32 && bytes[at + 2] === 0x2e && bytes[at + 3] === 0x30 && bytes[at + 4] === QUOTE;
 }
 
-/** What a top-level key means to us: one of the flags, 0, or -1 when it is spelt with escapes. */
+/** A top-level key's flag, 0, or -1 when it is spelt with escapes. */
 function flagOf(bytes: Uint8Array, from: number, to: number): number {
   for (let at = from; at < to; at += 1) if (bytes[at] === BACKSLASH) return -1;
   next: for (const [name, flag] of keys) {

@@ -8,20 +8,20 @@ import { readFileSync, readdirSync } from 'node:fs';
 /** The variable that agents and all their descendants carry: `HOST.AGENT`, several joined by commas when hosts nest. */
 export const MARK = 'REHYDRATE_MARK';
 
-/** The process went while we looked, or is another user's: either way not ours to see. */
+/** The process has just gone, or is another user's. */
 const NOT_THERE = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'];
 
 function readText(path: string): string | null {
   try {
     return readFileSync(path, 'latin1');
   } catch (error) {
-    // Any other failure is ours, no descriptor free say, and tells nothing of the process.
+    // Any other failure is our own (no descriptor free, say) and says nothing about the process.
     if (NOT_THERE.includes((error as NodeJS.ErrnoException).code ?? '')) return null;
     throw error;
   }
 }
 
-/** One process, or null when it does not exist. Throws when that cannot be told. Linux only. */
+/** Null when there is no such process. Throws when that cannot be told. Linux only. */
 export function readProcess(pid: number): ProcessEntry | null {
   const text = readText(`/proc/${pid}/stat`);
   return text === null ? null : parseStat(text);
@@ -37,7 +37,7 @@ export function isGone(pid: number): boolean {
   }
 }
 
-/** Every process of the machine. Rejects when the system does not let us look: nothing is known then. */
+/** Every process of the machine. Rejects when the system does not let us look. */
 export async function readProcesses(): Promise<ProcessEntry[]> {
   if (process.platform === 'win32') return [];
   if (process.platform !== 'linux') return psProcesses();
@@ -51,7 +51,7 @@ export async function readProcesses(): Promise<ProcessEntry[]> {
   return entries;
 }
 
-/** What `ps` says of all processes, or of one, for which it gets little time. */
+/** What `ps` says of all processes, or, in a short time, of one. */
 export function psProcesses(pid?: number): Promise<ProcessEntry[]> {
   const options = { maxBuffer: 64 * 1024 * 1024, env: PS_ENV, timeout: pid === undefined ? 0 : 2_000 };
   return new Promise((resolve, reject) => {
@@ -63,15 +63,15 @@ export function psProcesses(pid?: number): Promise<ProcessEntry[]> {
 }
 
 /**
- * Whether what a process carries belongs to `mark`: one agent's whole token, `HOST.AGENT`, or a host's, `HOST`, for all of
- * its agents. Never by how it begins: agent 1's token is the beginning of agent 1z's.
+ * Whether a process's token belongs to `mark`: one agent's whole token, `HOST.AGENT`, or a host's, `HOST`, for all of its agents. Not by prefix:
+ * agent 1's token is the beginning of agent 1z's.
  */
 export function isOfMark(token: string, mark: string): boolean {
   if (mark === '') return false;
   return token === mark || (!mark.includes('.') && token.split('.', 1)[0] === mark);
 }
 
-/** True when the process's environment carries the mark, or is of that host. Throws when that cannot be told. Linux only; false elsewhere. */
+/** Whether the process's environment carries the mark. Throws when that cannot be told. Linux only; false elsewhere. */
 export function carriesMark(pid: number, mark: string): boolean {
   if (process.platform !== 'linux') return false;
   const environ = readText(`/proc/${pid}/environ`);
@@ -91,21 +91,19 @@ export function environHasMark(environ: string, mark: string): boolean {
   return false;
 }
 
-/** One process as the system describes it, read the same wherever it is read. */
 export interface ProcessEntry {
   readonly pid: number;
   readonly ppid: number;
   readonly pgid: number;
-  /** With the pid it names a process for good: pids are used again. */
+  /** Names a process together with the pid, since pids are used again. */
   readonly startTime: string;
-  /** Dead but not collected by its parent: it holds nothing and cannot be ended. */
+  /** Dead but not collected by its parent. */
   readonly zombie: boolean;
 }
 
 /**
- * Parses /proc/PID/stat; the start time is field 22, in clock ticks since boot. The program's name, in
- * parentheses, may itself hold spaces and parentheses, so fields are counted from the last one. Null
- * for anything else.
+ * Parses /proc/PID/stat; the start time is field 22, in clock ticks since boot. The program's name, in parentheses, may hold spaces and parentheses,
+ * so fields are counted from the last one. Null for anything else.
  */
 export function parseStat(text: string): ProcessEntry | null {
   const close = text.lastIndexOf(')');
@@ -121,7 +119,7 @@ export function parseStat(text: string): ProcessEntry | null {
   return { pid, ppid: Number(ppid), pgid: Number(pgid), startTime, zombie: DEAD.includes(state) };
 }
 
-/** A zombie, and one that is being taken away; older kernels write the latter small. */
+/** A zombie, and a process being removed; older kernels write the latter small. */
 const DEAD = ['Z', 'X', 'x'];
 
 export const psArguments = (pid?: number): string[] => [
@@ -130,7 +128,7 @@ export const psArguments = (pid?: number): string[] => [
   'pid=,ppid=,pgid=,stat=,lstart=',
 ];
 
-/** Times are printed in words and in local time, so both must be fixed for two processes to agree. */
+/** Times are printed in words and local time: both are fixed, so that two processes agree. */
 export const PS_ENV = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
 /** Parses what `ps` prints for `psArguments`; other lines are left out. */
@@ -140,7 +138,7 @@ export function parsePs(text: string): ProcessEntry[] {
     const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S.*?)\s*$/.exec(line);
     if (match === null) continue;
     const [, pid, ppid, pgid, stat, startTime] = match;
-    // Days are padded with spaces or not, and start times are compared.
+    // Start times are compared, and days may be padded with spaces.
     entries.push({
       pid: Number(pid),
       ppid: Number(ppid),

@@ -1,8 +1,7 @@
-/** Why an agent, or a command it asked for, could not be started, in words that say what to do. */
+/** Why an agent, or a command it asked for, could not be started, and what to do. */
 import { statSync } from 'node:fs';
 import { RehydrateError } from '../../engine/errors.ts';
 
-/** What was to be started. */
 export interface Started {
   /** An agent's name, or a command as it was asked for. */
   readonly name: string;
@@ -13,7 +12,7 @@ export interface Started {
   readonly what?: 'agent' | 'command';
 }
 
-/** Null when the directory is there. */
+/** Null when the directory can be used. */
 export function cwdProblem({ name, cwd, what = 'agent' }: Omit<Started, 'command'>, isDirectory = isDirectoryNow): RehydrateError | null {
   let reason: string;
   try {

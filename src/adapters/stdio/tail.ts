@@ -1,4 +1,4 @@
-/** The last bytes of an output, bounded: old output makes room for new, and what is kept starts where a character does. */
+/** The last bytes of an output, from the start of a character. */
 export class Tail {
   readonly #limit: number;
   #kept: Buffer = Buffer.alloc(0);
@@ -15,7 +15,7 @@ export class Tail {
     const copy = Buffer.from(chunk);
     this.#pending.push(copy);
     this.#pendingBytes += copy.length;
-    // Joined now and then, not for each piece: joining costs the whole limit.
+    // Joining costs the whole limit, so not for each piece.
     if (this.#pendingBytes > this.#limit || this.#pending.length > 1_000) this.#join();
   }
 
@@ -25,7 +25,7 @@ export class Tail {
     return { text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#kept, { stream: true }), truncated: this.#cut };
   }
 
-  /** The last `bytes`, from the start of a line where there is one. */
+  /** The last `bytes`, from the start of a line if possible. */
   lines(bytes = this.#limit): string {
     this.#join();
     const kept = this.#kept;
@@ -44,11 +44,11 @@ export class Tail {
     this.#pendingBytes = 0;
     let from = Math.max(0, all.length - this.#limit);
     this.#cut ||= from > 0;
-    // The rest of a character that an earlier cut split may come only now.
+    // The rest of a character that an earlier cut split may come now.
     if (this.#cut) while (from < all.length && continues(all[from]!)) from += 1;
     this.#kept = Buffer.from(all.subarray(from));
   }
 }
 
-/** Whether a byte goes on with a character that began before it. */
+/** Whether a byte continues a UTF-8 character. */
 const continues = (byte: number): boolean => (byte & 0xc0) === 0x80;

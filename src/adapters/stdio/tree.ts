@@ -1,4 +1,4 @@
-/** One agent's process tree: who belongs to it, signals to all of it, and whether any of it is left. */
+/** One agent's process tree: its members, signals to all of them, and whether any are left. */
 import { execFile } from 'node:child_process';
 import { type ProcessEntry, carriesMark, isGone, readProcess, readProcesses } from './process-table.ts';
 
@@ -7,17 +7,16 @@ export type TreeSignal = 'SIGTERM' | 'SIGKILL';
 export interface TreeIdentity {
   /** The leader's pid, which is its group's id. */
   readonly pgid: number;
-  /** When the leader started; empty where that cannot be told. */
+  /** When the leader started; empty when unknown. */
   readonly start: string;
-  /** Processes already known to belong, by pid, with their start times. */
+  /** Known members, by pid, with their start times. */
   readonly known: ReadonlyMap<number, string>;
   /** Whether a process's environment carries the tree's mark. */
   readonly marked: (pid: number) => boolean;
 }
 
 /**
- * The living members of a tree: its process group, what carries its mark (whatever group it moved
- * to), what was known to belong, and all their descendants.
+ * The living members of a tree: its process group, processes with its mark in any group, known members, and all their descendants.
  */
 export function membersOf(processes: readonly ProcessEntry[], tree: TreeIdentity): ProcessEntry[] {
   const children = new Map<number, ProcessEntry[]>();
@@ -32,7 +31,7 @@ export function membersOf(processes: readonly ProcessEntry[], tree: TreeIdentity
     members.set(entry.pid, entry);
     for (const child of children.get(entry.pid) ?? []) add(child);
   };
-  // Once the whole group is gone its id may be another's.
+  // Once the whole group is gone, another may have its id.
   const leader = processes.find(({ pid }) => pid === tree.pgid);
   const usedAgain = tree.start !== '' && leader !== undefined && leader.startTime !== tree.start;
   for (const entry of processes) {
@@ -44,7 +43,7 @@ export function membersOf(processes: readonly ProcessEntry[], tree: TreeIdentity
   return [...members.values()].filter((entry) => !entry.zombie);
 }
 
-/** Its methods reject when the process table cannot be read: then nothing is known, and nothing was signalled. */
+/** Its methods reject when the process table cannot be read; nothing was signalled then. */
 export class ProcessTree {
   readonly pgid: number;
   readonly #mark: string;
@@ -58,7 +57,7 @@ export class ProcessTree {
     this.#start = start;
   }
 
-  /** Looks at every process of the machine; what it finds is remembered, so that it cannot hide later. */
+  /** Looks at every process of the machine, and remembers members, so that they cannot hide later. */
   async survivors(): Promise<readonly ProcessEntry[]> {
     const members = membersOf(await readProcesses(), {
       pgid: this.pgid,
@@ -70,7 +69,7 @@ export class ProcessTree {
     return members;
   }
 
-  /** Whether anything is left. Cheap while something known lives; the whole machine is searched before it says no. */
+  /** Whether anything is left. Cheap while a known member lives; the whole machine is searched before it says no. */
   async lives(): Promise<boolean> {
     if (process.platform === 'linux') {
       for (const { pid, startTime } of this.#members) {
@@ -91,7 +90,7 @@ export class ProcessTree {
   }
 }
 
-/** Sends a signal; a process that is gone or not ours is not an error, `survivors` tells the truth about it. */
+/** A process that is gone or not ours is not an error: `survivors` tells. */
 export function send(pid: number, signal: TreeSignal): void {
   try {
     process.kill(pid, signal);
@@ -102,8 +101,8 @@ export function send(pid: number, signal: TreeSignal): void {
 }
 
 /**
- * Signals a group without a look at who is in it. Its id is its own while its leader is there, and afterwards as
- * long as no process has it: a pid is not given again while a group has it.
+ * Signals a group without looking at its members. The id is still the group's while its leader is there, and then while no process has it: a pid
+ * is not used again while a group has it.
  */
 export function sendBlindly(pgid: number, leaderThere: boolean, signal: TreeSignal): void {
   if (leaderThere || isGone(pgid)) send(-pgid, signal);
@@ -111,7 +110,7 @@ export function sendBlindly(pgid: number, leaderThere: boolean, signal: TreeSign
 
 function taskkill(pid: number, force: boolean): Promise<void> {
   return new Promise((resolve) => {
-    // Its exit code says that something was gone already, which is what we want.
+    // It fails when something is gone already.
     execFile('taskkill', ['/pid', String(pid), '/T', ...(force ? ['/F'] : [])], { windowsHide: true }, () => resolve());
   });
 }

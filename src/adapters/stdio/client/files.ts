@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS } from '../../../engine/limits.ts';
 import type { ClientServiceRequest } from '../../../engine/ports.ts';
 import { sliceLines } from '../../../engine/protocol/fs-lines.ts';
 
-/** What stands around a file's text in an answer. */
+/** For the rest of an answer around a file's text. */
 const AROUND_BYTES = 64 * 1024;
 
 export async function readTextFile(request: ClientServiceRequest, limits: ClientLimits): Promise<{ content: string }> {
@@ -29,7 +29,7 @@ export async function readTextFile(request: ClientServiceRequest, limits: Client
     }
     const content = sliceLines(text, line, limit);
     const { messageBytes } = DEFAULT_LIMITS;
-    // Read in parts, it may still be had.
+    // It can still be read in parts.
     if (Buffer.byteLength(messageLine(content)) > messageBytes - AROUND_BYTES)
       throw limitExceeded('messageBytes', messageBytes, `What is asked of ${asked} does not fit into one message; ask for fewer lines`);
     return { content };
@@ -58,9 +58,8 @@ export async function writeTextFile(request: ClientServiceRequest, limits: Clien
 }
 
 /**
- * Files inside a session's roots, and nothing else. A path is resolved by the system itself (links, `..`,
- * case), the result must lie inside a resolved root, and the file is then opened in a way that a link
- * put there in between cannot lead elsewhere.
+ * Only files inside a session's roots. The system resolves a path (links, `..`, case), the result must lie inside a resolved root, and the file is
+ * opened so that a link put there meanwhile cannot lead elsewhere.
  */
 
 export interface Roots {
@@ -68,10 +67,10 @@ export interface Roots {
   readonly additionalDirectories: readonly string[];
 }
 
-/** Where a root of `/` must still not lead: kernel interfaces dressed as files. */
+/** Interfaces of the kernel, to which even a root of `/` must not lead. */
 const KERNEL = ['/proc', '/sys', '/dev'];
 
-/** Whether `target` is `root` or lies below it. Both absolute and resolved. */
+/** Whether `target` is `root` or below it; both absolute and resolved. */
 export function isInside(root: string, target: string): boolean {
   const relative = path.relative(root, target);
   return relative === '' || (!path.isAbsolute(relative) && relative !== '..' && !relative.startsWith(`..${path.sep}`));
@@ -89,7 +88,7 @@ async function resolvedRoots(roots: Roots): Promise<string[]> {
     try {
       resolved.push(await realpath(root));
     } catch {
-      // A root that is gone, or cannot be resolved for another reason, holds nothing; the others still count.
+      // A root that cannot be resolved holds nothing; the others still count.
     }
   }
   return resolved;
@@ -110,7 +109,7 @@ export async function openToRead(asked: string, roots: Roots): Promise<FileHandl
   return openInside(real, constants.O_RDONLY, asked, inside);
 }
 
-/** Opens a regular file for writing, made with its directories where it is missing. Nothing is cut off yet. */
+/** Opens a regular file for writing; makes it and its directories if missing. Does not truncate it. */
 export async function openToWrite(asked: string, roots: Roots): Promise<FileHandle> {
   const wanted = checkPath(asked);
   const inside = await resolvedRoots(roots);
@@ -130,12 +129,12 @@ async function resolve(wanted: string, asked: string, roots: readonly string[]):
   return real;
 }
 
-/** More links than that go in a circle. */
+/** More links than this go in a circle. */
 const MOST_LINKS = 40;
 
 /**
- * Refuses what leads outside, in the same words whether anything is there or not: what exists outside is not for the
- * agent to learn. For paths that cannot be resolved: their nearest part that can decides, and where a link there points to.
+ * Refuses what leads outside, with the same message whether anything is there: the agent must not learn what exists outside. For paths that cannot
+ * be resolved: their nearest part that can decides, or the target of a link there.
  */
 async function checkLeadsInside(wanted: string, asked: string, roots: readonly string[], links = 0): Promise<void> {
   for (let place = wanted; ; place = path.dirname(place)) {
@@ -148,10 +147,10 @@ async function checkLeadsInside(wanted: string, asked: string, roots: readonly s
   }
 }
 
-/** What a link says, or null where no link can be seen. */
+/** Null when no link can be seen there. */
 const linkAt = (place: string): Promise<string | null> => readlink(place).catch(() => null);
 
-/** The real place of a file that may not exist yet: its deepest existing directory decides. */
+/** The real path of a file that may not exist yet: its deepest existing directory decides. */
 async function resolveNew(wanted: string, asked: string, roots: readonly string[]): Promise<string> {
   try {
     const real = await realpath(wanted);
@@ -165,7 +164,7 @@ async function resolveNew(wanted: string, asked: string, roots: readonly string[
   }
   if (path.dirname(wanted) === wanted) throw notFound(asked, { path: asked });
   const parent = await resolveNew(path.dirname(wanted), asked, roots);
-  // Made one by one, each inside a directory whose real place was just checked.
+  // One by one, each inside a directory whose real path was just checked.
   await mkdir(parent).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw fileProblem(error, asked);
   });
@@ -175,10 +174,9 @@ async function resolveNew(wanted: string, asked: string, roots: readonly string[
 }
 
 /**
- * Opens `real` without following a last link. On Linux its directory is opened first and checked by
- * what the kernel says it is, and the file is opened through it, as `openat` would: no link swapped in
- * meanwhile counts. Elsewhere the directory is resolved again after opening, which narrows the gap but
- * does not close it.
+ * Opens `real` without following a last link. On Linux its directory is opened first and checked by what the kernel says it is, and the file is
+ * opened through it, as by `openat`, so that no link swapped in meanwhile counts. Elsewhere the directory is resolved again after opening, which
+ * narrows the gap but does not close it.
  */
 async function openInside(real: string, flags: number, asked: string, roots: readonly string[]): Promise<FileHandle> {
   const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_DIRECTORY = 0 } = constants;
@@ -193,7 +191,7 @@ async function openInside(real: string, flags: number, asked: string, roots: rea
       checkInside(roots, path.join(await readlink(place), path.basename(real)), asked);
       target = path.join(place, path.basename(real));
     }
-    // Without O_NONBLOCK a pipe that somebody put there would hold the host for ever.
+    // Without O_NONBLOCK a named pipe would block the host forever.
     file = await open(target, flags | O_NOFOLLOW | O_NONBLOCK, 0o666);
     if (process.platform !== 'linux') checkInside(roots, path.join(await realpath(parent), path.basename(real)), asked);
     if (!(await file.stat()).isFile()) throw refused(`${asked} is not a regular file.`, { path: asked });

@@ -1,7 +1,7 @@
-/** ACP requests from an agent: their parameters, their errors, their bounds, and what an answer takes. */
+/** ACP requests from an agent: their parameters, errors and bounds. */
 import { countParam as wholeNumber } from '../../../engine/protocol/fs-lines.ts';
 
-/** Becomes the JSON-RPC error of the answer, which stays small whatever it names. */
+/** Becomes the JSON-RPC error of the answer, with long texts shortened. */
 export class ClientRequestError extends Error {
   override readonly name = 'ClientRequestError';
   readonly code: number;
@@ -15,7 +15,7 @@ export class ClientRequestError extends Error {
   }
 }
 
-/** Without its middle: what went wrong stands at the end. */
+/** Without its middle: what went wrong is at the end. */
 function shortened(text: string): string {
   if (text.length <= ERROR_CHARS) return text;
   return `${text.slice(0, ERROR_CHARS / 2)}…${text.slice(-ERROR_CHARS / 2)}`;
@@ -48,7 +48,7 @@ export interface ClientLimits {
   readonly terminals: number;
   /** The output a terminal keeps when the agent names no limit, in bytes. */
   readonly outputBytes: number;
-  /** The most an agent may have it keep, in bytes. Encoded in an answer it may be six times as long, and must fit into a message. */
+  /** The most that an agent may ask for, in bytes. Encoded in an answer it may be six times as long, and must fit into a message. */
   readonly outputMaxBytes: number;
   /** After SIGTERM to a terminal's tree: how long until SIGKILL, in milliseconds. */
   readonly termMs: number;
@@ -62,5 +62,5 @@ export const CLIENT_LIMITS: ClientLimits = Object.freeze({
   termMs: 2_000,
 });
 
-/** A text in an error is shortened to this, since it may repeat what the agent gave, in UTF-16 units. */
+/** A text in an error, which may repeat what the agent gave, is shortened to this, in UTF-16 units. */
 export const ERROR_CHARS = 4_096;

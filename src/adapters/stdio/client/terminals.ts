@@ -1,4 +1,4 @@
-/** ACP's `terminal/*`: commands in process groups of their own, their output bounded, their ends true. */
+/** ACP's `terminal/*`: commands in process groups of their own, with bounded output. */
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { RehydrateError } from '../../../engine/errors.ts';
@@ -9,7 +9,7 @@ import { STDIO_LIMITS } from '../limits.ts';
 import { type ClientLimits, ClientRequestError, countParam, invalid, limitExceeded, notFound, textParam } from './request.ts';
 import { Tail } from '../tail.ts';
 
-/** ACP's exit status: exactly one of the two says something. */
+/** ACP's exit status: exactly one of the two is set. */
 interface ExitStatus {
   readonly exitCode: number | null;
   readonly signal: string | null;
@@ -26,7 +26,7 @@ interface Terminal {
 export class Terminals {
   readonly #limits: ClientLimits;
   readonly #env: Readonly<Record<string, string | undefined>>;
-  /** Those that are starting, too: they count against the limit, and a release waits for them. */
+  /** Includes those that are starting: they count against the limit, and a release waits for them. */
   readonly #terminals = new Map<string, { readonly sessionId: string; readonly started: Promise<Terminal> }>();
   #count = 0;
 
@@ -50,7 +50,7 @@ export class Terminals {
     if (open >= this.#limits.terminals)
       throw limitExceeded('terminals', this.#limits.terminals, `The session has ${open} terminals; release one first`);
     const env = envParam(params);
-    // The system would refuse it, and quote what may be a secret.
+    // The system's refusal would quote what may be a secret.
     const given = { command: [command], args, cwd: [cwd], env: Object.entries(env).flat() };
     for (const [name, texts] of Object.entries(given)) if (texts.some((text) => text.includes('\0'))) throw invalid(`${name} holds a NUL`);
     this.#count += 1;
@@ -132,9 +132,9 @@ export class Terminals {
       output,
       status: null,
       ended: running.left.then(async ({ code, signal: died, asked, sent }) => {
-        // Something in the background may hold the output open for as long as it likes.
+        // Something in the background may hold the output open.
         await within(read, STDIO_LIMITS.drainMs);
-        // A command that we ended did not finish, whatever code it then gave (I8).
+        // A command that we ended did not finish, whatever its exit code (I8).
         const ours = asked || sent.length > 0;
         terminal.status =
           died !== null || ours ? { exitCode: null, signal: died ?? sent.at(-1) ?? 'SIGTERM' } : { exitCode: code ?? -1, signal: null };
@@ -147,13 +147,12 @@ export class Terminals {
   async #find({ params, sessionId }: ClientServiceRequest): Promise<Terminal> {
     const id = textParam(params, 'terminalId');
     const terminal = this.#terminals.get(id);
-    // Another session's terminal is not there for this one.
     if (terminal === undefined || terminal.sessionId !== sessionId) throw notFound(`terminal ${id}`, { terminalId: id });
     return terminal.started;
   }
 }
 
-/** Agents give either a program with arguments or a whole command line; the latter needs a shell. */
+/** Some agents give a whole command line, which needs a shell. */
 function asProgram(command: string, args: readonly string[], cwd: string): { command: string; args: readonly string[] } {
   if (args.length > 0 || !/\s/.test(command) || isFile(path.resolve(cwd, command))) return { command, args };
   return process.platform === 'win32'

@@ -2,6 +2,7 @@
 import wasmUrl from 'sql.js/dist/sql-wasm-browser.wasm?url';
 import { discardSqljs, openSqljs, salvageSqljs, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
+import { within } from '../../src/engine/waiting.ts';
 import type { Platform } from './index.ts';
 
 const databaseName = (branch: string | null): string => (branch === null ? 'rehydrate-playground' : `rehydrate-playground fork ${branch}`);
@@ -71,13 +72,13 @@ export function browserDatabases(embedded: boolean): Pick<Platform, 'openDatabas
         // One that cannot be opened can still be deleted.
         if (!(error instanceof SqlError)) throw error;
       }
-      const silence = new Promise<never>((_, reject) => {
-        setTimeout(
-          () => reject(new Error(`The browser did not delete ${name}. Clear this site’s data in the browser’s settings.`)),
+      if (
+        !(await within(
+          discardSqljs(name).then(() => true),
           DELETE_MS,
-        );
-      });
-      await Promise.race([discardSqljs(name), silence]);
+        ))
+      )
+        throw new Error(`The browser did not delete ${name}. Clear this site’s data in the browser’s settings.`);
     },
   };
 }

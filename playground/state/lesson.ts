@@ -1,5 +1,6 @@
 /** The steps of a scenario. What happens on the page is told to them: they are ticked by what really happened, whoever did it. */
 import { computed, effect, signal, type ReadonlySignal } from '@preact/signals';
+import { within } from '../../src/engine/waiting.ts';
 import type { Expectation, Fact, Fault, Scenario, Step } from '../scenarios/types.ts';
 import type { AgentStatus, Machine } from './machine.ts';
 import { when } from './pace.ts';
@@ -128,7 +129,11 @@ export function createLesson({ scenario, machine, live, place, onChange }: Lesso
 
   /** The agent's status, after giving it a moment to become the wanted one. */
   async function status(wanted?: AgentStatus): Promise<AgentStatus> {
-    if (wanted) await Promise.race([when(() => machine.value.agent === wanted), new Promise((resolve) => setTimeout(resolve, STATUS_MS))]);
+    if (wanted)
+      await within(
+        when(() => machine.value.agent === wanted),
+        STATUS_MS,
+      );
     return machine.value.agent;
   }
 

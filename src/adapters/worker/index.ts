@@ -6,6 +6,7 @@ import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../engine/ports.ts';
+import { unlessAborted, within } from '../../engine/waiting.ts';
 import type { Frame, PortLike } from './frames.ts';
 import { portStream } from './port-stream.ts';
 
@@ -135,16 +136,11 @@ async function launchWorker(
     return settled.promise;
   };
   try {
-    const stopped = AbortSignal.any([signal, AbortSignal.timeout(startMs)]);
-    const late = new Promise<never>((_, reject) => {
-      const why = () =>
-        signal.aborted ? signal.reason : startFailed(agent, `its worker did not answer within ${startMs} ms (limit startMs)`);
-      stopped.addEventListener('abort', () => reject(why()), { once: true });
-    });
-    const early = settled.promise.then((exit) => {
+    const early = settled.promise.then((exit): never => {
       throw startFailed(agent, 'message' in exit ? exit.message : (exit.stderr ?? exit.kind));
     });
-    await Promise.race([ready.promise, early, late]);
+    const answered = unlessAborted(Promise.race([ready.promise.then(() => true), early]), signal);
+    if (!(await within(answered, startMs))) throw startFailed(agent, `its worker did not answer within ${startMs} ms (limit startMs)`);
   } catch (error) {
     await kill();
     throw error;

@@ -62,6 +62,10 @@ export function createTurns(page: Page) {
     const mine: Starting = (starting = { stop, until: (work) => Promise.race([stopped, work]), creating: null });
     try {
       return await run(mine);
+    } catch (error) {
+      // In the words of whoever stopped it.
+      stop.signal.throwIfAborted();
+      throw error;
     } finally {
       if (starting === mine) starting = null;
     }

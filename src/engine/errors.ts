@@ -14,6 +14,7 @@ export const ERROR_CODES = [
   'agent_protocol_error',
   'turn_in_progress',
   'prompt_cancelled',
+  'aborted',
   'turn_outcome_unknown',
   'idempotency_conflict',
   'secret_missing',
@@ -60,6 +61,16 @@ export class RehydrateError extends Error {
 
 export function invalid(message: string, data?: Readonly<Record<string, unknown>>): RehydrateError {
   return new RehydrateError('invalid_argument', message, data);
+}
+
+/** What the caller's own signal ended before the call was done. */
+export function aborted(call: string, reason: unknown): RehydrateError {
+  return new RehydrateError(
+    'aborted',
+    `${call} was given up: its signal was aborted (${reason instanceof Error ? reason.message : String(reason)}). Call it again when you want to.`,
+    {},
+    { cause: reason },
+  );
 }
 
 export function sessionExists(sessionId: string): RehydrateError {

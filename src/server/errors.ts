@@ -20,16 +20,21 @@ export class RpcFailure extends Error {
   }
 }
 
+/** Whether it says that a call was stopped on the caller's word, and did nothing. */
+export const wasGivenUp = (error: unknown): boolean =>
+  RehydrateError.is(error) && (error.code === 'prompt_cancelled' || error.code === 'aborted');
+
 /** The error a client is told. `signal` is that of its request: an aborted one was cancelled by the client. */
 export function toRpcError(error: unknown, signal?: AbortSignal): RpcError {
   if (error instanceof RpcFailure) {
     const { code, message, data } = error;
     return { code, message, data };
   }
+  if (signal?.aborted && (wasGivenUp(error) || !RehydrateError.is(error)))
+    return { code: RPC.cancelled, message: 'The request was cancelled.' };
   if (RehydrateError.is(error)) {
     return { code: BY_CODE[error.code] ?? RPC.internal, message: error.message, data: { ...error.data, code: error.code } };
   }
-  if (signal?.aborted) return { code: RPC.cancelled, message: 'The request was cancelled.' };
   return { code: RPC.internal, message: `Internal error: ${error instanceof Error ? error.message : String(error)}` };
 }
 

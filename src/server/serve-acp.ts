@@ -25,7 +25,7 @@ import { withLimits } from '../engine/with-limits.ts';
 import { agentCursor, agentsOwn, takeIn } from './adoption.ts';
 import { Attachment, type AttachedClient } from './attachment.ts';
 import { connect, type ClientCall, type Params } from './connection.ts';
-import { failureOf, RpcFailure } from './errors.ts';
+import { failureOf, RpcFailure, wasGivenUp } from './errors.ts';
 import { ACP_SERVER_LIMITS, type AcpServerLimits } from './limits.ts';
 import { createNames, type Names } from './names.ts';
 import { createReplay, NO_NEWS, stateOf, type Outgoing } from './replay.ts';
@@ -195,9 +195,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       try {
         return await prompted(params, AbortSignal.any([signal, cancelled.signal]));
       } catch (error) {
-        const unsent = RehydrateError.is(error) ? error.code === 'prompt_cancelled' : cancelled.signal.aborted;
-        // ACP answers a cancelled prompt, and with no error.
-        if (unsent) return { stopReason: 'cancelled' } satisfies PromptResponse;
+        // ACP answers a cancelled prompt, and with no error, but for one whose request was withdrawn.
+        if (wasGivenUp(error) && !signal.aborted) return { stopReason: 'cancelled' } satisfies PromptResponse;
         throw error;
       } finally {
         prompting.delete(underWay);
@@ -405,7 +404,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const { sessionId, attachment } = await attached(params);
     // The library takes a text, too, and ACP does not.
     if (!Array.isArray(params['prompt']))
-      throw new RpcFailure({ code: RPC.invalidParams, message: 'session/prompt needs a prompt: a list of content blocks.' });
+      throw new RehydrateError('invalid_argument', 'session/prompt needs a prompt: a list of content blocks.', { sessionId });
     // A key of another type is the host's to refuse: taken for none, the prompt would run twice.
     const { idempotencyKey: named = null } = rehydrateMeta(params);
     const key = named === null ? `${clientId}:${prompts++}` : (named as string);
@@ -419,10 +418,10 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       });
       await told(sessionId, attachment);
       const given = object(result.answer);
-      const { stopReason, report, turnId } = result;
+      const { stopReason, report, turnId, repeated } = result;
       // Clients refuse stop reasons that ACP does not have: the agent's own is in `_meta`.
       const isKnown = STOP_REASONS.has(stopReason);
-      const rehydrate = { report, turnId, ...(isKnown ? {} : { stopReason }) };
+      const rehydrate = { report, turnId, ...(isKnown ? {} : { stopReason }), ...(repeated ? { repeated } : {}) };
       return {
         ...given,
         stopReason: isKnown ? stopReason : 'end_turn',

@@ -136,7 +136,7 @@ export const chat: Command = async ({ call, output, signals }) => {
     // A person saw how the last line ended; a pipe's caller has the exit code.
     return ended ? SIGNAL_EXITS[ended] : output.tty ? EXIT.ok : code;
   } catch (error) {
-    if (ended && !RehydrateError.is(error)) return SIGNAL_EXITS[ended];
+    if (ended && (!RehydrateError.is(error) || error.code === 'aborted')) return SIGNAL_EXITS[ended];
     throw explain(error, open.file);
   } finally {
     terminal?.close();

@@ -3,7 +3,7 @@
  * next, then events and files; the last line counts them, so that a torn file is recognised. Of secrets the record has
  * only the names; known values and what looks like a token are taken out of every text on the way, and stay where they are names of fields.
  */
-import { invalid, sessionNotFound, type RehydrateError } from '../errors.ts';
+import { invalid, RehydrateError, sessionNotFound } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import type { Fields } from '../objects.ts';
 import { isDeeper } from '../protocol/bounded.ts';
@@ -346,7 +346,7 @@ type Numbered = AsyncGenerator<{ readonly value: Fields; readonly line: number; 
 async function* numbered(lines: AsyncIterable<string> | Iterable<string>): Numbered {
   let line = 0;
   // A string is iterable, too, but by its characters.
-  for await (const text of typeof lines === 'string' ? lines.split('\n') : lines) {
+  for await (const text of typeof lines === 'string' ? lines.split('\n') : asTheyCome(lines)) {
     line += 1;
     if (typeof text !== 'string') throw wrong(line, 'it is not a string');
     if (text.trim() === '') continue;
@@ -359,6 +359,22 @@ async function* numbered(lines: AsyncIterable<string> | Iterable<string>): Numbe
     }
     if (isDeeper(value, FIXED_LIMITS.nestedLevels)) throw wrong(line, `it nests deeper than ${FIXED_LIMITS.nestedLevels} levels`);
     yield { value: requireObject(value, line), line, size: text.length };
+  }
+}
+
+/** What the caller's lines fail with is told as the host's own error. */
+async function* asTheyCome(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string> {
+  try {
+    yield* lines;
+  } catch (error) {
+    if (RehydrateError.is(error)) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new RehydrateError(
+      'invalid_argument',
+      `The lines cannot be read to their end (${why}). Nothing was written.`,
+      {},
+      { cause: error },
+    );
   }
 }
 

@@ -4,12 +4,13 @@
  */
 import { isObject } from '../objects.ts';
 import { checkOptions, isVariable, refusePromise, shown } from '../check-options.ts';
-import { invalid, RehydrateError } from '../errors.ts';
+import { aborted, invalid, RehydrateError } from '../errors.ts';
 import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS, type Limits } from '../limits.ts';
 import { HOSTS_OWN_METHODS } from '../protocol/agent-protocol.ts';
 import { isDeeper } from '../protocol/bounded.ts';
 import { PROTOCOL_CHOICES } from '../protocol/versions.ts';
+import { told } from '../storage/errors.ts';
 import type { ContentBlock, PreambleMode, ResumePolicy } from '../types.ts';
 import type { CreateOptions, Host } from './host.ts';
 import { checkServers } from './secrets.ts';
@@ -271,7 +272,7 @@ interface Call {
   /** Options that must be given, and those that may be. */
   readonly needs?: readonly string[];
   readonly may?: readonly string[];
-  /** It only reads, or ends things, so a host that sleeps can still do it. */
+  /** It only reads, or ends things, so a host that sleeps can still do it as long as its database is open. */
   readonly asleep?: true;
   /** Its result is iterated over, or there is none; otherwise it is a promise. */
   readonly gives?: 'steps' | 'nothing';
@@ -313,7 +314,7 @@ const CALLS: Readonly<Record<Exclude<keyof Host, 'hostId'>, Call>> = {
   sleep: { asleep: true },
 };
 
-/** The host as its callers see it. */
+/** The host as its callers see it: arguments are checked on the way in, and what leaves it is told as its own error. */
 export function withChecks(host: Host, limits: Limits, isAsleep: () => boolean): Host {
   const calls = Object.entries<Call>(CALLS).map(([name, { takes = [], makes, needs = [], may = [], asleep, gives }]) => {
     const call = host[name as 'sleep'] as (...given: unknown[]) => unknown;
@@ -327,11 +328,31 @@ export function withChecks(host: Host, limits: Limits, isAsleep: () => boolean):
       });
       return hasOptions ? call(...checked, options(name, given[takes.length], needs, may, limits)) : call(...checked);
     };
+    const leaving = (error: unknown, given: readonly unknown[]): unknown => {
+      const said = told(error, `host.${name} failed`);
+      if (RehydrateError.is(said)) {
+        const isShut = said.code === 'storage_unavailable' && said.data['kind'] === 'closed';
+        return isShut && isAsleep() ? hostClosed() : said;
+      }
+      const { signal } = Object(given[takes.length]) as { signal?: AbortSignal };
+      return may.includes('signal') && signal?.aborted && error === signal.reason ? aborted(`host.${name}`, error) : error;
+    };
     const steps = async function* (...given: unknown[]) {
-      yield* enter(given) as AsyncIterable<unknown>;
+      try {
+        yield* enter(given) as AsyncIterable<unknown>;
+      } catch (error) {
+        throw leaving(error, given);
+      }
     };
     const nothing = (...given: unknown[]) => void enter(given);
-    return [name, gives === 'steps' ? steps : gives === 'nothing' ? nothing : async (...given: unknown[]) => enter(given)];
+    const promised = async (...given: unknown[]) => {
+      try {
+        return await enter(given);
+      } catch (error) {
+        throw leaving(error, given);
+      }
+    };
+    return [name, gives === 'steps' ? steps : gives === 'nothing' ? nothing : promised];
   });
   return { hostId: host.hostId, ...(Object.fromEntries(calls) as Omit<Host, 'hostId'>) };
 }

@@ -3,6 +3,7 @@ import { invalid, RehydrateError } from '../errors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../limits.ts';
 import type { AgentLauncher, ClientServices, LeaseOwner, OwnerAlive, PreambleFiles, Secrets, SqlDatabase } from '../ports.ts';
 import { randomId } from '../random-id.ts';
+import { guarded } from '../storage/errors.ts';
 import type { PermissionRequested, PreambleMode, ProtocolChoice, ResumePolicy } from '../types.ts';
 import { withLimits } from '../with-limits.ts';
 import { options } from './arguments.ts';
@@ -110,7 +111,8 @@ export function configure(asGiven: HostOptions): Config {
   const functions = { newId, ownerAlive, secrets, sameDirectory, directoryExists, redact, permission, client, files };
   const callbacks = wrapCallbacks(functions, limits.callbackMs);
   return {
-    ...{ database, knownSecrets, policy, whenFull, protocol, limits },
+    database: guarded(database),
+    ...{ knownSecrets, policy, whenFull, protocol, limits },
     ...callbacks,
     preamble,
     clock: wholeClock(given.clock ?? Date.now),

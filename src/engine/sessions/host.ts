@@ -28,8 +28,8 @@ export interface PromptOptions {
   /** Overrides the host's policy for this prompt. */
   readonly policy?: ResumePolicy | undefined;
   /**
-   * Aborting cancels the turn, or the resume before it. A call that joined another's turn only stops waiting: it rejects
-   * with the signal's reason, and the turn goes on.
+   * Aborting cancels the turn, or the resume before it. A call that joined another's turn only stops waiting: it is
+   * `aborted`, and the turn goes on.
    */
   readonly signal?: AbortSignal | undefined;
   /** Answers what the agent asks from now on, until a call names another client. */

@@ -155,7 +155,7 @@ export function createManager(parts: HostParts) {
 
   async function prompt(sessionId: string, content: readonly ContentBlock[], options: PromptOptions): Promise<PromptResult> {
     const { idempotencyKey: key, signal } = options;
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw unsent(sessionId, signal.reason);
     const entry = entryOf(sessionId);
     const running = entry.prompt;
     const hash = sha256Hex(JSON.stringify(content));
@@ -172,7 +172,7 @@ export function createManager(parts: HostParts) {
     const abort = new AbortController();
     const mine: Prompt = { abort, content, options, hash, turn: null, result: Promise.resolve().then(() => run(entry, mine)) };
     entry.prompt = mine;
-    const onAbort = () => void stop(mine, signal?.reason);
+    const onAbort = () => void stop(mine, unsent(sessionId, signal?.reason));
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
       return await mine.result;
@@ -290,8 +290,7 @@ export function createManager(parts: HostParts) {
       const running = entries.get(sessionId)?.prompt;
       // Nothing runs in a host that sleeps.
       if (!running) return ended ? undefined : refuseElsewhere(sessionId);
-      const message = `The prompt of session "${sessionId}" was cancelled before it was sent: no turn was made. Prompt again when you want to.`;
-      await stop(running, new RehydrateError('prompt_cancelled', message, { sessionId }));
+      await stop(running, unsent(sessionId));
       await over(running.result);
     },
 
@@ -538,6 +537,17 @@ const over = (result: Promise<unknown>): Promise<void> =>
     () => undefined,
     () => undefined,
   );
+
+/** A prompt that was stopped before its turn; a caller's own reason that is an error of this library is told as it is. */
+function unsent(sessionId: string, reason?: unknown): RehydrateError {
+  if (RehydrateError.is(reason)) return reason;
+  return new RehydrateError(
+    'prompt_cancelled',
+    `The prompt of session "${sessionId}" was cancelled before it was sent: no turn was made. Prompt again when you want to.`,
+    { sessionId },
+    { cause: reason },
+  );
+}
 
 function inProgress(sessionId: string, turnId: string | undefined): RehydrateError {
   return new RehydrateError(

@@ -2,7 +2,7 @@ import { SqlError, type Row, type SqlDatabase, type SqlErrorKind, type SqlValue 
 import { RehydrateError } from '../errors.ts';
 
 /** What each kind of failure means, and what can be done about it. */
-const REASONS: Readonly<Partial<Record<SqlErrorKind, readonly [string, string]>>> = {
+const REASONS: Readonly<Record<SqlErrorKind, readonly [string, string]>> = {
   full: ['the storage is full', 'Nothing of it was written; the record stays readable. Free some space, then go on.'],
   corrupt: [
     'SQLite says the file is corrupt or not a database',
@@ -10,7 +10,11 @@ const REASONS: Readonly<Partial<Record<SqlErrorKind, readonly [string, string]>>
   ],
   busy: ['the database stayed locked', 'Close the program that holds it, or try again when it is done.'],
   readonly: ['the database can be read, and not be written', 'Give this user the right to write the file and its directory.'],
-  io: ['the file could not be reached', 'Check that it and its directory are there, can be used, and that the disk is sound.'],
+  io: [
+    'the database could not be reached',
+    'Check that its file and directory are there and can be used, and that the disk or the connection is sound.',
+  ],
+  constraint: ['its rows contradict each other', 'Another program may have changed them: look what it wrote, or restore a backup.'],
   closed: ['the database was closed', 'Open it again, and a host on it.'],
   other: [
     'SQLite refused it',
@@ -23,11 +27,40 @@ const REASONS: Readonly<Partial<Record<SqlErrorKind, readonly [string, string]>>
  * that is not an `SqlError` stay what they are: a bug must not look like a full disk.
  */
 export function storageError(error: unknown, what: string): unknown {
-  if (!(error instanceof SqlError) || error.code === undefined) return error;
-  const [why, advice] = REASONS[error.kind] as readonly [string, string];
+  return error instanceof SqlError && error.kind === 'constraint' ? error : told(error, what);
+}
+
+/** The same with a constraint that is no condition of the engine's own: as a failure leaves the host. */
+export function told(error: unknown, what: string): unknown {
+  if (!(error instanceof SqlError)) return error;
+  const [why, advice] = REASONS[error.kind];
   // An adapter's message may end in an advice of its own, which this one takes the place of.
   const facts = /^([^]*?: [^]*?)\. [A-Z][^]*$/.exec(error.message)?.[1] ?? error.message;
-  return new RehydrateError(error.code, `${what}: ${why} (${facts}). ${advice}`, { kind: error.kind }, { cause: error });
+  const { code = 'storage_unavailable' } = error;
+  return new RehydrateError(code, `${what}: ${why} (${facts}). ${advice}`, { kind: error.kind }, { cause: error });
+}
+
+/** The database as the engine calls it: whatever it rejects with is an `SqlError`, also where the adapter is another bundle's, or does not keep to it. */
+export function guarded(database: SqlDatabase): SqlDatabase {
+  const guard = async <T>(call: () => Promise<T>): Promise<T> => {
+    try {
+      return await call();
+    } catch (error) {
+      throw error instanceof SqlError || RehydrateError.is(error) ? error : asSqlError(error);
+    }
+  };
+  return {
+    query: (sql, params) => guard(() => database.query(sql, params)),
+    batch: (statements) => guard(() => database.batch(statements)),
+    close: () => guard(() => database.close()),
+    ...(database.owners ? { owners: database.owners } : {}),
+  };
+}
+
+function asSqlError(error: unknown): SqlError {
+  const { name, kind, message = String(error) } = Object(error) as Partial<SqlError>;
+  const isOne = name === 'SqlError' && kind !== undefined && Object.hasOwn(REASONS, kind);
+  return new SqlError(isOne ? kind : 'io', message, { cause: error });
 }
 
 /** A query whose failure is told in these words. */

@@ -4,7 +4,7 @@
  */
 import { SqlError, type SqlDatabase } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
-import { storageError } from './errors.ts';
+import { told } from './errors.ts';
 
 export interface Migration {
   readonly summary: string;
@@ -135,7 +135,7 @@ export async function migrate(db: SqlDatabase): Promise<void> {
     } catch (error) {
       // Another process may have migrated between our look and our batch, which then fails whole.
       if (error instanceof SqlError && error.kind === 'other' && (await schemaVersion(db)) > version) continue;
-      throw storageError(error, 'The database could not be brought to the current schema');
+      throw told(error, 'The database could not be brought to the current schema');
     }
   }
 }
@@ -161,6 +161,6 @@ async function schemaVersion(db: SqlDatabase): Promise<number> {
     const [row] = await db.query('PRAGMA user_version');
     return Number(row?.['user_version'] ?? 0);
   } catch (error) {
-    throw storageError(error, 'The database could not be read');
+    throw told(error, 'The database could not be read');
   }
 }

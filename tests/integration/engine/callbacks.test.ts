@@ -169,7 +169,7 @@ describe('a function that never answers', () => {
       const aborted = told(host.prompt('s', 'Again', { signal: abort.signal }));
       await resuming(host);
       abort.abort('enough');
-      expect(await aborted).toBe('enough');
+      expect(await aborted).toMatchObject({ code: 'prompt_cancelled', cause: 'enough' });
 
       const cancelled = told(host.prompt('s', 'Again'));
       await resuming(host);
@@ -202,7 +202,10 @@ describe('a function that never answers', () => {
   it('sameDirectory is given up when the call is aborted, and when the host goes to sleep', async () => {
     const host = await asleep({ sameDirectory: never });
     const elsewhere = { agent: 'demo', cwd: '/elsewhere' };
-    expect(await told(host.open('s', { ...elsewhere, signal: AbortSignal.timeout(20) }))).toMatchObject({ name: 'TimeoutError' });
+    expect(await told(host.open('s', { ...elsewhere, signal: AbortSignal.timeout(20) }))).toMatchObject({
+      code: 'aborted',
+      cause: { name: 'TimeoutError' },
+    });
     const open = told(host.open('s', elsewhere));
     await new Promise((resolve) => setTimeout(resolve, 20));
     await host.sleep();
@@ -213,7 +216,10 @@ describe('a function that never answers', () => {
     const { wake } = await world();
     await (await wake()).create(CREATE);
     const host = await wake({ ownerAlive: never });
-    expect(await told(host.prompt('s', 'Hello', { signal: AbortSignal.timeout(20) }))).toMatchObject({ name: 'TimeoutError' });
+    expect(await told(host.prompt('s', 'Hello', { signal: AbortSignal.timeout(20) }))).toMatchObject({
+      code: 'prompt_cancelled',
+      cause: { name: 'TimeoutError' },
+    });
   });
 
   it('permission is waited for as long as its turn: a cancel reaches the agent', async () => {

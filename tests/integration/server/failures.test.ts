@@ -14,7 +14,7 @@ let stop: () => Promise<void> = async () => undefined;
 afterEach(() => stop());
 
 /** A host whose database refuses what the test says it refuses. */
-async function served() {
+async function served(agents = inProcessLauncher()) {
   const real = await openNodeSqlite(':memory:');
   const refuses: { query: (sql: string) => boolean; batch: (statements: readonly Statement[]) => boolean } = {
     query: () => false,
@@ -28,7 +28,7 @@ async function served() {
     close: () => real.close(),
   };
   // One that falls behind by one event reads it from the record.
-  const host = await createHost({ database, agents: inProcessLauncher(), limits: { ...PATIENT, subscriberEvents: 1 } });
+  const host = await createHost({ database, agents, limits: { ...PATIENT, subscriberEvents: 1 } });
   stop = async () => {
     await host.sleep();
     await database.close();
@@ -270,5 +270,32 @@ describe('a client that goes while its session is opened', () => {
     await one.request('session/resume', { sessionId, cwd: '/elsewhere' });
     await one.request('session/close', { sessionId });
     expect((await made())!.state).toBe('asleep');
+  });
+});
+
+describe('a prompt', () => {
+  it('of a wrong type has a code, and a repeated one says that it is', async () => {
+    const { one, sessionId } = await served();
+    const asked = (more: object) => one.request('session/prompt', { sessionId, prompt: text('say one'), ...more });
+    expect((await asked({ prompt: 'say one' })).error).toMatchObject({ code: -32602, data: { code: 'invalid_argument', sessionId } });
+    const _meta = { rehydrate: { idempotencyKey: 'k' } };
+    const results = [await asked({ _meta }), await asked({ _meta })].map(({ result }) => result._meta.rehydrate);
+    expect(results.map(({ repeated }) => repeated)).toEqual([undefined, true]);
+    expect(results[1]?.turnId).toBe(results[0]?.turnId);
+  });
+
+  it('that was not sent yet is answered as cancelled, and one whose request is withdrawn with the error for that', async () => {
+    const { host, one, sessionId } = await served(inProcessLauncher({ variant: 'hang-resume' }));
+    await prompt(one, sessionId, 'say one');
+    await host.close(sessionId);
+    for (const [id, method, params, answer] of [
+      ['a', 'session/cancel', { sessionId }, { result: { stopReason: 'cancelled' } }],
+      ['b', '$/cancel_request', { requestId: 'b' }, { error: { code: -32800 } }],
+    ] as const) {
+      await one.send({ id, method: 'session/prompt', params: { sessionId, prompt: text('say one') } });
+      await expect.poll(async () => (await host.get(sessionId)).state).toBe('resuming');
+      await one.notify(method, params);
+      await expect.poll(() => one.seen.find((message) => message.id === id)).toMatchObject(answer);
+    }
   });
 });

@@ -3,7 +3,7 @@ import { SqlError, type SqlValue, type Statement } from '../engine/ports.ts';
 import { parameterProblem, statementProblem, type StatementShape, statementShape } from '../engine/sql-text.ts';
 
 /** The least recently used goes first. */
-export const CACHED_STATEMENTS = 128;
+const CACHED_STATEMENTS = 128;
 
 export type Use = 'query' | 'batch';
 

@@ -34,7 +34,7 @@ export function silenceSqliteWarning(): void {
 }
 
 /** The npm package `node`, if it is installed beside us and new enough. */
-export function ownNode(): string | null {
+function ownNode(): string | null {
   try {
     const manifest = createRequire(import.meta.url).resolve('node/package.json');
     const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };

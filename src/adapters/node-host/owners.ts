@@ -44,7 +44,7 @@ export type ProcessSighting = Pick<ProcessEntry, 'startTime' | 'zombie'> | 'gone
 /** The lease owner's identity as this process has it. */
 export type ProcessIdentity = Omit<LeaseOwner, 'hostId'>;
 
-export type Liveness = boolean | 'unknown';
+type Liveness = boolean | 'unknown';
 
 /**
  * What can be said without looking at any process: the owner is on another boot of this machine
@@ -77,7 +77,7 @@ export function livenessBySighting(
 }
 
 /** What cannot be found out is left out. */
-export function identifySelf(): ProcessIdentity {
+function identifySelf(): ProcessIdentity {
   return {
     kind: 'process',
     pid: process.pid,

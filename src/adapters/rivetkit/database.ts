@@ -21,7 +21,7 @@ export interface RivetDb {
 }
 
 /** SQLite allows 32 766. */
-export const MAX_JOINED_PARAMS = 8_000;
+const MAX_JOINED_PARAMS = 8_000;
 
 /**
  * An actor's `c.db` as a `SqlDatabase`. Throws a `SqlError` for anything else.

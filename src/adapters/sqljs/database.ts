@@ -28,7 +28,7 @@ import {
 export const SNAPSHOT_AFTER_BYTES = 4 * 1024 * 1024;
 
 /** Answers of named batches, for callers that lost theirs. */
-export const KEPT_ANSWERS = 256;
+const KEPT_ANSWERS = 256;
 
 /** Where a sql.js database is kept. */
 export type SqljsStorage =

@@ -16,7 +16,7 @@ type StoreName = (typeof STORES)[number];
 export const CHUNK_BYTES = 256 * 1024;
 
 /** After this the database is in memory instead. */
-export const OPEN_MS = 10_000;
+const OPEN_MS = 10_000;
 
 const NO_CHUNKS = '';
 

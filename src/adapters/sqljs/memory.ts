@@ -7,7 +7,7 @@ import type { StatementShape } from '../../engine/sql-text.ts';
 import { isRolledBack, Statements, type Use } from '../statements.ts';
 
 /** A batch that ran and is not committed yet. */
-export interface RunBatch {
+interface RunBatch {
   readonly results: readonly StatementResult[];
   /** The statements that change something, in order. */
   readonly written: readonly Statement[];

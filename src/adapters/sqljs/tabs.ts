@@ -31,7 +31,7 @@ export const OWNER_QUIET_MS = 3_000;
 /** How long it may then stay silent before its database is taken over, in milliseconds: it is frozen, or stopped in a debugger. */
 export const OWNER_SILENT_MS = 5_000;
 
-export interface TabParts {
+interface TabParts {
   readonly name: string;
   readonly lock: string;
   readonly locks: LockManager;

@@ -62,7 +62,7 @@ export async function writeTextFile(request: ClientServiceRequest, limits: Clien
  * opened so that a link put there meanwhile cannot lead elsewhere.
  */
 
-export interface Roots {
+interface Roots {
   readonly cwd: string;
   readonly additionalDirectories: readonly string[];
 }
@@ -71,7 +71,7 @@ export interface Roots {
 const KERNEL = ['/proc', '/sys', '/dev'];
 
 /** Whether `target` is `root` or below it; both absolute and resolved. */
-export function isInside(root: string, target: string): boolean {
+function isInside(root: string, target: string): boolean {
   const relative = path.relative(root, target);
   return relative === '' || (!path.isAbsolute(relative) && relative !== '..' && !relative.startsWith(`..${path.sep}`));
 }
@@ -102,7 +102,7 @@ function checkInside(roots: readonly string[], real: string, asked: string): voi
 }
 
 /** Opens an existing regular file for reading. The caller closes it. */
-export async function openToRead(asked: string, roots: Roots): Promise<FileHandle> {
+async function openToRead(asked: string, roots: Roots): Promise<FileHandle> {
   const wanted = checkPath(asked);
   const inside = await resolvedRoots(roots);
   const real = await resolve(wanted, asked, inside);
@@ -110,7 +110,7 @@ export async function openToRead(asked: string, roots: Roots): Promise<FileHandl
 }
 
 /** Opens a regular file for writing; makes it and its directories if missing. Does not truncate it. */
-export async function openToWrite(asked: string, roots: Roots): Promise<FileHandle> {
+async function openToWrite(asked: string, roots: Roots): Promise<FileHandle> {
   const wanted = checkPath(asked);
   const inside = await resolvedRoots(roots);
   const real = await resolveNew(wanted, asked, inside);
@@ -207,7 +207,7 @@ async function openInside(real: string, flags: number, asked: string, roots: rea
 }
 
 /** A system error in ACP's terms. */
-export function fileProblem(error: unknown, asked: string): Error {
+function fileProblem(error: unknown, asked: string): Error {
   if (error instanceof ClientRequestError) return error;
   const code = (error as NodeJS.ErrnoException).code;
   switch (code) {

@@ -63,4 +63,4 @@ export const CLIENT_LIMITS: ClientLimits = Object.freeze({
 });
 
 /** A text in an error, which may repeat what the agent gave, is shortened to this, in UTF-16 units. */
-export const ERROR_CHARS = 4_096;
+const ERROR_CHARS = 4_096;

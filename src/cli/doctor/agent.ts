@@ -273,7 +273,7 @@ export async function startAgent(setting: Setting) {
       if (answer.kind === 'answered') await agent.quiet();
       const heard = agent.heard(sessionId, before);
       const reply = messagesIn(heard.updates).filter(({ role }) => role === 'agent');
-      if (answer.kind === 'answered') said.push({ role: 'user', text }, ...reply);
+      if (answer.kind === 'answered') for (const message of [{ role: 'user' as const, text }, ...reply]) said.push(message);
       return { answer, reply, foreign: describeForeign(heard) };
     },
 

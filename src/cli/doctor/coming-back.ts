@@ -191,7 +191,7 @@ async function judgeMemory(agent: RunningAgent, told: Told, how: How, ms: number
   const since: Message[] = [];
   const asked = await agent.askFor(sessionId, 'codeword', since);
   if (asked.reply.includes(codeword)) {
-    said.push(...since);
+    for (const message of since) said.push(message);
     const memory = pass(`After kill -9 it came back with ${method} and remembered what it had been told.`, ms);
     return { memory, outcome: 'ok', forgotten: false };
   }

@@ -321,7 +321,7 @@ function foreignFrom(begin: number, units: readonly Unit[], turns: readonly numb
     // What has an id has come before under it, or not; words without one go with the rest of their turn.
     const fresh = turn.filter(({ id }, i) => id === null || firstOf.get(names[from + i]!)! >= from);
     if (fresh.length < turn.length && fresh.every(({ id }) => id === null)) continue;
-    if (fresh.some(({ key }) => leftOf(key) <= 0)) foreign.push(...turn);
+    if (fresh.some(({ key }) => leftOf(key) <= 0)) for (const unit of turn) foreign.push(unit);
     else fresh.forEach(take);
   }
   return foreign;

@@ -137,7 +137,7 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
         if (follows !== 'own') state = { kind: 'replaying', part: follows === 'again' ? part : replay };
         if (follows === 'more') {
           for (const { update, meta } of items) replay.matcher.take(update, meta);
-          replay.beside.push(...part.beside);
+          for (const item of part.beside) replay.beside.push(item);
           replay.received += part.received;
           continue;
         }

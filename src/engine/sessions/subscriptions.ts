@@ -114,7 +114,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
         if (follower.waiting.length + events.length > limits.subscriberEvents || follower.waitingBytes + bytes > limits.subscriberBytes) {
           Object.assign(follower, { waiting: [], waitingBytes: 0, lagged: true });
         } else {
-          follower.waiting.push(...events);
+          for (const event of events) follower.waiting.push(event);
           follower.waitingBytes += bytes;
         }
       });

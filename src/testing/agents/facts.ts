@@ -75,7 +75,8 @@ export function spoken(fact: Fact): string {
 
 function clauses(text: string): Clause[] {
   const found: Clause[] = [];
-  for (const [part] of text.matchAll(/(?:[^\n.;!?,]|[.,](?=\S))+[.;!?,\n]?/gu)) {
+  // Cut, not matched: a pattern that takes any number of characters needs as deep a stack.
+  for (const part of text.split(/(?<=[\n;!?]|[.,](?!\S))/u)) {
     const question = part.endsWith('?');
     for (const piece of part.replace(/[.;!?,\n]$/, '').split(/ and (?=(?:my|our|the|remember|call me|i am|i'm)\b)/i)) {
       if (piece.trim()) found.push({ text: piece.trim(), question });

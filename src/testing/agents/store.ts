@@ -95,7 +95,9 @@ export function memoryStore(): SessionStore {
   const lines: StoreLine[] = [];
   return storeOn({
     read: async () => lines,
-    append: async (more) => void lines.push(...more),
+    append: async (more) => {
+      for (const line of more) lines.push(line);
+    },
     clear: async () => void (lines.length = 0),
   });
 }

@@ -22,6 +22,16 @@ const STORES: Readonly<Record<string, () => SessionStore | Promise<SessionStore>
 const head = (sessionId: string) => ({ sessionId, cwd: '/w', title: null, updatedAt: 1 });
 const entry = (text: string): StoredEntry => ({ type: 'agent', messageId: text, text });
 
+it('memory: a session of any length is written at once, as a fork is', async () => {
+  const store = memoryStore();
+  await store.put(head('a'));
+  await store.append(
+    'a',
+    Array.from({ length: 300_000 }, () => entry('x')),
+  );
+  expect((await store.get('a'))?.entries).toHaveLength(300_000);
+});
+
 describe.each(Object.keys(STORES))('%s', (name) => {
   const open = STORES[name] as (typeof STORES)[string];
 

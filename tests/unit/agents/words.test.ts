@@ -63,6 +63,14 @@ describe('facts', () => {
     }
   });
 
+  it.each([
+    ['words', 'word '.repeat(2_000_000)],
+    ['one word', 'x'.repeat(10_000_000)],
+  ])('megabytes without an end of a sentence are read: %s', (_, long) => {
+    expect(factsIn(long)).toEqual([]);
+    expect(factsIn(`my name is Ada. ${long}`)).toMatchObject([{ key: 'name', value: 'Ada' }]);
+  });
+
   it('questions are matched whatever articles and possessives they use', () => {
     expect(['my dog', 'the dog called', 'dog again', 'our dog, please'].map(keyOf)).toEqual(['dog', 'dog', 'dog', 'dog']);
   });

@@ -100,6 +100,8 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
   let late: LateReplay | null = null;
   /** Set where it was still under way when a prompt was sent. */
   let outlasts = false;
+  /** Whether the whole log was asked for, and told nothing of what had come. */
+  let wasAsked = false;
 
   /** Takes an update as a part of the replay; false when that is over. Between turns it begins again with words of the user's, or where it was not at its end. */
   function take(update: SessionUpdate, meta: ReplayItem['meta'], isBetweenTurns: boolean): boolean {
@@ -198,7 +200,9 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
   function conclude(): void {
     if (state.kind === 'over' || state.part.received === 0 || isPending(state.part)) return;
     const { outcome } = state.part.matched!;
-    if (state.kind !== 'replaying') state = { ...state, part: newPart(), items: [] };
+    // Between turns: what another client has the agent do is shown as it comes.
+    if (outlasts && state.kind === 'undecided' && !outcome.isReplay) [state, outlasts] = [{ kind: 'over' }, false];
+    else if (state.kind !== 'replaying') state = { ...state, part: newPart(), items: [] };
     else if (outcome.reachedEnd) state = { kind: 'whole', replay: state.part, outcome, part: newPart(), items: [] };
   }
 
@@ -248,9 +252,17 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
   return {
     take,
     /** It was heard in a turn: the rest of it may follow. */
-    outlast: () => (outlasts = true),
-    /** All that a replay could bring. */
-    wholeLog: async (): Promise<Owed> => newPart(true).matcher.end(),
+    outlast(): void {
+      [outlasts, wasAsked] = [true, false];
+    },
+    /** All that a replay could bring. An agent may put the prompt in other words at each turn: the log is read once for it. */
+    async wholeLog(): Promise<Owed> {
+      wasAsked = true;
+      return newPart(true).matcher.end();
+    },
+    get wasAsked() {
+      return wasAsked;
+    },
     match,
     untilQuiet,
     opened,

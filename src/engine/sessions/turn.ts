@@ -257,7 +257,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       prompt: content,
       redact,
       preamble: outgoing().given ? preambleOf(live.basis) : null,
-      hasMore: live.agentSession.replay !== null,
+      hasMore: live.agentSession.replay?.wasAsked === false,
       ...(owed ? { next: owed.next, nextToolCalls: owed.nextToolCalls } : {}),
     });
   }

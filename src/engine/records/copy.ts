@@ -4,7 +4,7 @@
  */
 import { RehydrateError, sessionExists } from '../errors.ts';
 import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
-import { storageError } from '../storage/errors.ts';
+import { read, storageError } from '../storage/errors.ts';
 import { endOfQuestion, insertEvent, insertRow, LAST_SEQ, type NewEvent } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 
@@ -17,8 +17,8 @@ export interface HiddenSession {
   readonly now: number;
   /** Writes its rows, with events that are numbered from `before` on, and tells how many events there must be. */
   readonly write: (before: number) => Promise<number>;
-  /** Removes what is hidden. */
-  readonly remove: () => Promise<void>;
+  /** Removes what is hidden, all or only what was hidden then. */
+  readonly remove: (deletedAt?: number) => Promise<void>;
 }
 
 /** Makes the session's row, hidden, has the others written, and shows it; when that fails, or anything is missing, nothing stays. Error: `session_exists`. */
@@ -54,15 +54,18 @@ export async function makeSession(db: SqlDatabase, { sessionId, columns, now, wr
         // A row too few violates the CHECK on `latest_seq`: then nothing of it is shown.
         sql: `UPDATE acp_sessions SET deleted_at = NULL,
 latest_seq = CASE WHEN (SELECT count(*) FROM acp_session_events WHERE session_id = ?) = ? THEN ? ELSE -1 END
-WHERE session_id = ? AND deleted_at IS NOT NULL RETURNING 1`,
-        params: [sessionId, events, before + events, sessionId],
+WHERE session_id = ? AND deleted_at = ? RETURNING 1`,
+        params: [sessionId, events, before + events, sessionId, now],
         note: 'session made',
       },
     ]);
     if (shown?.rows.length === 1) return;
   } catch (error) {
-    await remove();
-    if (error instanceof SqlError && error.kind === 'constraint')
+    const isConstraint = error instanceof SqlError && error.kind === 'constraint';
+    const wasRemoved = isConstraint && !(await isHidden(db, sessionId, now));
+    await remove(now);
+    if (wasRemoved) throw removedMeanwhile(sessionId);
+    if (isConstraint)
       throw new RehydrateError(
         'invalid_argument',
         `Session "${sessionId}" cannot be made: its rows contradict each other (${error.message}). Nothing was written.`,
@@ -71,12 +74,20 @@ WHERE session_id = ? AND deleted_at IS NOT NULL RETURNING 1`,
       );
     throw storageError(error, `Session "${sessionId}" could not be written whole, so nothing of it was`);
   }
-  throw new RehydrateError(
+  throw removedMeanwhile(sessionId);
+}
+
+async function isHidden(db: SqlDatabase, sessionId: string, deletedAt: number): Promise<boolean> {
+  const rows = await read(db, 'SELECT 1 FROM acp_sessions WHERE session_id = ? AND deleted_at = ?', [sessionId, deletedAt]);
+  return rows.length > 0;
+}
+
+const removedMeanwhile = (sessionId: string): RehydrateError =>
+  new RehydrateError(
     'storage_unavailable',
     `Session "${sessionId}" was removed while it was being made: another program opened the database and took it for a left-over. Try again.`,
     { sessionId },
   );
-}
 
 /** Ends the turn and the questions that are open at this event of the log, so that nobody sees them as running or unanswered. */
 export async function endsOf(store: Store, sessionId: string, upTo: number, at: number, message: string): Promise<NewEvent[]> {

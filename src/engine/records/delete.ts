@@ -5,7 +5,7 @@
  */
 import type { SqlDatabase } from '../ports.ts';
 import type { Config } from '../sessions/config.ts';
-import type { Store } from '../storage/store.ts';
+import type { DeletedSession, Store } from '../storage/store.ts';
 import { delay } from '../waiting.ts';
 import { forgetInSearch } from './search.ts';
 
@@ -14,6 +14,8 @@ type Places = Pick<Config, 'database' | 'preambleFiles'>;
 export interface FinishOptions {
   /** Only this one: a session of the same id is about to be made. */
   readonly sessionId?: string;
+  /** And only the one that was hidden then. */
+  readonly deletedAt?: number | undefined;
   /** Stops between two batches. */
   readonly signal?: AbortSignal;
 }
@@ -21,9 +23,14 @@ export interface FinishOptions {
 /** Finishes what killed deletes left. */
 export async function finishDeletes(
   { config, store }: { readonly config: Places; readonly store: Store },
-  { sessionId, signal }: FinishOptions = {},
+  { sessionId, deletedAt, signal }: FinishOptions = {},
 ): Promise<void> {
-  for (const each of await store.deletedSessions(sessionId)) await removeDeleted(each, config, signal);
+  for (const each of await store.deletedSessions(sessionId)) {
+    if (deletedAt !== undefined && each.deletedAt !== deletedAt) continue;
+    // The one before took a while, and this one's id may be another session's by now.
+    const [now] = await store.deletedSessions(each.sessionId);
+    if (now?.deletedAt === each.deletedAt) await removeDeleted(each, config, signal);
+  }
 }
 
 // ---------------------------------------------------------------- rows
@@ -41,8 +48,14 @@ const BATCH_MS = 20;
 const FIRST_ROWS = 64;
 const MOST_ROWS = 4_096;
 
-/** Several hosts may do it at once: a deleted session never becomes anything else again. */
-export async function removeDeleted(sessionId: string, { database: db, preambleFiles }: Places, signal?: AbortSignal): Promise<void> {
+const STILL_IT = 'session_id = ? AND deleted_at = ?';
+
+/** Several hosts may do it at once: what was hidden at that time never becomes anything else again, though its id may. */
+export async function removeDeleted(
+  { sessionId, deletedAt }: DeletedSession,
+  { database: db, preambleFiles }: Places,
+  signal?: AbortSignal,
+): Promise<void> {
   await preambleFiles?.remove(sessionId, signal);
   await forgetInSearch(db, sessionId);
   let rows = FIRST_ROWS;
@@ -50,7 +63,7 @@ export async function removeDeleted(sessionId: string, { database: db, preambleF
     for (let left = true; left;) {
       if (signal?.aborted) return;
       const began = performance.now();
-      left = (await removeSome(db, table, key, sessionId, rows)) === rows;
+      left = (await removeSome(db, table, key, { sessionId, deletedAt }, rows)) === rows;
       const took = performance.now() - began;
       rows = Math.max(1, Math.min(MOST_ROWS, took > 2 * BATCH_MS ? rows >> 1 : took < BATCH_MS / 2 ? rows * 2 : rows));
       // A pause of the same length, for others who wait for the same file.
@@ -61,19 +74,25 @@ export async function removeDeleted(sessionId: string, { database: db, preambleF
     {
       // One that was never shown (`copy.ts`) has no number that anybody could know.
       sql: `INSERT OR REPLACE INTO acp_deleted_sessions (session_id, latest_seq)
-SELECT session_id, latest_seq + 1 FROM acp_sessions WHERE session_id = ? AND deleted_at IS NOT NULL AND latest_seq > 0`,
-      params: [sessionId],
+SELECT session_id, latest_seq + 1 FROM acp_sessions WHERE ${STILL_IT} AND latest_seq > 0`,
+      params: [sessionId, deletedAt],
     },
-    { sql: 'DELETE FROM acp_sessions WHERE session_id = ? AND deleted_at IS NOT NULL', params: [sessionId] },
+    { sql: `DELETE FROM acp_sessions WHERE ${STILL_IT}`, params: [sessionId, deletedAt] },
   ]);
 }
 
-async function removeSome(db: SqlDatabase, table: string, key: string, sessionId: string, rows: number): Promise<number> {
+async function removeSome(
+  db: SqlDatabase,
+  table: string,
+  key: string,
+  { sessionId, deletedAt }: DeletedSession,
+  rows: number,
+): Promise<number> {
   const [deleted] = await db.batch([
     {
-      sql: `DELETE FROM ${table} WHERE session_id = ? AND EXISTS (SELECT 1 FROM acp_sessions WHERE session_id = ? AND deleted_at IS NOT NULL)
+      sql: `DELETE FROM ${table} WHERE session_id = ? AND EXISTS (SELECT 1 FROM acp_sessions WHERE ${STILL_IT})
 AND ${key} IN (SELECT ${key} FROM ${table} WHERE session_id = ? ORDER BY ${key} LIMIT ?) RETURNING 1`,
-      params: [sessionId, sessionId, sessionId, rows],
+      params: [sessionId, sessionId, deletedAt, sessionId, rows],
     },
   ]);
   return deleted?.rows.length ?? 0;

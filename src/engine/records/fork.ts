@@ -3,7 +3,7 @@ import type { SqlDatabase } from '../ports.ts';
 import { read } from '../storage/errors.ts';
 import type { StoredSession } from '../storage/rows.ts';
 import type { Store } from '../storage/store.ts';
-import { endsOf, insertEnds, makeSession } from './copy.ts';
+import { endsOf, insertEnds, makeSession, type HiddenSession } from './copy.ts';
 import { SESSION } from './portable.ts';
 
 export interface ForkRequest {
@@ -26,7 +26,7 @@ export async function copySession(
   store: Store,
   { info }: StoredSession,
   request: ForkRequest,
-  remove: () => Promise<void>,
+  remove: HiddenSession['remove'],
 ): Promise<void> {
   const { sessionId, after, agent, cwd, now } = request;
   const same = agent === info.agent;

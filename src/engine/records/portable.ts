@@ -220,7 +220,7 @@ export interface ImportDeps {
   readonly now: number;
   readonly newId: () => string;
   /** Removes what is hidden under this id. */
-  readonly remove: (sessionId: string) => Promise<void>;
+  readonly remove: (sessionId: string, deletedAt?: number) => Promise<void>;
 }
 
 const BATCH_LINES = 256;
@@ -240,7 +240,7 @@ export async function importLines(lines: AsyncIterable<string> | Iterable<string
     columns,
     now: deps.now,
     write: (before) => fill(reader, sessionId, before, deps),
-    remove: () => deps.remove(sessionId),
+    remove: (deletedAt) => deps.remove(sessionId, deletedAt),
   });
   return sessionId;
 }

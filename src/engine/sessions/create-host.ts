@@ -104,7 +104,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
   }
 
   /** Removes what a delete or a copy that was cut off left under an id. */
-  const remove = (sessionId: string) => finishDeletes(parts, { sessionId });
+  const remove = (sessionId: string, deletedAt?: number) => finishDeletes(parts, { sessionId, deletedAt });
 
   const host: Host = {
     hostId: config.owner.hostId,
@@ -250,7 +250,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
       const cwd = options.cwd === undefined || (await config.sameDirectory(options.cwd, info.cwd, { sessionId })) ? info.cwd : options.cwd;
       checkCursor(sessionId, after, info);
       if (options.agent !== undefined) config.checkAgent(options.agent);
-      await copySession(database, store, original, { sessionId: to, after, agent, cwd, now: clock() }, () => remove(to));
+      await copySession(database, store, original, { sessionId: to, after, agent, cwd, now: clock() }, (deletedAt) =>
+        remove(to, deletedAt),
+      );
       manager.shareSecrets(sessionId, to);
       return host.get(to);
     },

@@ -522,7 +522,7 @@ async function deleteRecord(parts: HostParts, sessionId: string): Promise<void> 
   // Its followers are done.
   subscriptions.end(sessionId);
   try {
-    await removeDeleted(sessionId, config);
+    await removeDeleted({ sessionId, deletedAt: at }, config);
   } catch (error) {
     const left = await store.deletedSessions(sessionId).catch(() => null);
     // It was written and the answer lost, or another host finished it.

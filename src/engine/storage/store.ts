@@ -40,6 +40,12 @@ const toProgress = (row: Row) => ({
   lease: toLease(row),
 });
 
+/** One that nobody sees. When it was hidden tells it from another one that gets its id later. */
+export interface DeletedSession {
+  readonly sessionId: string;
+  readonly deletedAt: number;
+}
+
 export type Store = ReturnType<typeof createStore>;
 export type StoredAgentSession = NonNullable<Awaited<ReturnType<Store['agentSession']>>>;
 
@@ -199,12 +205,12 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
     },
 
     /** Those that are being deleted; of one id, or all. */
-    async deletedSessions(sessionId?: string): Promise<string[]> {
+    async deletedSessions(sessionId?: string): Promise<DeletedSession[]> {
       const rows = await query(
-        `SELECT session_id FROM acp_sessions WHERE deleted_at IS NOT NULL${sessionId === undefined ? '' : ' AND session_id = ?'}`,
+        `SELECT session_id, deleted_at FROM acp_sessions WHERE deleted_at IS NOT NULL${sessionId === undefined ? '' : ' AND session_id = ?'}`,
         sessionId === undefined ? [] : [sessionId],
       );
-      return rows.map((row) => String(row['session_id']));
+      return rows.map((row) => ({ sessionId: String(row['session_id']), deletedAt: Number(row['deleted_at']) }));
     },
 
     /** Where in the log an agent session began, and the preamble it was given. */

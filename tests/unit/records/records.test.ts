@@ -86,8 +86,8 @@ VALUES (?, 'demo', '/project', '[]', '[{"name":"notes","command":"/bin/notes","a
 }
 
 /** Removes what is hidden under an id, as a host does. */
-const remove = (db: SqlDatabase, sessionId: string) =>
-  finishDeletes({ config: { database: db, preambleFiles: undefined }, store: createStore(db) }, { sessionId });
+const remove = (db: SqlDatabase, sessionId: string, deletedAt?: number) =>
+  finishDeletes({ config: { database: db, preambleFiles: undefined }, store: createStore(db) }, { sessionId, deletedAt });
 
 interface Chunk {
   readonly content: { readonly text: string };
@@ -103,7 +103,7 @@ const withServers = (header: string, servers: readonly unknown[]): string => {
   const { session, ...rest } = JSON.parse(header) as { session: object };
   return JSON.stringify({ ...rest, session: { ...session, mcp_servers: servers } });
 };
-const take = (db: SqlDatabase, lines: readonly string[], sessionId?: string) => {
+const take = (db: SqlDatabase, lines: readonly string[] | AsyncIterable<string>, sessionId?: string) => {
   let id = 0;
   return importLines(lines, {
     db,
@@ -111,7 +111,7 @@ const take = (db: SqlDatabase, lines: readonly string[], sessionId?: string) => 
     sessionId,
     now: 5,
     newId: () => `new-${(id += 1)}`,
-    remove: (each) => remove(db, each),
+    remove: (each, deletedAt) => remove(db, each, deletedAt),
   });
 };
 
@@ -121,6 +121,55 @@ describe.each(STORES)('on %s', (named, open) => {
     await migrate(db);
     return { db, store: createStore(db) };
   };
+
+  describe('while a session is imported under the id of one that a killed host was deleting', () => {
+    /** The deleted session's lines, and a host that finishes the delete and stands before its next batch until `go`. */
+    async function finishing() {
+      const { db, store } = await opened();
+      await put(db, 'a', turn('t1', 'Who?', 'I'));
+      const lines = await linesOf(db, 'a');
+      await db.batch([{ sql: `UPDATE acp_sessions SET deleted_at = 3 WHERE session_id = 'a'` }]);
+      const [stands, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const slow: SqlDatabase = {
+        query: (sql, params) => db.query(sql, params),
+        batch: async (statements) => {
+          stands.resolve();
+          await gate.promise;
+          return db.batch(statements);
+        },
+        close: () => db.close(),
+      };
+      const finished = finishDeletes({ config: { database: slow, preambleFiles: undefined }, store });
+      await stands.promise;
+      return { db, lines, go: () => (gate.resolve(), finished) };
+    }
+
+    it('I12: another host finishes that delete, and nothing of the new one goes', async () => {
+      const { db, lines, go } = await finishing();
+      const halfway = async function* () {
+        yield lines[0]!;
+        await go();
+        yield* lines.slice(1);
+      };
+      expect(await take(db, halfway())).toBe('a');
+      expect((await linesOf(db, 'a')).filter((line) => line.startsWith('{"event"'))).toHaveLength(4);
+    });
+
+    it('one that takes the new one for a left-over is said to have done so, and what the next makes stays', async () => {
+      const { db, lines, go } = await finishing();
+      await go();
+      const halfway = async function* () {
+        yield lines[0]!;
+        await remove(db, 'a');
+        yield* lines.slice(1);
+      };
+      await expect(take(db, halfway())).rejects.toMatchObject({
+        code: 'storage_unavailable',
+        message: expect.stringContaining('Try again'),
+      });
+      expect(await take(db, lines)).toBe('a');
+    });
+  });
 
   it('search finds messages by the beginnings of their words, the latest first, whoever said them', async () => {
     const { db, store } = await opened();

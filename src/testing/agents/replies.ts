@@ -43,7 +43,7 @@ export function noted(facts: readonly { readonly label: string; readonly value: 
 
 /** Cuts after spaces, as a stream may. */
 export function pieces(text: string, words = 3): string[] {
-  const parts = text.match(/\S*\s*/gu)?.filter((part) => part !== '') ?? [];
+  const parts = text.split(/(?<=\s)(?=\S)/u).filter((part) => part !== '');
   const grouped: string[] = [];
   for (let i = 0; i < parts.length; i += words) grouped.push(parts.slice(i, i + words).join(''));
   return grouped.length > 0 ? grouped : [text];

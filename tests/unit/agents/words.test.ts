@@ -69,6 +69,7 @@ describe('facts', () => {
   ])('megabytes without an end of a sentence are read: %s', (_, long) => {
     expect(factsIn(long)).toEqual([]);
     expect(factsIn(`my name is Ada. ${long}`)).toMatchObject([{ key: 'name', value: 'Ada' }]);
+    expect(pieces(`“${long}${long}”`).join('')).toHaveLength(2 * long.length + 2);
   });
 
   it('questions are matched whatever articles and possessives they use', () => {

@@ -1,8 +1,8 @@
 /** An option that nobody knows is refused by name, in every function that takes options and in every object of options among them. */
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { openHost, preambleFiles, processSecrets } from '../../../src/adapters/node-host/index.ts';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { followSession, sessionActor } from '../../../src/adapters/rivetkit/index.ts';
@@ -81,7 +81,9 @@ it.each<[string, () => unknown]>([
 });
 
 it('says what was meant, and nothing is made', async () => {
-  const file = path.join(mkdtempSync(path.join(tmpdir(), 'options-')), 'new.sqlite');
+  const directory = mkdtempSync(path.join(tmpdir(), 'rehydrate-options-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const file = path.join(directory, 'new.sqlite');
   await expect(openNodeSqlite(file, { readonly: true } as never)).rejects.toThrow(
     'openNodeSqlite has no option "readonly". Did you mean readOnly?',
   );

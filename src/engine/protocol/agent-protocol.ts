@@ -1,7 +1,5 @@
 /**
- * What a host needs of an agent, whichever version of ACP it speaks. Each version is one module that implements
- * `AgentProtocol` (`v1.ts`, `v2.ts`), and `versions.ts` finds out which one applies; sessions, log, matching and transcript know neither
- * versions nor method names.
+ * What a host needs of an agent in any version of ACP: `v1.ts` and `v2.ts` implement it, and nothing else knows versions or method names.
  */
 import type {
   AuthMethod,
@@ -18,7 +16,7 @@ import type { RpcError, RpcResponse } from './json-rpc.ts';
 
 /** What an agent can do, as it said in `initialize`. */
 export interface AgentCapabilities {
-  /** As the agent gave them. */
+  /** As given. */
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly canResume: boolean;
   readonly canLoad: boolean;
@@ -30,26 +28,24 @@ export interface AgentCapabilities {
   readonly additionalDirectories: boolean;
 }
 
-/** What an agent said about itself in `initialize`. */
 export interface AgentFacts extends AgentCapabilities {
   readonly protocolVersion: number;
   readonly info: Implementation | null;
   readonly authMethods: readonly AuthMethod[];
 }
 
-/** Where an agent session works, and with what. */
 export interface SessionParams {
   readonly cwd: string;
   readonly mcpServers: readonly McpServer[];
   readonly additionalDirectories: readonly string[];
-  /** What else the client wants the agent to have: `_meta`, parameters of extensions. */
+  /** What else the agent is to have: `_meta`, parameters of extensions. */
   readonly extra?: Extra;
 }
 
-/** Further parameters of a call, passed on as they are. They never replace the protocol's own. */
+/** Further parameters of a call. They never replace the protocol's own. */
 export type Extra = Readonly<Record<string, unknown>>;
 
-/** Modes, options and commands from an answer; what it does not say is absent. */
+/** What the answer does not say is absent. */
 export interface AnsweredSettings {
   readonly modes?: SessionModeState;
   readonly configOptions?: SessionConfigOption[];
@@ -77,7 +73,6 @@ export type Setting =
   | { readonly id: string; readonly kind: 'option'; readonly value: string | boolean }
   | { readonly id: 'mode'; readonly kind: 'mode'; readonly value: string };
 
-/** How a turn ended, as the agent says. */
 export type TurnAnswer =
   /** `said` is the whole answer: usage, ids, `_meta`. */
   | { readonly kind: 'stopped'; readonly stopReason: StopReason; readonly said: Readonly<Record<string, unknown>> }
@@ -117,7 +112,6 @@ export interface AgentProtocol {
   listSessions(cwd: string | undefined, cursor: string | undefined, patience: Patience): Promise<Outcome<ListedSessions | null>>;
   /** Sends a prompt. `over` runs in the order of messages when the turn ends, with null when the agent ended first. */
   prompt(agentSessionId: string, blocks: readonly ContentBlock[], over: (answer: TurnAnswer | null) => void, extra?: Extra): void;
-  /** Asks the agent to end the running turn. */
   cancel(agentSessionId: string): void;
   set(agentSessionId: string, setting: Setting, patience: Patience): Promise<Outcome<AnsweredSettings>>;
   closeSession(agentSessionId: string, patience: Patience): Promise<Outcome>;
@@ -132,8 +126,8 @@ export interface AgentProtocol {
 }
 
 /**
- * What a host says to its agents itself, in any version. Passed on for a caller, a prompt would be in no record (I1), and what
- * makes, resumes or ends an agent session would do so without the session knowing.
+ * What a host says to its agents itself. Passed on for a caller, a prompt would be in no record (I1), and a session would change without
+ * its host knowing.
  */
 export const HOSTS_OWN_METHODS: ReadonlySet<string> = new Set([
   'initialize',
@@ -152,7 +146,7 @@ export const HOSTS_OWN_METHODS: ReadonlySet<string> = new Set([
   'session/delete',
 ]);
 
-/** The stop reasons of ACP. An agent may give another: it is kept, but nobody knows that such a turn went well. */
+/** Another that an agent gives is kept, but nobody knows that such a turn went well. */
 export const STOP_REASONS: ReadonlySet<string> = new Set([
   'end_turn',
   'max_tokens',

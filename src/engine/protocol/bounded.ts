@@ -1,4 +1,4 @@
-/** What an agent sends is cut where it comes in: JSON that nests without end (it could not be written out again), and text that is told or kept. */
+/** What an agent sends is cut where it comes in: JSON nested too deep to be written out again, and text that is told or kept. */
 import { FIXED_LIMITS, NESTED_DEEPER } from '../limits.ts';
 
 /** How much of an agent's text stands in a note of ours: an id, a name, a version. */
@@ -7,16 +7,16 @@ export const NOTE_CHARS = 200;
 /** The text, or its first characters: as a copy, since a slice would keep the whole text in memory. */
 export const beginning = (text: string, chars: number): string => (text.length > chars ? `${[...text.slice(0, chars)].join('')}…` : text);
 
-/** As much of an agent's own words as stands in a message of ours; `data.error` has what was taken of it, up to `errorChars`. */
+/** How much of an agent's own words stands in a message of ours. */
 export const QUOTE_CHARS = 600;
 
-/** Data that goes with an error, which is looked through, quoted and stored: as it is, or the beginning of its JSON. */
+/** An error's data as it is, or the beginning of its JSON. */
 export function errorData(value: unknown): unknown {
   const json = JSON.stringify(value) ?? '';
   return json.length > FIXED_LIMITS.errorChars ? beginning(json, FIXED_LIMITS.errorChars) : value;
 }
 
-/** The value as it is, or a copy in which what lies deeper than `nestedLevels` is replaced by words that say so. */
+/** The value, or a copy in which words stand for what lies deeper than `nestedLevels`. */
 export function bounded<T>(value: T): T {
   return isDeeper(value, FIXED_LIMITS.nestedLevels) ? (cut(value, FIXED_LIMITS.nestedLevels) as T) : value;
 }

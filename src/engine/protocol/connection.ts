@@ -1,7 +1,4 @@
-/**
- * The connection to one live agent: its process, the JSON-RPC peer, and the waiting for answers. A call has one
- * of four outcomes; nothing here throws because of what an agent does.
- */
+/** One live agent: its process, its JSON-RPC peer, and the waiting for answers. Nothing here throws because of what an agent does. */
 import { describeExit, type AgentExit, type AgentLauncher, type AgentProcess, type AgentSpec, type DroppedLines } from '../ports.ts';
 import { RehydrateError, type ErrorCode } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
@@ -10,7 +7,6 @@ import { beginning, QUOTE_CHARS } from './bounded.ts';
 import { delay, within } from '../waiting.ts';
 import { createPeer, type Peer, type PeerHandlers, type PeerLimits, type RpcError, type RpcResponse } from './json-rpc.ts';
 
-/** A call that got no result. */
 export type Failure =
   | { readonly kind: 'refused'; readonly method: string; readonly error: RpcError }
   | { readonly kind: 'hung'; readonly method: string; readonly afterMs: number }
@@ -18,7 +14,7 @@ export type Failure =
 
 export type Outcome<T = unknown> = { readonly kind: 'answered'; readonly value: T } | Failure;
 
-/** How long a call may take: in all, or from the last message that the agent sent, and then `MOST_SILENCES` times that in all. */
+/** How long a call may take: in all, or since the last message that the agent sent, and then `MOST_SILENCES` times that in all. */
 export interface Patience {
   readonly ms: number;
   readonly of?: 'call' | 'silence';
@@ -27,9 +23,8 @@ export interface Patience {
 export type ConnectionHandlers = Omit<PeerHandlers, 'onNoise'>;
 
 export interface Connection {
-  /** Sends a request and waits for its answer. */
   call(method: string, params: unknown, patience: Patience): Promise<Outcome>;
-  /** Sends a request; `settle` runs in the order of messages, with null when the agent ended first. */
+  /** `settle` runs in the order of messages, with null when the agent ended first. */
   start(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
   notify(method: string, params: unknown): void;
   /** When the agent last sent a message, by `performance.now`. */
@@ -40,25 +35,24 @@ export interface Connection {
   readonly gone: Promise<AgentExit>;
   /** How it ended, as part of a sentence. */
   readonly exitDescription: string;
-  /** The exit, once there is one. */
   readonly exit: AgentExit | null;
-  /** True from the moment its output or its process ended: nothing that is sent from then on arrives. `exit` and `gone` follow. */
+  /** Nothing that is sent from then on arrives. `exit` and `gone` follow. */
   readonly ended: boolean;
-  /** What was wrong with its output, when that is why the host ended it. */
+  /** What was wrong with its output, where the host ended it for that. */
   readonly fault: Error | null;
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
-  /** Keeps for the diagnostics that the agent did this. */
+  /** Kept for the diagnostics: what the agent did. */
   note(what: string): void;
-  /** stderr and noise, for error messages, without what looks like a token. */
+  /** stderr and noise, without what looks like a token. */
   diagnostics(): string;
-  /** What was dropped of its output since this was last asked. */
+  /** What was dropped of its output since the last call. */
   newlyDropped(): DroppedLines | null;
   /** Milliseconds spent waiting for this agent so far. */
   readonly agentMs: number;
 }
 
 const NOISE_KEPT = 20;
-/** How many silences an agent that talks on and never answers is waited for. */
+/** For an agent that talks on and never answers. */
 const MOST_SILENCES = 10;
 
 export async function openConnection(
@@ -76,7 +70,6 @@ export async function openConnection(
 function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: number, limits: PeerLimits | undefined): Connection {
   let agentMs = launchMs;
   let exit: AgentExit | null = null;
-  /** What was wrong with the agent's output, when that is why it was ended. */
   let fault: Error | null = null;
   let droppedBefore = 0;
   const noise: string[] = [];
@@ -93,7 +86,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     await Promise.race([peer.closed, process.exited]);
     ended = true;
     const exited = await within(process.exited, FIXED_LIMITS.exitGraceMs);
-    // It closed its output and stays: it can say nothing more, so it is killed, not asked.
+    // It closed its output and stays, and can say nothing more: it is killed, not asked.
     if (exited === undefined) fault = (await within(peer.closed, 0)) ?? new Error('it closed its output and stayed');
     exit = withoutTokens(exited ?? because(fault as Error, await process.end('kill')));
     if ((await within(peer.closed, FIXED_LIMITS.exitGraceMs)) === undefined) peer.close();
@@ -164,12 +157,12 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
   };
 }
 
-/** A kill is reported with its reason; the launcher's own reason comes first. */
+/** The launcher's own reason comes first. */
 function because({ message }: Error, exit: AgentExit): AgentExit {
   return exit.kind === 'killed' ? { ...exit, why: exit.why ?? message.replace(/\.$/, '') } : exit;
 }
 
-/** What an agent wrote for people may contain keys that nobody told us about. */
+/** It may hold keys that nobody told us about. */
 function withoutTokens(exit: AgentExit): AgentExit {
   return {
     ...exit,
@@ -179,14 +172,14 @@ function withoutTokens(exit: AgentExit): AgentExit {
   };
 }
 
-/** The last lines of an agent's diagnostics as a clause for an error message, or nothing. */
+/** The last lines as a clause for an error message, or nothing. */
 export function quoteDiagnostics(diagnostics: string): string {
   const last = diagnostics.trimEnd().split('\n').slice(-10);
   const lines = last.map(quoted).join('\n').trim();
   return lines ? ` It last wrote:\n${lines}` : '';
 }
 
-/** An agent's error, as part of a sentence: code, message, and its reason where `data` has one. */
+/** As part of a sentence. */
 export function describeError({ code, message, data }: RpcError): string {
   const details = typeof data === 'string' ? data : (data as { details?: unknown } | null | undefined)?.details;
   const reason = typeof details === 'string' && details !== message ? quoted(details.trim()) : '';
@@ -200,7 +193,7 @@ export function limitFault(connection: Connection): RehydrateError | null {
   return RehydrateError.is(connection.fault) ? connection.fault : null;
 }
 
-/** The error of a call whose failure ends the operation. If the agent ended, waits until it is known how. */
+/** If the agent ended, waits until it is known how. */
 export async function failureError(
   failure: Failure,
   agent: string,

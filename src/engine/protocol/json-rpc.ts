@@ -1,7 +1,6 @@
 /**
- * A JSON-RPC peer over a message stream. Messages are handled one after the other in the order they
- * arrived, responses included, so that what an agent said before its answer is recorded before it
- * (I11). Nothing is validated away: unknown kinds and fields reach the handlers as sent, up to `nestedLevels` deep.
+ * A JSON-RPC peer. Messages, responses included, are handled in the order they arrived, so that what an agent said before its answer is
+ * recorded before it (I11). Unknown kinds and fields reach the handlers as sent, up to `nestedLevels` deep.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
@@ -33,28 +32,27 @@ export interface PeerHandlers {
   /** The returned promise holds up nothing: the response is sent when it settles. */
   onRequest(request: IncomingRequest): Promise<RpcResponse>;
   onNotification(method: string, params: Readonly<Record<string, unknown>>): void;
-  /** Awaited before the next message is read, unless it is null: this is how reading from the agent stops. */
+  /** Awaited before the next message is read: this is how reading from the agent stops. */
   room(): Promise<void> | null;
-  /** A message that is not JSON-RPC, or answers nothing that was asked. Kept for diagnosis, never fatal. */
+  /** A message that is not JSON-RPC, or answers nothing that was asked: never fatal. */
   onNoise(what: string): void;
 }
 
-/** How large a message to the agent may be, how much of what we answer it may leave unread, and how many of its requests may be in work. */
 export type PeerLimits = Pick<Limits, 'messageBytes' | 'agentRequests' | 'unreadAnswers' | 'unreadBytes'>;
 
 export interface Peer {
   /**
-   * Sends a request. `settle` runs synchronously when the response is read, before any later message is
-   * handled; with null when the stream ended first, and at once with an error when it cannot be sent.
+   * `settle` runs synchronously when the response is read; with null when the stream ended first, and at once with an error when it cannot
+   * be sent.
    */
   request(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
   /** One that cannot be sent is told as noise. */
   notify(method: string, params: unknown): void;
   /** When the agent last sent a message, by `performance.now`. */
   readonly heardAt: number;
-  /** Resolves when the agent has said its last word, with the transport's error if it broke. */
+  /** Resolves at the agent's last word, with the transport's error if it broke. */
   readonly closed: Promise<Error | null>;
-  /** Stops reading. What was not read is dropped. */
+  /** What was not read is dropped. */
   close(): void;
 }
 
@@ -63,15 +61,14 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   const writer = stream.writable.getWriter();
   const pending = new Map<number, (response: RpcResponse | null) => void>();
   let nextId = 0;
-  /** The request that was the last thing said to the agent: an error without an id is about that, when it is the only one that waits. */
+  /** The request that was said last: an error without an id is about it when no other waits. */
   let latest: number | null = null;
   let ended = false;
   let closing = false;
   let heardAt = performance.now();
 
-  /** Why we broke the connection, if we did. */
   let broken: Error | null = null;
-  /** A failed write is not reported by itself: the reading side ends, too, and says how. One that the transport refuses ends the connection. */
+  /** A failed write is not reported: the reading side ends, too, and says how. One that is over a limit ends the connection. */
   const write = (message: AnyMessage): Promise<void> =>
     writer.write(message).catch((error: unknown) => {
       handlers.onNoise(`could not be sent to: ${messageOf(error)}`);
@@ -79,7 +76,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
       broken ??= error;
       close();
     });
-  /** Sends it, or says why that cannot be. */
+  /** Null, or what is wrong with it: then it was not sent. */
   const send = (message: AnyMessage): string | null => {
     const written = asText(message, limits?.messageBytes);
     if ('problem' in written) return written.problem;
@@ -89,11 +86,11 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   const close = () => {
     closing = true;
     onRead?.();
-    // Cancelling a stream that already failed rejects with that failure, which `closed` has reported.
+    // Cancelling a stream that failed rejects with what `closed` reports.
     reader.cancel().catch((error: unknown) => handlers.onNoise(messageOf(error)));
   };
 
-  /** Requests of the agent that are being worked on; answers that it has not read yet, and their size. */
+  /** Requests of the agent in work; answers that it has not read yet, and their size. */
   let working = 0;
   let unread = 0;
   let unreadBytes = 0;
@@ -165,7 +162,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
         handle(value);
         const room = handlers.room();
         if (room) await room;
-        // An agent that asks and does not read what it is answered is not read any further, either (I10).
+        // An agent that does not read its answers is not read any further, either (I10).
         while (isFull()) await new Promise<void>((resolve) => (onRead = resolve));
       }
     } catch (error) {
@@ -204,7 +201,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
 
 const RPC_INTERNAL = -32603;
 
-/** A message as JSON; or why it cannot be sent. It is found out here, since a transport whose write fails takes no other. */
+/** Found out here, since a transport whose write fails takes no other. */
 function asText(message: AnyMessage, messageBytes = Infinity): { readonly text: string } | { readonly problem: string } {
   try {
     const text = JSON.stringify(message);
@@ -220,10 +217,7 @@ function keyOf(id: unknown): number | null {
   return typeof id === 'number' ? id : null;
 }
 
-/**
- * An error is a reason, not a payload: of one that is longer its beginning is taken, since it is looked through, quoted and stored; for the
- * same reason without what looks like a token.
- */
+/** Shortened and without tokens, since it is looked through, quoted and stored. */
 export function toRpcError(value: unknown): RpcError {
   const { code, message, data } = isObject(value)
     ? value
@@ -238,7 +232,7 @@ export function toRpcError(value: unknown): RpcError {
   ) as RpcError;
 }
 
-/** What a client threw, in any shape, as the error that the agent gets. */
+/** What a client threw, in any shape. */
 export function thrownError(thrown: unknown): RpcError {
   try {
     const { code, message, data } = Object(thrown) as Readonly<Record<string, unknown>>;

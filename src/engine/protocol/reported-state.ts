@@ -1,7 +1,6 @@
 /**
- * What an agent last reported about a session: its modes, options, commands, title and usage. Kept in the session's row to be
- * used again at every wake, so only entries that can be used are taken: one that cannot (null, no id) would stand in the
- * way of the session forever. The log has all of it as it was sent.
+ * What an agent last reported about a session, kept in its row for every wake. So only usable entries are taken: another (null, no id)
+ * would stand in the way of the session forever.
  */
 import type { AvailableCommand, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
 import { objectOf, type Fields } from '../objects.ts';
@@ -13,13 +12,13 @@ export interface ReportedState {
   readonly commands: readonly AvailableCommand[] | null;
   readonly title: string | null;
   readonly usage: Readonly<Record<string, unknown>> | null;
-  /** Whether the agent works, and on what: an agent that speaks ACP v2 says so. Not kept, since a new process begins idle. */
+  /** Whether the agent works, and on what (ACP v2). Not kept, since a new process begins idle. */
   readonly activity?: Readonly<Record<string, unknown>>;
 }
 
 export const NOTHING_REPORTED: ReportedState = { modes: null, configOptions: null, commands: null, title: null, usage: null };
 
-/** What the update changes in what was reported, or null when it says nothing new. */
+/** What changes of what was known; null when nothing. */
 export function learn(known: ReportedState, update: Readonly<Record<string, unknown>>): Partial<ReportedState> | null {
   const next = readState(update, known);
   if (!next) return null;
@@ -29,7 +28,6 @@ export function learn(known: ReportedState, update: Readonly<Record<string, unkn
   return changed.length === 0 ? null : Object.fromEntries(changed);
 }
 
-/** What a state update says, as far as it can be used, and whether some of it cannot. */
 interface Reading {
   readonly says: Partial<ReportedState> | null;
   readonly isUnreadable: boolean;
@@ -37,7 +35,7 @@ interface Reading {
 
 type Reader = (fields: Fields, known: ReportedState) => Reading;
 
-/** How each kind of state is read. One about the session without a title says nothing at all. */
+/** A `session_info_update` without a title says nothing. */
 const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
   Object.entries<Reader>({
     available_commands_update: ({ availableCommands: list }) => readList('commands', readCommands(list), list),
@@ -47,7 +45,7 @@ const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
       return { says: says && { ...says, ...(modes ? { modes } : {}) }, isUnreadable };
     },
     state_update: ({ sessionUpdate: _kind, ...activity }, known) => ({
-      // An agent that has said nothing is idle; whatever else comes with its first `idle` is about an earlier process.
+      // An agent that has said nothing is idle, and its first `idle` is about an earlier process.
       says: known.activity === undefined && activity['state'] === 'idle' ? null : { activity },
       isUnreadable: false,
     }),
@@ -63,7 +61,7 @@ const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
   }),
 );
 
-/** With the fields in the order they had, since states are compared as JSON. */
+/** Keeps the order of fields, since states are compared as JSON. */
 export const inMode = (modes: SessionModeState | null, currentModeId: string): SessionModeState => ({
   ...(modes ?? { availableModes: [] }),
   currentModeId,
@@ -77,10 +75,9 @@ function read(known: ReportedState, update: Fields): Reading {
   return READERS.get(update['sessionUpdate'])?.(update, known) ?? { says: null, isUnreadable: false };
 }
 
-/** What an update says of the state, new or not; null when nothing. */
 export const readState = (update: Fields, known = NOTHING_REPORTED): Partial<ReportedState> | null => read(known, update).says;
 
-/** Whether a state update holds entries that cannot be used, so that the reported state cannot tell whether it says anything new. */
+/** Whether it holds entries that cannot be used, so that the reported state cannot tell whether it says anything new. */
 export const isUnreadable = (update: Fields): boolean => read(NOTHING_REPORTED, update).isUnreadable;
 
 /** The entries of a list that are objects with a text under `key`. */
@@ -99,7 +96,7 @@ export function readModes(value: unknown): SessionModeState | null {
   return { ...modes, availableModes: withText(modes['availableModes'], 'id') } as unknown as SessionModeState;
 }
 
-/** Options as both versions give them, with the name of v1 for their id. */
+/** Options of both versions, with v1's name for their id. */
 export function readConfigOptions(value: unknown): SessionConfigOption[] | null {
   if (!Array.isArray(value)) return null;
   const options = value
@@ -108,7 +105,7 @@ export function readConfigOptions(value: unknown): SessionConfigOption[] | null 
   return withText(options, 'id') as unknown as SessionConfigOption[];
 }
 
-/** The values that an option offers, including those in groups, as far as they can be used. */
+/** The usable values that an option offers, those in groups included. */
 export function valuesOf(option: Fields) {
   const values = (Array.isArray(option['options']) ? option['options'] : []).flatMap((value: unknown) => {
     const group = objectOf(value)?.['options'];
@@ -117,7 +114,7 @@ export function valuesOf(option: Fields) {
   return withText(values, 'value');
 }
 
-/** In ACP v2 the modes are an option of the category `mode`; null without one. */
+/** In ACP v2 the modes are an option of the category `mode`. */
 export function modesAmong(configOptions: unknown): SessionModeState | null {
   const option = withText(configOptions, 'configId').find(({ category }) => category === 'mode');
   if (!option || typeof option['currentValue'] !== 'string') return null;

@@ -1,9 +1,6 @@
 /**
- * The one vocabulary of session updates: which kinds there are, whose a message is, how text is taken from content, what a
- * tool call says. Log, matching, transcript, command, doctor and playground all read updates through this file.
- *
- * An update is stored as the agent sent it, whatever its type promises. So nothing here throws: a field that is not what
- * its name says counts as missing.
+ * The one vocabulary of session updates. They are stored as the agent sent them, whatever their type promises, so nothing here throws: a
+ * field that is not what its name says counts as missing.
  */
 import { fieldsOf, stringOf, type Fields } from '../objects.ts';
 import { formatBytes, utf8Length } from '../transcript/text.ts';
@@ -12,17 +9,15 @@ import type { SessionEvent, SessionUpdate } from '../types.ts';
 // ---------------------------------------------------------------- classes
 
 /**
- * What an update is:
- *
  * - `message`: a piece of what the user or the agent said, or of what the agent thought (`roleOf`);
  * - `tool_call`, `tool_call_update`, `plan`: the rest of a conversation;
- * - `state`: how things are now (commands, mode, options, title, usage), not something that happened;
+ * - `state`: how things are now, not something that happened;
  * - `notice`: the agent's word to the person beside its reply, no part of the conversation and not replayed;
- * - `compaction`: the agent shortened its own memory, and perhaps says to what;
- * - `unknown`: a kind that neither stable ACP v1 nor v2 has, or one that is not any of these. It is kept like the rest.
+ * - `compaction`: the agent shortened its own memory;
+ * - `unknown`: a kind that neither stable ACP v1 nor v2 has, kept like the rest.
  *
  * Version 2 tells messages and tool calls as upserts by id: a whole message replaces what was said under its id, a chunk adds to it. A
- * terminal of the agent's own is told in the same way, and read as a report of the tool call that shows it: agents name both alike.
+ * terminal of the agent's own is read as a report of the tool call that shows it: agents name both alike.
  */
 export type UpdateClass = 'message' | 'tool_call' | 'tool_call_update' | 'plan' | 'state' | 'notice' | 'compaction' | 'unknown';
 export type Role = 'user' | 'agent' | 'thought';
@@ -52,7 +47,7 @@ const KINDS: ReadonlyMap<unknown, UpdateClass | Role> = new Map<unknown, UpdateC
   ['compaction_summary_chunk', 'compaction'],
 ]);
 
-/** The class of an update. `meta` is the `_meta` of the notification that carried it, where it is at hand. */
+/** `meta` is the `_meta` of the notification that carried it, where it is at hand. */
 export function classOf(update: unknown, meta?: unknown): UpdateClass {
   const is = KINDS.get(fieldsOf(update)['sessionUpdate']) ?? 'unknown';
   if (is !== 'user' && is !== 'agent' && is !== 'thought') return is;
@@ -66,52 +61,45 @@ export function roleOf(update: unknown, meta?: unknown): Role | null {
   return is === 'user' || is === 'thought' ? is : null;
 }
 
-/** The kinds of update that carry a piece of what these said. */
 export function kindsOf(...roles: readonly Role[]): string[] {
   return [...KINDS].flatMap(([kind, is]) => (roles.some((role) => role === is) ? [String(kind)] : []));
 }
 
-/** The parts of a conversation: what a replay brings back. */
+/** What a replay brings back. */
 export function isConversation(update: unknown, meta?: unknown): boolean {
   const is = classOf(update, meta);
   return is === 'message' || is === 'tool_call' || is === 'tool_call_update' || is === 'plan';
 }
 
-/**
- * A notice as an agent sends it to a client that did not ask for notices: a message without an id, marked in `_meta`.
- * (Claude's agent 0.101: `_meta.claudeCode.kind` is `informational`.)
- */
+/** A notice for a client that did not ask for notices: a message without an id, marked in `_meta` (Claude's agent 0.101). */
 function isAside(update: unknown, meta: unknown): boolean {
   const own = fieldsOf(update)['_meta'];
   if (own === undefined && meta === undefined) return false;
   return [own, meta].some((value) => fieldsOf(fieldsOf(value)['claudeCode'])['kind'] === 'informational');
 }
 
-/** What may stand between two pieces of one message and does not part it: how things are, and what is said beside the conversation. */
+/** What may stand between two pieces of one message and does not part it. */
 export function isBeside(update: unknown, meta?: unknown): boolean {
   const is = classOf(update, meta);
   return is === 'state' || is === 'notice' || is === 'compaction';
 }
 
-/** The id of the message that a chunk belongs to, where the agent gives one. */
 export function messageIdOf(update: unknown): string | null {
   const id = fieldsOf(update)['messageId'];
   return typeof id === 'string' ? id : null;
 }
 
-/** What says of which message a piece is. */
 export interface MessagePiece extends Pick<SessionEvent, 'origin' | 'turnId'> {
   readonly role: Role;
   readonly messageId: string | null;
 }
 
-/** An event as a piece of a message, or null for every other event. */
 export function pieceOf({ kind, origin, turnId, payload, meta }: SessionEvent): MessagePiece | null {
   const role = kind === 'update' ? roleOf(payload, meta) : null;
   return role && { role, origin, turnId, messageId: messageIdOf(payload) };
 }
 
-/** Whether a piece goes on with a message: under its id, or, where it has none, when nothing parts them. */
+/** Under its id, or, where it has none, when nothing parts them. */
 export function continuesMessage(message: MessagePiece, piece: MessagePiece, isParted: boolean): boolean {
   return (
     message.role === piece.role &&
@@ -124,13 +112,13 @@ export function continuesMessage(message: MessagePiece, piece: MessagePiece, isP
 
 const WHOLE = new Set<unknown>(['user_message', 'agent_message', 'agent_thought']);
 
-/** Whether a message update tells the whole message: it replaces what was said under its id before. */
+/** Whether it replaces what was said under its id before. */
 export function replacesMessage(update: unknown): boolean {
   const { sessionUpdate, content } = fieldsOf(update);
   return WHOLE.has(sessionUpdate) && content !== undefined;
 }
 
-/** The content blocks that a message update brings: one of a chunk, all of a whole message. */
+/** One of a chunk, all of a whole message. */
 export function blocksOf(update: unknown): readonly unknown[] {
   const { sessionUpdate, content } = fieldsOf(update);
   if (!WHOLE.has(sessionUpdate)) return [content];
@@ -155,7 +143,6 @@ export function messageText(update: unknown, others: 'name' | 'describe' | 'omit
 
 // ---------------------------------------------------------------- content
 
-/** The kind of a content block: `text`, `image`, `resource`, …; `unknown` for anything else. */
 export function contentKind(content: unknown): string {
   return stringOf(fieldsOf(content)['type']) || 'unknown';
 }
@@ -235,29 +222,29 @@ export interface ToolCallReport {
   readonly rawOutput?: unknown;
 }
 
-/** Whether a tool call with this status can still come to an end; `paused` is v2's. */
+/** Whether it can still come to an end; `paused` is v2's. */
 export const isOpenCall = (status: unknown): boolean => /^(?:pending|in_progress|paused|undefined|null)$/.test(String(status));
 
-/** What is known of a tool call when the next report comes under its id. */
+/** A tool call as it is when the next report comes under its id. */
 export interface KnownCall extends Pick<SessionEvent, 'turnId'>, Pick<ToolCallReport, 'status'> {
   /** Whether only updates told of it so far, as in ACP v2. */
   readonly isUpserted: boolean;
 }
 
 /**
- * Whether an update is of the tool call that was known under its id. An id is one call's within an agent session; a successor, and an agent that
- * counts anew at each start, use it again in a later turn. What comes between turns belongs to what was before.
+ * Whether an update is of the call that was known under its id. A successor, and an agent that counts anew at each start, use an id again
+ * in a later turn. What comes between turns belongs to what was before.
  */
 export function isSameCall(before: KnownCall, update: unknown, turnId: string | null): boolean {
   if (turnId === null || before.turnId === turnId) return true;
   if (classOf(update) === 'tool_call') return false;
   if (!before.isUpserted || isOpenCall(before.status)) return true;
-  // What only adds to a call does not begin one, and a terminal begins with its command: it may run on when its call is over.
+  // Neither what only adds to a call nor a terminal without its command begins one: it may run on when its call is over.
   const { adds, terminal, title } = readToolCall(update);
   return adds === true || (terminal !== undefined && title === undefined);
 }
 
-/** Which calls an event leaves without an end: nobody will say it any more. Null for an event that leaves none. */
+/** Which calls an event leaves open for good; null when none. */
 export function cutOffBy(event: SessionEvent): ((call: Pick<KnownCall, 'turnId' | 'status'>) => boolean) | null {
   switch (event.kind) {
     case 'agent_exited':
@@ -330,7 +317,7 @@ function terminalText(data: string): string {
   return pieces.join('') + decoder.decode();
 }
 
-/** Two reports of one tool call as one: the later word stands, and what it leaves out is as before. */
+/** The later word stands, and what it leaves out is as before. */
 export function mergeToolCalls(older: ToolCallReport, later: ToolCallReport): ToolCallReport {
   // A call without title and kind has those of what runs in its terminal.
   const [first, second] = later.terminal?.isAlone ? [older, later] : [later, older];
@@ -352,7 +339,7 @@ const OUTPUT_KEYS = [
   'output', 'stdout', 'aggregated_output', 'formatted_output', 'text', 'content', 'result', 'stderr', 'error', 'message',
 ]; // prettier-ignore
 
-/** What a tool call gave, in words, part by part: its content and its terminal's output, else the readable part of its raw output. Nothing is dumped. */
+/** What a tool call gave, part by part: its content and its terminal's output, else the readable part of its raw output. */
 export function toolOutput({ id, content = [], terminal, rawOutput }: ToolCallReport): readonly string[] {
   const put = terminal?.data === undefined ? null : terminalText(terminal.data);
   const isShown = (part: unknown): boolean => {
@@ -368,7 +355,7 @@ export function toolOutput({ id, content = [], terminal, rawOutput }: ToolCallRe
   return text === undefined ? [] : [text];
 }
 
-/** One part of a tool call's content: its text, a diff as the new text, a terminal as the word. */
+/** A diff is its new text, a terminal the word. */
 export function toolContentText(part: unknown): string {
   const fields = fieldsOf(part);
   if (fields['type'] === 'diff') return diffText(fields);
@@ -391,7 +378,6 @@ export interface PlanEntry {
   readonly status: string;
 }
 
-/** The entries of a plan that can be read. */
 export function planEntries(update: unknown): readonly PlanEntry[] {
   const entries = fieldsOf(update)['entries'] ?? fieldsOf(fieldsOf(update)['plan'])['entries'];
   return (Array.isArray(entries) ? (entries as unknown[]) : [])
@@ -400,7 +386,7 @@ export function planEntries(update: unknown): readonly PlanEntry[] {
     .map(({ content, status }) => ({ text: stringOf(content), status: stringOf(status) }));
 }
 
-/** A notice in words: its title and what it adds. Null for every other update. */
+/** The title of a notice and what it adds; null for every other update. */
 export function noticeText(update: unknown, meta?: unknown): string | null {
   if (classOf(update, meta) !== 'notice') return null;
   const { title, description, content } = fieldsOf(update);

@@ -1,4 +1,4 @@
-/** ACP v1: its method names and the shapes of its answers. v2 takes from here what it shares. */
+/** ACP v1, and what v2 shares with it. */
 import type { AuthMethod, Implementation, McpServer } from '@agentclientprotocol/sdk';
 import type { SessionUpdate, StopReason } from '../types.ts';
 import type {
@@ -102,7 +102,6 @@ export function speak(connection: Connection, facts: AgentFacts, dialect: Dialec
     mcpServers: mcpServers.map(dialect.server),
     ...(facts.additionalDirectories && additionalDirectories.length > 0 ? { additionalDirectories } : {}),
   });
-  /** The answer that names a new session. */
   const readNew = (result: unknown): NewAgentSession => {
     const { sessionId: id, modes: _modes, configOptions: _options, ...rest } = objectOf(result) ?? {};
     const agentSessionId = typeof id === 'string' && id !== '' && id.isWellFormed() ? id : null;

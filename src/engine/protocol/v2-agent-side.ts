@@ -1,7 +1,6 @@
 /**
- * The agent's side of ACP in the version that the client asked for in `initialize`, in front of one that answers in v1. Our own agent
- * side and the scripted agents are served through it. What v1 does not have (the snapshot of the state, the answer to a prompt that
- * was inserted) is made here. Updates may be of either version, as the log has them, and are told in the client's.
+ * The agent's side of ACP in the client's version, in front of one that answers in v1. What v1 does not have (the snapshot of the state,
+ * the answer to a prompt that was inserted) is made here. Updates may be of either version, as the log has them.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { MessageStream } from '../ports.ts';
@@ -19,9 +18,9 @@ export interface BothVersions {
 }
 
 export interface BothVersionsOptions {
-  /** The versions spoken. Default: both. A client that asks for another gets the newest of them. */
+  /** Default: both. A client that asks for another version gets the newest of them. */
   readonly speaks?: readonly (1 | 2)[];
-  /** Whether to say why a turn stopped (default), as agents should; not all do. */
+  /** Whether to say why a turn stopped (default); not all agents do. */
   readonly stopReasons?: boolean;
   /** Whether the state is sent before the answer to a resume (default), or after it. */
   readonly snapshot?: 'before' | 'after';
@@ -35,44 +34,42 @@ type Message = {
   readonly error?: unknown;
 };
 
-/** What is remembered of a session to tell it in v2. */
 interface Told {
   modes: Fields | null;
   options: readonly Fields[];
   /** The running prompt, with the id of its request. */
   prompt: { readonly id: Message['id']; readonly blocks: unknown; isAnswered: boolean; messageId: string } | null;
-  /** Whether a turn of another client runs, as far as was said. */
+  /** Whether a turn of another client runs. */
   othersTurn: boolean;
   /** The message that was sent last. */
   last: { readonly role: string; readonly id: string } | null;
-  /** The content of tool calls that were sent in v1, where it is always sent whole. */
+  /** The content of tool calls told in v1, where it is always sent whole. */
   readonly calls: Map<string, { readonly content: readonly unknown[]; readonly chars: number }>;
-  /** The output of terminals that were sent in v1. */
+  /** The output of terminals told in v1. */
   readonly terminals: Map<string, ToolCallReport>;
 }
 
-/** How many tool calls are remembered to have begun, and how many characters of their content, as JSON. The oldest content is forgotten first. */
+/** The oldest calls, and the oldest content (as JSON), are forgotten first. */
 const CALLS_KEPT = 1_000;
 const CONTENT_CHARS = 4 * 1024 * 1024;
-/** How many terminals' output is remembered, and how many characters of each, in base64. */
+/** Of each so many characters, in base64. */
 const TERMINALS_KEPT = 16;
 const TERMINAL_CHARS = 256 * 1024;
-/** How many sessions are remembered, besides those with a running turn. A client may name as many as it likes. */
+/** Besides those with a running turn: a client may name as many as it likes. */
 const SESSIONS_KEPT = 1_000;
 
-/** Requests that the user answers. */
 const ASKS_THE_USER: ReadonlySet<string> = new Set(['session/request_permission', 'elicitation/create']);
 
 /** The option that the modes are. */
 const MODE_OPTION = 'mode';
 
-/** Between a client and the side that answers it, message by message. `toClient` sends one as it is. */
+/** `toClient` sends a message as it is. */
 export function createWire(toClient: (message: object) => void, options: BothVersionsOptions = {}) {
   const { speaks = [1, 2], stopReasons = true, snapshot = 'before' } = options;
   let version: 1 | 2 = 1;
   let made = 0;
   const sessions = new Map<string, Told>();
-  /** Requests of the client whose answers are different in v2. */
+  /** Requests whose answers are different in v2. */
   const asked = new Map<Message['id'], { readonly method: string; readonly params: Fields }>();
   /** Requests that a turn waits for. */
   const blocking = new Map<Message['id'], string>();
@@ -94,7 +91,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
       calls: new Map(),
       terminals: new Map(),
     };
-    // The map keeps the one used last at its end.
+    // The one used last is at the end.
     sessions.delete(id);
     sessions.set(id, known);
     if (sessions.size > SESSIONS_KEPT)
@@ -106,7 +103,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     return known;
   }
 
-  /** A request is asked of the user: its turn, if one runs, goes on when it is answered. */
+  /** A request is asked of the user: the running turn goes on when it is answered. */
   function block(id: Message['id'], sessionId: string): void {
     const prompt = sessions.get(sessionId)?.prompt;
     if (!prompt) return;
@@ -115,7 +112,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     tellState(sessionId, 'requires_action');
   }
 
-  /** Such a request is answered or withdrawn: its turn goes on when no other holds it up. */
+  /** Its turn goes on when no other request holds it up. */
   function unblock(id: unknown): void {
     const sessionId = blocking.get(id as Message['id']);
     blocking.delete(id as Message['id']);
@@ -134,7 +131,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
       unblock(id);
       return message;
     }
-    // Notifications are not answered; v2 has the same as v1.
+    // v2 has the same notifications.
     if (id === undefined) return message;
     const refuse = (code: number, message: string): null => {
       send({ id, error: { code, message } });
@@ -164,7 +161,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
         return ask(from === null ? method : 'session/load', { ...rest, mcpServers: serversV1(params['mcpServers'] ?? []) });
       }
       case 'session/prompt':
-        // A prompt that comes while another runs is refused, or answered with the end of that one: it is not a turn of its own.
+        // A prompt that comes while another runs is no turn of its own.
         told(params['sessionId']).prompt ??= { id, blocks: params['prompt'], isAnswered: false, messageId: '' };
         return ask(method, params);
       case 'session/set_config_option': {
@@ -248,7 +245,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     if (snapshot === 'after') tellSnapshot();
   }
 
-  /** The user's message is in the conversation: its prompt is answered, and the agent works. */
+  /** Answers the prompt: the user's message is in the conversation. */
   function inserted(sessionId: string, prompt: NonNullable<Told['prompt']>, messageId = `prompt-${randomId()}`): void {
     if (prompt.isAnswered) return;
     Object.assign(prompt, { isAnswered: true, messageId });
@@ -277,7 +274,8 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     const kind = stringOf(said['sessionUpdate']);
     const pass = (changes: object = {}): void => tell(sessionId, { ...said, ...changes }, meta);
     const role = /^(user|agent)_(message|thought)(_chunk)?$/.exec(kind)?.[1];
-    // A record says which message is the prompt: what other clients did meanwhile may come before it. Without a record everything belongs to this turn.
+    // A record says which message is the prompt, since what other clients did meanwhile may come before it; without one everything is of
+    // this turn.
     const record = recordOf(meta);
     const begins = record ? record['turnId'] !== undefined : role !== undefined || kind === 'tool_call' || kind === 'plan';
     if (prompt && !prompt.isAnswered && begins) {
@@ -320,7 +318,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
         return pass({ configOptions: optionsV2(session) });
       case 'available_commands_update':
         return pass({ availableCommands: withText(said['availableCommands'], 'name').map(commandV2) });
-      // The state is made here, from what happens on this connection.
+      // The state is made from what happens on this connection.
       case 'state_update':
         return;
       case 'session_info_update': {
@@ -340,7 +338,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     }
   }
 
-  /** In v2 every message has an id: one without gets one, which holds until the other side speaks. */
+  /** A message without an id gets one, which holds until the other side speaks. */
   function idOf(session: Told, role: string, said: Fields, meta: unknown): { readonly id: string; readonly isNew: boolean } {
     const { last } = session;
     const isSame = last?.role === role;
@@ -350,16 +348,16 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     return { id, isNew };
   }
 
-  /** Made from the number in the log at which the message begins, so that it is the same live and in every replay. Without a log messages are counted. */
+  /** Made from where in the log the message begins, so that it is the same live and in every replay. */
   function madeId(meta: unknown): string {
     const { seq = (made += 1), from = seq } = recordOf(meta) ?? {};
     return `message-${String(from)}`;
   }
 
   return {
-    /** What the client says, as the side that speaks v1 reads it; null where it was answered here. */
+    /** What the side that speaks v1 reads; null where it was answered here. */
     fromClient,
-    /** Sends what that side says. */
+    /** What that side says. */
     fromAgent,
     get version() {
       return version;
@@ -380,7 +378,7 @@ export function answerBothVersions(client: MessageStream, options: BothVersionsO
       if (passed) controller.enqueue(passed as AnyMessage);
     },
   });
-  // A stream that breaks ends its other side, where that is noticed.
+  // A stream that breaks is noticed at its other side.
   client.readable.pipeTo(inward.writable).catch(() => undefined);
   outward.readable.pipeTo(client.writable).catch(() => undefined);
   return {
@@ -394,7 +392,7 @@ export function answerBothVersions(client: MessageStream, options: BothVersionsO
 /** What the record adds to its updates. */
 const recordOf = (meta: unknown): Fields | null => objectOf(objectOf(meta)?.['rehydrate']);
 
-/** The turn that was answered; its id is the id of its prompt everywhere. */
+/** Its id is the id of its prompt everywhere. */
 function turnOf(result: unknown): string | undefined {
   const turnId = recordOf(fieldsOf(result)['_meta'])?.['turnId'];
   return typeof turnId === 'string' ? turnId : undefined;
@@ -402,7 +400,7 @@ function turnOf(result: unknown): string | undefined {
 
 // ---------------------------------------------------------------- a log of v2, told in v1
 
-/** An update of either version as v1 has it; v1 does not have the state. */
+/** v1 does not have the state. */
 function inV1(session: Told, said: Fields): readonly Fields[] {
   const kind = stringOf(said['sessionUpdate']);
   const id = stringOf(said['toolCallId']);
@@ -453,7 +451,9 @@ function inV1(session: Told, said: Fields): readonly Fields[] {
   }
 }
 
-/** The agent's own terminal, shown as a tool call, since terminals of v1 are the client's. Its output is sent with the next update that is not output. */
+/**
+ * The agent's own terminal as a tool call, since terminals of v1 are the client's. Its output goes with the next update that is not output.
+ */
 function terminalV1(session: Told, said: Fields): readonly Fields[] {
   const { terminals, calls } = session;
   const report = readToolCall(said);
@@ -492,7 +492,7 @@ function keep(calls: Told['calls'], id: string, content: readonly unknown[]): vo
   }
 }
 
-/** A tool call's content. In v1, which wants each file's old and new text, a patch of v2 is text, and so is the agent's own terminal. */
+/** In v1, which wants each file's old and new text, a patch of v2 is text, and so is the agent's own terminal. */
 function contentV1({ calls, terminals }: Told, id: string): readonly unknown[] {
   const content = calls.get(id)?.content ?? [];
   const isOfV2 = (part: unknown): boolean => {
@@ -504,7 +504,7 @@ function contentV1({ calls, terminals }: Told, id: string): readonly unknown[] {
   );
 }
 
-/** Capabilities as v1 has them: those of v2 converted, those of v1 as they are. */
+/** Those of v1 stay as they are. */
 export function capabilitiesV1(capabilities: Fields): Fields {
   const { session, ...others } = capabilities;
   if (!objectOf(session)) return capabilities;
@@ -550,7 +550,7 @@ function initializedV2({ agentCapabilities, agentInfo, authMethods, protocolVers
   };
 }
 
-/** Anything but a list of servers stays as it is, so that it is refused as in v1. */
+/** Anything but a list stays as it is, to be refused as in v1. */
 function serversV1(servers: unknown): unknown {
   if (!Array.isArray(servers)) return servers;
   return servers.map((given: unknown) => {
@@ -562,7 +562,7 @@ function serversV1(servers: unknown): unknown {
   });
 }
 
-/** The mode may be among the options, too: the latest value holds. */
+/** The mode may be an option, too: the latest value holds. */
 function takeOptions(session: Told, options: Fields[]): void {
   session.options = options;
   const mode = options.map(fieldsOf).find(({ category }) => category === 'mode')?.['currentValue'];
@@ -582,7 +582,6 @@ function optionsV2({ modes, options }: Told): object[] {
   ];
 }
 
-/** The id of the option that the modes are. */
 function modeOptionOf({ options }: Told): unknown {
   const { id, configId = id } = fieldsOf(options.find((option) => fieldsOf(option)['category'] === 'mode'));
   return configId ?? MODE_OPTION;
@@ -593,7 +592,7 @@ function commandV2(command: Fields): object {
   return { type: 'command', ...command, ...(input ? { input: { type: 'text', ...input } } : {}) };
 }
 
-/** A tool call with its changes to files as v2 has them: as a patch, where v1 has the old text and the new. */
+/** v2 has a patch where v1 has the old text and the new. */
 function toolCallV2(toolCall: Fields): Fields {
   const { content } = toolCall;
   if (!Array.isArray(content)) return toolCall;

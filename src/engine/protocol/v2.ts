@@ -1,7 +1,6 @@
 /**
- * ACP v2, a draft: what differs from v1, read by its fields. There is no `session/load`: `session/resume` replays when it is asked to.
- * A prompt is answered as soon as it is inserted, and its turn ends with the agent's word that it is idle again. Modes are one of the
- * options. What an agent tells is stored as it tells it; `updates.ts` reads both versions.
+ * What differs from v1 in ACP v2, a draft. `session/resume` replays when it is asked to. A prompt is answered as soon as it is inserted,
+ * and its turn ends when the agent says it is idle again. What an agent tells is stored as it tells it; `updates.ts` reads both versions.
  */
 import type { AuthMethod, Implementation } from '@agentclientprotocol/sdk';
 import type { StopReason } from '../types.ts';
@@ -41,7 +40,7 @@ export function readFactsV2(answer: Fields): AgentFacts {
   };
 }
 
-/** Our capabilities in v2, where files and terminals are the agent's own. */
+/** Files and terminals are the agent's own in v2. */
 export function clientCapabilitiesV2({ elicitation, auth }: Fields): Fields {
   return { ...(elicitation === undefined ? {} : { elicitation }), ...(auth === undefined ? {} : { auth }) };
 }
@@ -70,9 +69,8 @@ interface Running {
 
 export function speakV2(connection: Connection, facts: AgentFacts): AgentProtocol {
   let turn: Running | null = null;
-  /** Whether it is working, as it last said. */
   let active = false;
-  /** The option that the modes are, once it was named. */
+  /** The option that the modes are. */
   let modeOption = 'mode';
 
   function learnModeOption(configOptions: unknown): void {
@@ -101,7 +99,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
     const running = turn;
     if (!running) return undefined;
     if (active) [running.began, running.idle] = [true, null];
-    // An `idle` with a stop reason, after the prompt was inserted, is not a snapshot: this is how a command that says nothing ends.
+    // An `idle` with a stop reason, after the prompt was inserted, is no snapshot: a command that says nothing ends so.
     else if (state === 'idle' && (running.began || (running.inserted && typeof update['stopReason'] === 'string'))) {
       running.idle = update;
       if (running.inserted) return () => running.end(stopped(running, update));
@@ -145,7 +143,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
       const update = said.update as unknown as Fields;
       if (update['sessionUpdate'] === 'config_option_update') learnModeOption(update['configOptions']);
       const isOurs = turn === null || said.agentSessionId === undefined || said.agentSessionId === turn.sessionId;
-      // An agent that speaks after the prompt was inserted works, whether or not it says so.
+      // An agent that speaks after the prompt was inserted works, even if it does not say so.
       if (isOurs && turn?.inserted && isConversation(update, said.meta) && roleOf(update, said.meta) !== 'user') turn.began = true;
       const after = update['sessionUpdate'] === 'state_update' && isOurs ? hearState(update) : undefined;
       return after ? { ...said, after } : said;
@@ -154,7 +152,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
   };
 }
 
-/** The end of a turn. Not every agent says why it stopped. */
+/** Not every agent says why it stopped. */
 function stopped({ messageId, cancelled }: Running, idle: Fields): TurnAnswer {
   const { sessionUpdate: _kind, state: _state, stopReason, ...rest } = idle;
   if (stopReason === 'error') return { kind: 'refused', error: errorOf(rest['error']) };

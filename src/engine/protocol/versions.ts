@@ -10,7 +10,6 @@ import { clientCapabilitiesV2, readCapabilitiesV2, readFactsV2, speakV2 } from '
 /** The default is the first. */
 export const PROTOCOL_CHOICES: readonly ProtocolChoice[] = ['v1', 'v2', 'newest'];
 
-/** How we introduce ourselves to an agent. */
 export interface ClientIntroduction {
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly info: { readonly name: string; readonly version: string };
@@ -21,11 +20,11 @@ export interface Unusable {
   readonly kind: 'unusable';
   /** What it did, to follow “it” in a sentence. */
   readonly why: string;
-  /** It keeps to ACP, but in a version that was not asked for. */
+  /** It keeps to ACP, in a version that was not asked for. */
   readonly otherVersion: boolean;
 }
 
-/** Reads capabilities, as stored or as advertised, of either version. */
+/** Of either version, as stored or as advertised. */
 export function readCapabilities(value: unknown): AgentCapabilities {
   const capabilities = objectOf(value) ?? {};
   return objectOf(capabilities['session']) ? readCapabilitiesV2(capabilities) : readCapabilitiesV1(capabilities);
@@ -37,10 +36,7 @@ export function initializeParams(version: 1 | 2, { capabilities, info }: ClientI
   return { protocolVersion: version, ...(version === 2 ? { info, capabilities: clientCapabilitiesV2(capabilities) } : {}), ...v1 };
 }
 
-/**
- * The answer to `initialize`, or what is wrong with it. Its fields decide, not the number: there are agents that say 2 and
- * go on in 1.
- */
+/** Its fields decide, not the number: there are agents that say 2 and go on in 1. */
 export function readInitialize(result: unknown, choice: ProtocolChoice = 'v1'): AgentFacts | Unusable {
   const unusable = (why: string, otherVersion: boolean): Unusable => ({ kind: 'unusable', why, otherVersion });
   const answer = objectOf(result);
@@ -61,13 +57,12 @@ export function readInitialize(result: unknown, choice: ProtocolChoice = 'v1'): 
     : readFactsV2(answer);
 }
 
-/** What the agent asks of a person; null for every other request. The same in every version, so it is known before one is agreed on. */
+/** What the agent asks of a person. The same in every version, so it is known before one is agreed on. */
 export function asksFor(method: string): 'permission' | 'elicitation' | null {
   if (method === 'session/request_permission') return 'permission';
   return method === 'elicitation/create' ? 'elicitation' : null;
 }
 
-/** Introduces us to an agent that was just started. */
 export async function introduce(
   connection: Connection,
   choice: ProtocolChoice,

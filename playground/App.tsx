@@ -1,4 +1,4 @@
-/** The whole page: one screen, on which cause and effect stand side by side. */
+/** The whole page: one screen. */
 import { useEffect } from 'preact/hooks';
 import { BootSteps, UnopenedNotice } from './panels/Start.tsx';
 import { ConsentDialog } from './panels/Dialogs.tsx';
@@ -9,7 +9,7 @@ import { Bar, Talk } from './panels/Talk.tsx';
 
 export function App({ pg, loadTerminal }: DockProps) {
   useEffect(() => {
-    // Where there is no room beside the lesson it would lie over what one looks at.
+    // On a narrow screen it would cover the lesson.
     const wide = matchMedia('(min-width: 62rem)');
     const follow = () => void (pg.stage.advanced.value = wide.matches);
     follow();

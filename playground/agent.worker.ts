@@ -15,7 +15,7 @@ async function serve(): Promise<void> {
   const parameters = new URLSearchParams(scope.name);
   const agent = await workerAgent(scope);
   const store = await indexedDbStore(parameters.get('store')!).catch((error: unknown) => {
-    // A browser that keeps nothing for this site: the agent then forgets with its process, and says so.
+    // This browser keeps nothing for the site: the agent forgets with its process, and says so.
     agent.log(`The agent’s store cannot be opened (${String(error)}); it remembers nothing beyond this process.`);
     return memoryStore();
   });

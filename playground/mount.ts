@@ -1,4 +1,4 @@
-/** The playground's entry: what a page calls, by dynamic import, to put the app into an element. */
+/** The playground's entry: pages import it and call `mount`. */
 import { h, render } from 'preact';
 import { App } from './App.tsx';
 import { CompactEmbed, Embed } from './embeds/Embed.tsx';
@@ -12,7 +12,6 @@ interface MountOptions {
   readonly base: string;
   /** A small playground in prose: this scenario alone, kept nowhere. */
   readonly scenario: string | undefined;
-  /** In a frame that does not grow. */
   readonly compact: boolean;
 }
 
@@ -33,6 +32,6 @@ export function mount(element: HTMLElement, { base, scenario, compact }: MountOp
     render(h(App, { pg, loadTerminal }), element);
     addEventListener('hashchange', () => void pg.notices.attempt(() => pg.navigate()));
   }
-  // Said by its boot step; the page stays as far as it works.
+  // The boot step has said it.
   pg.start().catch(() => undefined);
 }

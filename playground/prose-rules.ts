@@ -1,11 +1,7 @@
-/**
- * Takes the site's rules for prose that look into what an element holds (`.sl-markdown-content ul:has(> li > :not(…))`)
- * out of this page, which has no prose. With them Chromium computes the style of every element of the page whenever one
- * is added anywhere, and a streaming answer adds many.
- */
+/** Removes the site's rules for prose that use `:has()`, of which this page has none: with them Chromium computes every element's style whenever one is added, and a streaming answer adds many. */
 export function dropProseRules(sheets: StyleSheetList): void {
   for (const sheet of sheets) {
-    // Only the site's own can be read; what an extension brought is not ours.
+    // What an extension brought cannot be read.
     if (sheet.href === null || new URL(sheet.href).origin === location.origin) dropFrom(sheet);
   }
 }

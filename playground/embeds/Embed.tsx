@@ -1,4 +1,4 @@
-/** Small playgrounds in prose: one scenario, and of the page's parts those that it speaks of. */
+/** Small playgrounds in prose: one scenario, and the parts that it is about. */
 import { useSignal } from '@preact/signals';
 import { Conversation } from '../panels/Conversation.tsx';
 import { Docked, type DockProps } from '../panels/Dock.tsx';
@@ -7,12 +7,11 @@ import { MachinePanel, Processes } from '../panels/Machine.tsx';
 import { BootSteps } from '../panels/Start.tsx';
 import { Bar, Talk } from '../panels/Talk.tsx';
 
-/** `more`: the scenario in the playground. */
 type EmbedProps = DockProps & { readonly more: string };
 
 export function Embed({ pg, more, loadTerminal }: EmbedProps) {
   const { dock } = pg.stage;
-  // A part that need not be here is no news in the middle of a page.
+  // An absent part is no news in the middle of a page.
   const steps = pg.boot.steps.value.filter((step) => step.state !== 'absent');
   return (
     <div class="rp rp-embed">
@@ -29,7 +28,7 @@ export function Embed({ pg, more, loadTerminal }: EmbedProps) {
   );
 }
 
-/** The steps, what is said, and what became of the agent, in a frame that does not grow. */
+/** For a frame that does not grow. */
 export function CompactEmbed({ pg, more }: EmbedProps) {
   const hint = useSignal('Run the first step.');
   const failed = pg.boot.steps.value.filter((step) => step.state === 'failed');

@@ -4,7 +4,6 @@ import { piecesOf, type Item, type SessionView } from '../state/session.ts';
 import { memo } from './controls.tsx';
 import { Newest } from './Newest.tsx';
 
-/** The newest items that are drawn. */
 const SHOWN = 200;
 
 /**
@@ -14,7 +13,7 @@ const SHOWN = 200;
 export function Conversation(props: {
   readonly label?: string;
   readonly view: ReadonlySignal<SessionView>;
-  /** A prompt that is on its way, and not in the log yet. */
+  /** A prompt that is not in the log yet. */
   readonly unsent: ReadonlySignal<string | null>;
   readonly hint: ReadonlySignal<string>;
 }) {
@@ -28,7 +27,7 @@ export function Conversation(props: {
       role="log"
       aria-label={props.label ?? 'Conversation'}
       aria-live="polite"
-      // Screen readers wait for the end of a streamed answer, but not past a question to the person.
+      // Screen readers wait for the end of a streamed answer, but not past a question.
       aria-busy={view.turnOpen && !view.permission}
     >
       <div class="rp-log-items">
@@ -112,7 +111,6 @@ function Message(props: { readonly who: string; readonly says: string; readonly 
 
 const Pieces = ({ of }: { readonly of: readonly string[] }) => of.map((piece, index) => <Piece key={index} text={piece} />);
 
-/** Only the last piece of a streamed text changes, so only that one is drawn again. */
 const Piece = memo(function Piece({ text }: { readonly text: string }) {
   return <span class="rp-piece">{text}</span>;
 });

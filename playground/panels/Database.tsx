@@ -5,7 +5,6 @@ import { beginningOf, count, msWords } from '../state/words.ts';
 import { Button, Empty, Panel, Problem, submitOnEnter, Tabs, type PartProps } from './controls.tsx';
 import { Newest } from './Newest.tsx';
 
-/** A cell's text is cut at this many characters until it is opened. */
 const CELL_CHARS = 80;
 
 export function DatabasePanel({ pg }: PartProps) {

@@ -22,7 +22,7 @@ export function Dock({ pg, loadTerminal }: DockProps) {
   const open = stage.dock.value;
   const tabs = useRef<HTMLElement>(null);
   const window = useRef<HTMLDivElement>(null);
-  /** The width in which the panel was brought into view last. */
+  /** The width for which `reveal` ran last. */
   const revealed = useRef(0);
   const reveal = () => {
     const head = tabs.current;
@@ -40,10 +40,9 @@ export function Dock({ pg, loadTerminal }: DockProps) {
     requestAnimationFrame(reveal);
   });
   useEffect(() => {
-    // In another width the same panel is seen.
     const sizes = new ResizeObserver(reveal);
     sizes.observe(window.current!);
-    // One key from anywhere, as in an editor.
+    // From anywhere, as in an editor.
     const pressed = (event: KeyboardEvent) => {
       if (!event.ctrlKey || event.key !== '`') return;
       event.preventDefault();
@@ -86,10 +85,10 @@ export function Dock({ pg, loadTerminal }: DockProps) {
         class="rp-dock-window"
         ref={window}
         onScroll={({ currentTarget: box }) => {
-          // The keyboard's focus, or a finger, went to another panel.
+          // The keyboard's focus, or a finger, moved to another panel.
           const seen = DOCK[Math.round(box.scrollLeft / box.clientWidth)];
           const settled = Math.abs(box.scrollLeft - Math.round(box.scrollLeft / box.clientWidth) * box.clientWidth) < 2;
-          // In another width the browser scrolls by itself, to whatever is near.
+          // When the width changes, the browser scrolls by itself.
           const asked = box.clientWidth === revealed.current;
           if (seen && settled && asked && stage.dock.peek() !== null) stage.dock.value = seen;
         }}

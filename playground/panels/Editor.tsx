@@ -1,4 +1,4 @@
-/** The session as a second client has it: an editor that speaks ACP to the host. */
+/** The session as an editor has it, which speaks ACP to the host. */
 import { signal } from '@preact/signals';
 import { useMemo } from 'preact/hooks';
 import { Button, Draft, Panel, useKeptFocus, type PartProps } from './controls.tsx';

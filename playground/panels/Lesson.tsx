@@ -1,4 +1,4 @@
-/** The scenario that is played: which, what to watch, its steps, and what is chosen for it. */
+/** The scenario: what to watch, its steps, and what is chosen for it. */
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
@@ -66,7 +66,6 @@ function Cards({ pg, onClose }: PartProps & { readonly onClose: () => void }) {
   );
 }
 
-/** What to watch, and the steps. A step that is a prompt can be put into the box with a press. */
 export function Steps({ pg }: PartProps) {
   const { lesson, runner, stage, turns } = pg;
   const scenario = pg.choice.scenario.value;
@@ -79,7 +78,7 @@ export function Steps({ pg }: PartProps) {
     const here = box?.querySelector<HTMLElement>('[aria-current], .rp-end');
     if (!box || !here) return;
     const top = here.offsetTop - box.offsetTop;
-    // The first one is seen whole, below as much of what to watch as there is room for.
+    // The first step is seen whole, with as much above it as fits.
     box.scrollTop = next === 0 ? top + here.offsetHeight - box.clientHeight : top;
   }, [scenario, next, over]);
   return (
@@ -164,14 +163,13 @@ const PROTOCOLS = {
   ],
 } as const;
 
-/** By whom the scenario is played, what may be tried, and what is done with the page as a whole. */
 export function Tools({ pg }: PartProps) {
   const dialog = useSignal<'share' | 'bridge' | Inventory | null>(null);
   const onClose = () => (dialog.value = null);
   const agents = pg.agents.list.value;
   const chosen = pg.chosen.value;
   const agent = pg.choice.agent.value;
-  // Where it is closed, it opens for the step that is done in it.
+  // It opens for a step that is done in it.
   const open = pg.stage.advanced.value || pg.runner.press.value === 'policy';
   const advanced = useKeptFocus<HTMLDetailsElement>('summary');
   return (
@@ -191,7 +189,7 @@ export function Tools({ pg }: PartProps) {
               label="Agent"
               value={agent}
               groups={{
-                // That of the session, also where it is not here.
+                // The session's own agent, even where it is not here.
                 '': chosen || agent === '' ? [] : [[agent, label(agentName(agent), 'without a name', 80)] as const],
                 ...Object.fromEntries(
                   AGENT_GROUPS.map((name) => [

@@ -1,4 +1,3 @@
-/** The live picture: the way of a prompt, host, database and agent, the processes that came and went, and the way back. */
 import { LEGS, STATIONS, type AgentStatus, type HostStatus, type Process, type StationState } from '../state/machine.ts';
 import { count } from '../state/words.ts';
 import { Panel, type PartProps } from './controls.tsx';
@@ -23,7 +22,7 @@ const MARK: Readonly<Record<StationState, readonly [glyph: string, word: string]
   lost: ['⚠', 'no answer'],
 };
 
-/** How most of the agent's methods begin: where there is little room, that goes without saying. */
+/** Hidden where there is little room. */
 const OF_SESSION = 'session/';
 
 const AGENT_DETAIL: Readonly<Record<AgentStatus, string>> = {
@@ -117,7 +116,6 @@ export function MachinePanel({ pg }: PartProps) {
   );
 }
 
-/** One that is gone is struck out; the next stands after it. */
 export function Processes({ processes }: { readonly processes: readonly Process[] }) {
   return (
     <ol class="rp-processes" aria-label="Processes">

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 
-/** Within so many pixels of the end counts as at the end. */
+/** This many pixels from the end count as the end. */
 const NEAR = 40;
 
 /**
@@ -18,10 +18,10 @@ export function Newest({ rowsGo = false, ...attributes }: JSX.HTMLAttributes<HTM
     let room = list.clientHeight;
     const scrolled = () => {
       const { scrollTop, scrollHeight, clientHeight } = list;
-      // What grew meanwhile is below the end as well, and more room moves the rows: only a person goes up.
+      // Content and room change too; only a person scrolls up.
       away = scrollHeight - scrollTop - clientHeight > NEAR && (away || (scrollTop < top && clientHeight === room));
       top = scrollTop;
-      // At the end nothing else is to be held where it is. Where no row goes the browser's holding costs half of setting it here.
+      // Nothing else is to hold the list at its end. Without `rowsGo` the browser's anchoring is cheaper than setting it.
       if (rowsGo) list.style.overflowAnchor = away ? 'auto' : 'none';
     };
     scrolled();

@@ -3,10 +3,7 @@ import type { Permission } from '../state/session.ts';
 import { plainAnswers } from './answers.ts';
 import { Button, useHandedFocus, type PartProps } from './controls.tsx';
 
-/**
- * The agent's question. Allow and Reject stand for its plainest options; every other one is beside them
- * under the name the agent gave it.
- */
+/** Allow and Reject stand for the plainest options; every other one has the name that the agent gave it. */
 export function PermissionQuestion({ pg, permission: { requestId, title, options } }: PartProps & { readonly permission: Permission }) {
   const { allow, reject, others, note } = plainAnswers(options);
   const press = pg.runner.press.value;
@@ -37,7 +34,7 @@ export function PermissionQuestion({ pg, permission: { requestId, title, options
   );
 }
 
-/** One stop for Tab, arrows within: however many answers an agent offers, the page stays walkable. */
+/** One stop for Tab, arrows within: the page stays walkable however many answers there are. */
 function OtherAnswers({
   options,
   onAnswer,

@@ -1,4 +1,3 @@
-/** How the session became live, each time: the verdict, and what it was concluded from. */
 import { useSignal } from '@preact/signals';
 import type { Tier } from '../../src/engine/types.ts';
 import { PAGES } from '../scenarios/index.ts';
@@ -14,7 +13,7 @@ const TIER_PAGES: Readonly<Record<Tier, string>> = {
 };
 
 export function ReportPanel({ pg }: PartProps) {
-  /** The one that is looked at; the newest, where none was chosen or a newer one came. */
+  /** The chosen one; the newest, where none was chosen or a newer one came. */
   const chosen = useSignal<{ readonly of: number; readonly at: number } | null>(null);
   const until = pg.timeline.past.value?.moment.at ?? Infinity;
   const failures = pg.session.failures.value.filter((failure) => failure.at <= until);

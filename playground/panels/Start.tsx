@@ -1,4 +1,3 @@
-/** How the page starts, in named steps with an honest end; and what is asked when the database does not open. */
 import type { BootStep } from '../state/pace.ts';
 import type { Playground } from '../state/playground.ts';
 import { Button, Problem, useHandedFocus, type PartProps } from './controls.tsx';
@@ -31,7 +30,6 @@ export function BootSteps({ steps }: { readonly steps: readonly BootStep[] }) {
   );
 }
 
-/** What was kept here does not open. Nothing is begun in its place until the person says so. */
 export function UnopenedNotice({ pg }: PartProps) {
   const unopened = pg.databases.unopened.value;
   return unopened === null ? null : <Unopened pg={pg} unopened={unopened} />;

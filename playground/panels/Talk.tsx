@@ -1,4 +1,4 @@
-/** The conversation with what is to be said around it, and the bar in which one types, answers and breaks things. */
+/** The conversation, what there is to say beside it, and the bar. */
 import { computed } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
@@ -38,7 +38,6 @@ export function Talk({ pg }: PartProps) {
   );
 }
 
-/** What the page has to say beside the conversation, each with what can be done about it. */
 function Notices({ pg }: PartProps) {
   const problem = pg.notices.problem.value;
   const waiting = waitingWords(pg);
@@ -87,7 +86,6 @@ function Notices({ pg }: PartProps) {
   );
 }
 
-/** A notice with something to press. */
 function Notice(props: { readonly children: ComponentChildren }) {
   return (
     <div class="rp-notice" ref={useHandedFocus()}>
@@ -98,7 +96,6 @@ function Notice(props: { readonly children: ComponentChildren }) {
 
 const NEW = '';
 
-/** Which session is shown, and in which branch. All of them are in the database and can be taken up again. */
 function SessionBar({ pg }: PartProps) {
   const current = pg.session.id.value;
   const sessions = pg.session.list.value;
@@ -125,7 +122,6 @@ function SessionBar({ pg }: PartProps) {
 /** Forks are numbered; what came from a file has its name. */
 export const branchWords = (branch: string): string => (/^\d+$/.test(branch) ? `fork ${branch}` : branch);
 
-/** Its buttons stay where they are: what there is to say comes and goes in the conversation's room, not here. */
 export function Bar({ pg }: PartProps) {
   const { runner, turns } = pg;
   const past = pg.inPast.value;

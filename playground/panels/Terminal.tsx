@@ -4,7 +4,6 @@ import { createPace, every } from '../state/pace.ts';
 import { Panel, Problem, type PartProps } from './controls.tsx';
 import type * as TerminalModule from './terminal.ts';
 
-/** How often the terminal is drawn at most. */
 const DRAW_MS = 100;
 
 export type LoadTerminal = () => Promise<typeof TerminalModule>;

@@ -1,10 +1,8 @@
-/** The journal as a story: what happened, moment by moment, to go back to and to go on from; and the branches that came of it. */
 import { useId } from 'preact/hooks';
 import { MARKS, type Moment } from '../state/timeline.ts';
 import { Button, Empty, Panel, type PartProps } from './controls.tsx';
 import { branchWords } from './Talk.tsx';
 
-/** The newest marks that are drawn; the slider has all moments. */
 const MARKS_SHOWN = 60;
 
 export function TimelinePanel({ pg }: PartProps) {

@@ -4,7 +4,7 @@ import { createPace, every } from '../state/pace.ts';
 import { bytesWords, errorWords } from '../state/words.ts';
 import { Empty, Panel, Tabs, type PartProps } from './controls.tsx';
 
-/** Rendering it costs what its budget holds. */
+/** Rendering costs as much as the budget holds. */
 const RENDER_MS = 500;
 
 const size = (text: string): number => new TextEncoder().encode(text).length;
@@ -25,7 +25,7 @@ export function TranscriptPanel({ pg }: PartProps) {
       pg.notices.note.value = `The transcript could not be rendered: ${errorWords(error)}`;
     });
     const stop = effect(() => {
-      // Read for their change alone: another session or moment, or the end of a turn.
+      // Read for their change alone.
       void pg.session.id.value;
       void pg.inPast.value;
       if (!pg.view.value.turnOpen || pg.inPast.value) pace.poke();

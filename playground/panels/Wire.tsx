@@ -4,7 +4,7 @@ import { beginningOf, bytesWords, count as counted, msWords } from '../state/wor
 import { Button, Empty, memo, Panel, type PartProps } from './controls.tsx';
 import { Newest } from './Newest.tsx';
 
-/** The newest rows that are drawn; the filter looks at all frames that are kept. */
+/** The filter looks at all frames that are kept. */
 const ROWS = 120;
 
 export function WirePanel({ pg }: PartProps) {

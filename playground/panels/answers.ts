@@ -1,12 +1,8 @@
-/** Which of an agent's options the Allow and Reject buttons stand for. Pure, so that each offer is a row in a test. */
 import type { Answer } from '../state/session.ts';
 
-/**
- * `allow`, `reject`: undefined where the agent offers no such answer; without a refusal its question is cancelled instead. `others`:
- * all the rest, kinds we do not know included. `note`: what the two buttons answer, where their own words do not say it.
- */
+/** `allow`, `reject`: undefined where the agent offers none. `note`: what the buttons answer, where their own words do not say it. */
 export function plainAnswers(options: readonly Answer[]) {
-  // What holds once comes before what holds for good: one press should not give away more than it says.
+  // Once before for good: one press must not give away more than it says.
   const pick = (kinds: readonly string[]) => kinds.flatMap((kind) => options.filter((option) => option.kind === kind))[0];
   const allow = pick(['allow_once', 'allow_always']);
   const reject = pick(['reject_once', 'reject_always']);

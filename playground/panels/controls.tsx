@@ -1,4 +1,3 @@
-/** What the panels are made of: regions, dialogs, controls, and what goes wrong in them. */
 import type { Signal } from '@preact/signals';
 import { Component, h, type ComponentChildren, type FunctionComponent, type RefObject } from 'preact';
 import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
@@ -13,7 +12,7 @@ interface Children {
   readonly children: ComponentChildren;
 }
 
-/** One titled region. Its accessible name is its title, the same at every width and in every theme. */
+/** A region; its accessible name is its title. */
 export function Panel({ pg, name, aside, children }: PartProps & Children & { readonly name: Part; readonly aside?: ComponentChildren }) {
   // Several small playgrounds can stand on one page.
   const id = useId();
@@ -28,7 +27,6 @@ export function Panel({ pg, name, aside, children }: PartProps & Children & { re
   );
 }
 
-/** What a panel says while it has nothing to show: what will be here, and how to get it. */
 export const Empty = ({ children }: Children) => <p class="rp-empty">{children}</p>;
 
 /**
@@ -49,12 +47,12 @@ export function Dialog({
   readonly wide?: boolean;
   readonly action?: ComponentChildren;
 }) {
-  // Nothing is done by one more press of Enter.
+  // One more press of Enter does nothing.
   const dialog = useKeptFocus<HTMLDialogElement>('.rp-field, .rp-dialog-end > .rp-button:last-child');
   useEffect(() => dialog.current?.showModal(), [dialog]);
   useLayoutEffect(() => {
     const box = dialog.current;
-    // Before it is taken away: one that goes while it is open gives no focus back.
+    // A dialog that is removed while open gives no focus back.
     return () => box?.close();
   }, [dialog]);
   return (
@@ -108,14 +106,13 @@ export function Button({
   );
 }
 
-/** Enter sends the form that the field is in; with Shift it is a line end. */
 export function submitOnEnter(event: KeyboardEvent & { readonly currentTarget: HTMLTextAreaElement }): void {
   if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   event.currentTarget.form?.requestSubmit();
 }
 
-/** The field in which one writes, and over it, while it is empty, what the next step says: a press writes that. */
+/** A field; while it is empty, a press writes the next step's words into it. */
 export function Draft({ children, text, words }: Children & { readonly text: Signal<string>; readonly words: string | null }) {
   const holder = useRef<HTMLDivElement>(null);
   return (
@@ -138,7 +135,7 @@ export function Draft({ children, text, words }: Children & { readonly text: Sig
   );
 }
 
-/** A choice of one, in groups or, under an empty name, in none. */
+/** Choices in groups; those under an empty name are in none. */
 export function Select<T extends string>({
   bare,
   groups,
@@ -149,7 +146,7 @@ export function Select<T extends string>({
   value,
 }: {
   readonly label: string;
-  /** The label is for those who hear it: where it stands, the choice speaks for itself. */
+  /** The label is only for screen readers. */
   readonly bare?: boolean;
   readonly value: T;
   readonly groups: Readonly<Record<string, readonly (readonly [value: T, words: string])[]>>;
@@ -206,7 +203,7 @@ export function Tabs<T extends string>(props: {
   );
 }
 
-/** What went wrong. `live`: its place is always there, so that what comes into it is heard. */
+/** `live`: always in the page, so that what comes into it is announced. */
 export function Problem({ children, live }: Children & { readonly live?: 'polite' | 'assertive' }) {
   if (!live && !children) return null;
   return (
@@ -221,7 +218,7 @@ export function Problem({ children, live }: Children & { readonly live?: 'polite
   );
 }
 
-/** What goes away with the keyboard's focus in it hands the focus to the prompt. */
+/** What goes away with the focus in it gives the focus to the prompt. */
 export function useHandedFocus(): RefObject<HTMLDivElement> {
   const holder = useRef<HTMLDivElement>(null);
   useLayoutEffect(
@@ -234,7 +231,7 @@ export function useHandedFocus(): RefObject<HTMLDivElement> {
   return holder;
 }
 
-/** What has the keyboard's focus and gives way in the same holder, or is closed there, hands the focus to the first `to` in it. */
+/** What has the focus and goes away in the same holder, or is closed there, gives the focus to the first `to` in it. */
 export function useKeptFocus<Holder extends HTMLElement>(to: string): RefObject<Holder> {
   const holder = useRef<Holder>(null);
   // Before this drawing of it.
@@ -247,7 +244,7 @@ export function useKeptFocus<Holder extends HTMLElement>(to: string): RefObject<
   return holder;
 }
 
-/** Drawn again only when one of its props is another. */
+/** Drawn again only when a prop changes. */
 export function memo<Props extends object>(draw: FunctionComponent<Props>) {
   return class Memo extends Component<Props> {
     override shouldComponentUpdate(next: Props): boolean {

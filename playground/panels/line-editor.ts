@@ -1,19 +1,16 @@
 /* eslint-disable no-control-regex -- what a terminal sends is told by its control characters */
-/**
- * A line editor for the terminal: what a key does to what is being written, as a pure function, so that each key is
- * a row in a test. Positions count UTF-16 units and never stand inside a surrogate pair.
- */
+/** What a key does to the line being written. Positions count UTF-16 units and never split a surrogate pair. */
 export interface Line {
   readonly text: string;
   readonly cursor: number;
-  /** Position in the history while walking through it; null on the line being written. */
+  /** Position in the history; null on the line being written. */
   readonly walking: number | null;
   readonly kept: string;
 }
 
 export const EMPTY_LINE: Line = Object.freeze({ text: '', cursor: 0, walking: null, kept: '' });
 
-/** What Alt-Enter sends, and Shift-Enter is made to send: a line end that does not send. */
+/** What Alt-Enter sends, and Shift-Enter is made to send. */
 export const NEW_LINE = '\x1b\r';
 const PASTE_BEGINS = '\x1b[200~';
 
@@ -21,7 +18,6 @@ export type LineResult = { readonly do: 'edit'; readonly line: Line } | { readon
 
 const edit = (line: Line, text: string, cursor: number): LineResult => ({ do: 'edit', line: { ...line, text, cursor } });
 
-/** Applies one piece of terminal input (a key's sequence, or pasted text). */
 export function pressKey(line: Line, input: string, history: readonly string[]): LineResult {
   const { text, cursor } = line;
   switch (input) {
@@ -77,7 +73,7 @@ export function pressKey(line: Line, input: string, history: readonly string[]):
 }
 
 function insert(line: Line, input: string): LineResult {
-  // A paste never sends by itself: its line ends stay line ends. Other control characters are dropped.
+  // A paste never sends by itself. Other control characters are dropped.
   const pasted = input.startsWith(PASTE_BEGINS);
   if (input.startsWith('\x1b') && !pasted) return { do: 'edit', line };
   const clean = input
@@ -102,7 +98,7 @@ function otherLine(text: string, cursor: number, step: -1 | 1): number {
   const start = lineStart(text, cursor);
   const other = step < 0 ? lineStart(text, start - 1) : lineEnd(text, cursor) + 1;
   const at = Math.min(other + cursor - start, lineEnd(text, other));
-  // Never between the halves of a surrogate pair.
+  // Never inside a surrogate pair.
   return after(text, before(text, at)) === at ? at : before(text, at);
 }
 

@@ -1,7 +1,4 @@
-/**
- * Where the characters of a line being written stand in a terminal: rows of our own, so that a long line
- * wraps at words, several lines keep their ends, and the cursor is found again. Pure.
- */
+/** Rows of the line being written: they wrap at words, and the cursor is found again. */
 export interface Layout {
   readonly rows: readonly string[];
   readonly cursor: { readonly row: number; readonly column: number };
@@ -9,7 +6,7 @@ export interface Layout {
 
 const SEGMENTS = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
-/** Lays the text out in rows of at most `columns` cells. `cursor` is a position in UTF-16 units. */
+/** `cursor` counts UTF-16 units. */
 export function layOut(text: string, cursor: number, columns: number): Layout {
   const width = Math.max(4, columns);
   const rows: string[] = [];
@@ -19,7 +16,7 @@ export function layOut(text: string, cursor: number, columns: number): Layout {
     for (const row of wrap(line, width)) {
       const begins = start + row.from;
       const last = row.to === line.length;
-      // Between two rows the cursor stands at the beginning of the second.
+      // Between two rows the cursor is at the start of the second.
       if (cursor >= begins && (cursor < start + row.to || (last && cursor <= start + row.to))) {
         at = { row: rows.length, column: cells(text.slice(begins, cursor)) };
       }
@@ -57,7 +54,7 @@ function wrap(line: string, width: number): { from: number; to: number }[] {
   return rows;
 }
 
-/** How many cells a terminal gives to the text: what stands above or below a letter takes none, East Asian letters take two. */
+/** Combining marks take no cell, East Asian letters two. */
 export function cells(text: string): number {
   let sum = 0;
   for (const character of text) sum += /\p{Mn}|\p{Me}|\u200b|\u200d/u.test(character) ? 0 : isWide(character.codePointAt(0)!) ? 2 : 1;

@@ -1,4 +1,4 @@
-/** What the terminal is told of a conversation: of all items, or of what came since it was told last. Pure. */
+/** What the terminal writes for a conversation: all items, or what is new. */
 import type { Item, TextItem } from '../state/session.ts';
 import { forTerminal } from '../state/words.ts';
 import { layOut } from './line-layout.ts';
@@ -9,16 +9,14 @@ const DIM = '\x1b[90m';
 const OFF = '\x1b[0m';
 const HEAD = { user: PROMPT, agent: OFF, thought: DIM } as const;
 
-/** What was told last. */
 export interface Drawn {
   readonly item: Item | null;
-  /** The last line has no line end yet. */
   readonly open: boolean;
 }
 
 export const NOTHING_DRAWN: Drawn = { item: null, open: false };
 
-/** Whether what was told last is still so. It is not in another past, and where an agent replaced what it had said. */
+/** Not so in another past, or where an agent replaced what it had said. */
 export function isStillSo(items: readonly Item[], { item: last }: Drawn): boolean {
   if (last === null) return true;
   const now = items.findLast(({ key }) => key === last.key);
@@ -29,7 +27,7 @@ export function isStillSo(items: readonly Item[], { item: last }: Drawn): boolea
   );
 }
 
-/** The text to write for what came since, and the prompts in it. Of what was told, only the last item can have grown. */
+/** Of what was told, only the last item can have grown. */
 export function whatIsNew(items: readonly Item[], { item: last, open }: Drawn, columns: number) {
   const said: string[] = [];
   let text = '';
@@ -60,7 +58,7 @@ function grownBy(before: readonly string[], now: readonly string[]): string {
   return now[at]!.slice(before[at]!.length) + now.slice(at + 1).join('');
 }
 
-/** A line beside what is said. Written whole, it is wrapped at words; what streams in is wrapped by the terminal. */
+/** Wrapped at words, unlike what streams in, which the terminal wraps. */
 export function aside(text: string, columns: number): string {
   const { rows } = layOut(forTerminal(text).replaceAll('\r', ''), 0, columns - 1);
   return `${DIM}${rows.join('\r\n')}${OFF}\r\n`;

@@ -1,7 +1,4 @@
-/**
- * The terminal: a second view of the conversation in which one can also type. Loaded on its own, so
- * that the page does not wait for it. Everything an agent said passes `forTerminal` first.
- */
+/** The terminal: a second view of the conversation, in which one can type. Loaded on its own. What an agent said passes `forTerminal` first. */
 import { FitAddon } from '@xterm/addon-fit';
 import { Terminal } from '@xterm/xterm';
 import '@xterm/xterm/css/xterm.css';
@@ -14,18 +11,15 @@ import { aside, isStillSo, NOTHING_DRAWN, PROMPT, whatIsNew } from './terminal-i
 
 const CONTINUED = '  ';
 const INDENT = 2;
-/** So much of what is written is laid out, around the cursor; the prompt box shows all of it. */
+/** Only this much around the cursor is laid out. */
 const WINDOW = 4_096;
 
-/** The terminal says where a paste begins and ends, so that its line ends send nothing. */
 const BRACKET_PASTES = '\x1b[?2004h';
-/** Clears everything, when it is come to: what was written before is drawn later than the terminal's own `reset` is done. */
+/** Queued behind earlier writes, which the terminal's own `reset` overtakes. */
 const RESET = '\x1bc';
-/** How many of the last prompts can be walked through. */
 const HISTORY = 200;
 
 export function openTerminal(element: HTMLElement, { notices, running, turns, view }: Playground) {
-  // The prompt box shows what is being written, too.
   const { draft, unsent } = turns;
   const terminal = new Terminal({
     convertEol: false,
@@ -33,7 +27,7 @@ export function openTerminal(element: HTMLElement, { notices, running, turns, vi
     fontFamily: getComputedStyle(element).getPropertyValue('--sl-font-mono') || 'ui-monospace, monospace',
     fontSize: 13,
     scrollback: 2_000,
-    // No links, no title, no clipboard: nothing an agent prints may act.
+    // Nothing an agent prints may act.
     linkHandler: { activate: () => undefined },
     allowProposedApi: false,
     minimumContrastRatio: 4.5,
@@ -53,13 +47,12 @@ export function openTerminal(element: HTMLElement, { notices, running, turns, vi
   let told: Problem | null = null;
 
   const lineOf = (text: string): Line => ({ ...EMPTY_LINE, text, cursor: text.length });
-  /** What is drawn at the end: what is on its way, else what is being written; nothing while a turn runs. */
+  /** What is on its way, else what is being written; nothing while a turn runs. */
   const atEnd = (): Line | null => {
     const sent = unsent.peek();
     if (sent !== null) return lineOf(sent);
     return running.peek() ? null : line;
   };
-  /** What was written, sent or given back beside the terminal. */
   const follow = () => {
     const text = draft.peek();
     if (text !== line.text) line = lineOf(text);
@@ -101,13 +94,13 @@ export function openTerminal(element: HTMLElement, { notices, running, turns, vi
       if (event.type === 'keydown') press(NEW_LINE);
       return false;
     }
-    // Ctrl-V stays the browser's own: its paste comes as one piece.
+    // Left to the browser: its paste comes as one piece.
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'v') return false;
-    // Tab and Escape belong to the page: the terminal is never a trap.
+    // Left to the page: the terminal is no trap.
     return event.key !== 'Tab' && event.key !== 'Escape';
   });
   terminal.onData((data) => {
-    // One event can hold several keys when typed fast; a paste is one piece.
+    // Fast typing puts several keys into one event; a paste is one piece.
     for (const key of data.startsWith('\x1b') ? [data] : data) press(key);
   });
 
@@ -117,7 +110,7 @@ export function openTerminal(element: HTMLElement, { notices, running, turns, vi
     const shown = written.shown();
     written.hide();
     fit.fit();
-    // Drawn anew in the new width: the rows are ours, and not the terminal's to wrap.
+    // The rows are ours, and not the terminal's to wrap.
     if (terminal.cols !== cols) {
       shownSession = told = null;
       show();
@@ -126,7 +119,7 @@ export function openTerminal(element: HTMLElement, { notices, running, turns, vi
   resize.observe(element);
   fit.fit();
 
-  /** Shows what is new since the last call; where that was of another session or past, all of it. */
+  /** Writes what is new; all of it in another session or past. */
   function show(): void {
     const { info, items } = view.peek();
     const session = info?.sessionId ?? '';
@@ -148,7 +141,7 @@ export function openTerminal(element: HTMLElement, { notices, running, turns, vi
     };
     add(text);
     drawn = next;
-    // What was not sent is given back when that is over.
+    // Told once the turn is over, when an unsent prompt is given back.
     const news = running.peek() ? told : problem;
     if (news && news !== told) {
       add((drawn.open ? '\r\n' : '') + aside(`⚠ ${news.message}`, terminal.cols));
@@ -174,9 +167,9 @@ export function openTerminal(element: HTMLElement, { notices, running, turns, vi
   };
 }
 
-/** The line one writes at the end of the terminal: drawn over as many rows as it needs, and taken away again. */
+/** The line being written, at the end of the terminal. */
 function createDrawnLine(terminal: Terminal) {
-  /** On which of its rows the cursor stands; null while the line is not shown. */
+  /** The row of the cursor; null while the line is not shown. */
   let at: number | null = null;
   const erased = () => `${at ? `\x1b[${at}A` : ''}\r\x1b[J`;
   return {
@@ -185,10 +178,10 @@ function createDrawnLine(terminal: Terminal) {
     draw(line: Line): void {
       const { cols, rows: height } = terminal;
       const from = Math.max(0, line.cursor - WINDOW / 2);
-      // What came from the prompt box holds whatever was pasted there.
+      // The prompt box can hold whatever was pasted there.
       const before = withoutControls(line.text.slice(from, line.cursor), 'page').toWellFormed();
       const after = withoutControls(line.text.slice(line.cursor, from + WINDOW), 'page').toWellFormed();
-      // The last column stays free: a row that fills it would wrap by itself.
+      // A full last column would wrap by itself.
       const { rows, cursor } = cropLayout(layOut(before + after, before.length, cols - INDENT - 1), Math.max(1, height - 1));
       const up = rows.length - 1 - cursor.row;
       terminal.write(
@@ -202,7 +195,7 @@ function createDrawnLine(terminal: Terminal) {
       at = null;
     },
 
-    /** The terminal was cleared: there is nothing to take away. */
+    /** The terminal was cleared. */
     forget: () => void (at = null),
   };
 }

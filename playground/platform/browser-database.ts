@@ -1,4 +1,3 @@
-/** The playground's databases in a real browser: one for all tabs of the site in IndexedDB, or in memory. */
 import wasmUrl from 'sql.js/dist/sql-wasm-browser.wasm?url';
 import { discardSqljs, openSqljs, salvageSqljs, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
@@ -7,12 +6,11 @@ import type { Platform } from './index.ts';
 
 const databaseName = (branch: string | null): string => (branch === null ? 'rehydrate-playground' : `rehydrate-playground fork ${branch}`);
 
-/** How long the browser may take to delete a database it could not open. */
 const DELETE_MS = 5_000;
 
 let fetched: Promise<ArrayBuffer> | undefined;
 
-/** SQLite as WebAssembly, fetched once for all databases and the console. A failure is tried again when asked again. */
+/** Fetched once for all databases and the console; a failure is not kept. */
 export const sqlite = (): Promise<ArrayBuffer> =>
   (fetched ??= fetchSqlite().catch((error: unknown) => {
     fetched = undefined;
@@ -28,7 +26,7 @@ async function fetchSqlite(): Promise<ArrayBuffer> {
 export function browserDatabases(embedded: boolean): Pick<Platform, 'openDatabase' | 'openInMemory' | 'salvage' | 'deleteDatabase'> {
   const openInMemory = async () => openSqljs({ wasmBinary: await sqlite() });
 
-  /** One database for all tabs of the site: one of them owns it, and the others are served by it. */
+  /** One database for all tabs. */
   const open = async (branch: string | null): Promise<SqljsDatabase> =>
     embedded ? openInMemory() : openSqljs({ wasmBinary: await sqlite(), storage: { indexedDB: databaseName(branch) } });
 
@@ -41,7 +39,6 @@ export function browserDatabases(embedded: boolean): Pick<Platform, 'openDatabas
         if (bytes) await database.importFile(bytes);
         return database;
       } catch (error) {
-        // One that refuses the file is of no use, and does not stay open.
         await database.close();
         throw error;
       }
@@ -60,16 +57,16 @@ export function browserDatabases(embedded: boolean): Pick<Platform, 'openDatabas
       const name = databaseName(branch);
       try {
         const database = await open(branch);
-        // Emptied first: another tab that still has it open sees it empty, and not gone.
+        // Another tab that has it open then sees it empty.
         try {
           await database.reset();
         } finally {
-          // One that stays open would keep the browser from deleting it.
+          // An open one cannot be deleted.
           await database.close();
         }
         if (branch === null && database.storage.kind === 'indexeddb') return;
       } catch (error) {
-        // One that cannot be opened can still be deleted.
+        // Even one that does not open can be deleted.
         if (!(error instanceof SqlError)) throw error;
       }
       if (

@@ -1,4 +1,4 @@
-/** The platform in a real browser: workers, storage, the address, and the bridge; databases are in a file of their own. */
+/** The platform in a real browser. */
 import { listBridgeAgents, websocketLauncher, type WebSocketLauncherOptions } from '../../src/adapters/websocket/index.ts';
 import { workerLauncher } from '../../src/adapters/worker/index.ts';
 import type { AgentLauncher } from '../../src/engine/ports.ts';
@@ -11,12 +11,9 @@ import type { Droppable } from '../state/host.ts';
 import { readFile, runOnCopy } from './sql-console.ts';
 import sqlWorkerUrl from './sql.worker.ts?worker&url';
 
-/**
- * A worker's script, kept in the page: an agent is started again and again, and must start offline and
- * without waiting for the network. Until it is here, the worker is made from its address.
- */
+/** A worker's script, kept in the page so that agents start at once and offline. */
 function workerSource(url: string) {
-  // A development server's script has imports, and runs from its own address alone.
+  // A development server's script has imports, which need its address.
   const isModule = import.meta.env.DEV;
   let blob: string | null = null;
   return {
@@ -33,12 +30,12 @@ function workerSource(url: string) {
 const agentWorker = workerSource(agentWorkerUrl);
 const sqlWorker = workerSource(sqlWorkerUrl);
 
-/** What the page keeps is under this name, and its tabs talk under it. */
+/** Of its storage and its channel. */
 const NAME = 'rehydrate-playground';
 
-/** `embedded`: keeps nothing and touches no address, for small playgrounds in prose. */
+/** `embedded`: keeps nothing and touches no address. */
 export function browserPlatform(embedded: boolean): Platform {
-  // Small playgrounds keep no session, but their agents must outlive their workers: a store apart from the page's.
+  // The agents of small playgrounds must outlive their workers, too.
   const storeOf = (variant: string): string => (embedded ? `rehydrate-embed-${variant}` : agentStoreName(variant as AgentVariant));
   const agents = Object.fromEntries(
     AGENT_VARIANTS.map((variant) => [
@@ -47,7 +44,7 @@ export function browserPlatform(embedded: boolean): Platform {
     ]),
   );
   const channel = embedded || !('BroadcastChannel' in globalThis) ? null : new BroadcastChannel(NAME);
-  // Kept once it is here, so that the console works offline too.
+  // Kept, so that the console works offline.
   const sqlParts = async () => {
     await sqlWorker.load();
     const { default: glue } = await import('./sqlite-glue.ts');
@@ -96,7 +93,7 @@ export function browserPlatform(embedded: boolean): Platform {
   };
 }
 
-/** Gives what the page is made of to its service worker. What an older page was made of goes. */
+/** Gives the service worker what the page is made of; older parts go. */
 async function keepForReload(): Promise<void> {
   if (!('serviceWorker' in navigator)) return;
   await navigator.serviceWorker.register(new URL('sw.js', location.href));
@@ -113,7 +110,7 @@ function pageMemory(): Platform['memory'] {
     try {
       return run();
     } catch {
-      // Storage is denied to this page: choices then last as long as the page.
+      // Storage is denied: choices last as long as the page.
       return null;
     }
   };
@@ -124,7 +121,7 @@ function pageMemory(): Platform['memory'] {
   };
 }
 
-/** Before the next frame; in a tab that is not drawn, soon all the same. */
+/** Before the next frame, or soon in a tab that is not drawn. */
 function nextFrame(run: () => void): void {
   let done = false;
   const once = () => {
@@ -148,11 +145,7 @@ function saveFile(name: string, bytes: Uint8Array): void {
 
 // ---- the bridge
 
-/**
- * Sockets that can be lost. A page has no way to lose one: it can only close it. So this side hears at once,
- * and without a word, what it would hear of a lost network (1006, and nothing that is still on its way), and
- * the bridge sees a socket that went while its agent ran. Nobody has asked the agent to end.
- */
+/** Sockets that can be lost, which a page can only close: this side hears at once of a lost network (1006, and nothing more), and the bridge sees a socket that went while its agent ran. */
 const droppableLauncher = (access: BridgeAccess): AgentLauncher => ({
   async launch(spec, options) {
     let drop = (): void => undefined;
@@ -161,7 +154,7 @@ const droppableLauncher = (access: BridgeAccess): AgentLauncher => ({
         super(url, protocols);
         let lost = false;
         for (const type of ['message', 'close', 'error']) {
-          // The first listener: those of the launcher hear nothing that comes after the loss.
+          // Added first, so that the launcher hears nothing after the loss.
           this.addEventListener(type, (event) => {
             if (lost && event.isTrusted) event.stopImmediatePropagation();
           });
@@ -180,14 +173,14 @@ const droppableLauncher = (access: BridgeAccess): AgentLauncher => ({
   },
 });
 
-/** Asks the page's own server for its bridge. Only a local server has one, so only a local page asks. */
+/** Only a local server has a bridge, so only a local page asks. */
 async function discoverBridge(): Promise<BridgeAccess | 'locked' | null> {
   if (!['localhost', '127.0.0.1', '[::1]'].includes(location.hostname)) return null;
   let response: Response;
   try {
     response = await fetch('/__rehydrate/bridge.json', { cache: 'no-store' });
   } catch {
-    // Offline, or a server that went away: the agents in the tab need neither.
+    // The agents in the tab need no server.
     return null;
   }
   if (response.status === 401) return 'locked';

@@ -1,8 +1,4 @@
-/**
- * A database file from elsewhere, read without trust. What is opened in its place is a database of our own making with the
- * file's rows in it: nothing of the file's schema, pages or settings comes along, and of a session's row only what names it.
- * Runs in a worker, which the page ends when it falls silent.
- */
+/** A database file from elsewhere, read without trust: its rows go into a database of our own making, nothing of its schema, pages or settings does, and of a session's row only what names it. */
 import type { Database, SqlJsStatic, SqlValue as Bound } from 'sql.js';
 import { DEFAULT_LIMITS } from '../../src/engine/limits.ts';
 import { isObject } from '../../src/engine/objects.ts';
@@ -11,13 +7,11 @@ import { schemaMatches } from '../../src/engine/storage/schema-check.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
 import { BRIDGE_PREFIX } from './bridge-prefix.ts';
 
-/** The largest file that is opened. A tab holds it several times over, and some of it is done while nothing can be drawn. */
+/** A tab holds the file several times over. */
 export const IMPORT_BYTES = 64 * 1024 * 1024;
-/** How long reading it may take without one row that comes. */
 export const IMPORT_SILENT_MS = 10_000;
-/** How many rows are read between two words of progress. */
 const PROGRESS_ROWS = 2_000;
-/** Rows of a damaged file can stand on the same pages. */
+/** Rows of a damaged file can be on the same pages. */
 const MOST_TIMES_ITS_SIZE = 4;
 
 export interface ImportedFile {
@@ -34,10 +28,9 @@ export class Refused extends Error {
 type Value = string | number | Uint8Array | null;
 type Values = Record<string, Value>;
 
-/** What each row of a table must hold: why it may not be taken, or null. */
+/** Why a row is refused, or null. */
 type Check = (row: Values, before: Values | null) => string | null;
 
-/** What is carried over, with how it is ordered in a log. */
 const TABLES: readonly (readonly [name: string, order: string, check?: Check])[] = [
   [
     'acp_sessions',
@@ -58,16 +51,13 @@ const TABLES: readonly (readonly [name: string, order: string, check?: Check])[]
   ['workspace_files', 'session_id, path'],
 ];
 
-/**
- * Of a session its names, its title and its times alone: directories, servers, environment, settings and leases are for the one
- * who opens the file to choose.
- */
+/** Directories, servers, environment, settings and leases are for the person who opens the file to choose. */
 const SESSION_COLUMNS = ['session_id', 'agent', 'agent_session_id', 'cwd', 'title', 'title_set', 'created_at', 'updated_at'];
 
-/** What a session must have, where it is not carried over. */
+/** What a session must have and is not carried over. */
 const OURS: Values = { additional_directories: '[]', mcp_servers: '[]', env_names: '[]', latest_seq: 0, lease_generation: 1 };
 
-/** Throws `Refused`, or what SQLite says of a file that it cannot read. */
+/** Throws `Refused`. */
 export async function readForeignFile(
   SQL: SqlJsStatic,
   bytes: Uint8Array,
@@ -76,7 +66,7 @@ export async function readForeignFile(
   const problem = sizeProblem(bytes.length) ?? headProblem(bytes);
   if (problem) throw new Refused(problem);
   const file = bytes.slice();
-  // A file in WAL mode is complete once it was closed, but cannot be opened in memory under that mark.
+  // SQLite in memory opens no file that is marked as WAL.
   file.fill(1, 18, 20);
   const from = new SQL.Database(file);
   const to = new SQL.Database();
@@ -122,7 +112,7 @@ function copy(from: Database, to: Database, most: number, onRows: (rows: number)
   let rows = 0;
   let size = 0;
   const logs = new Map<Value, Value>();
-  // One whose deletion was under way has half of its rows, and is gone.
+  // A session whose deletion was under way has half of its rows.
   const there = columnsOf(from, 'acp_sessions').includes('deleted_at');
   const whole = there ? 'WHERE session_id NOT IN (SELECT session_id FROM acp_sessions WHERE deleted_at IS NOT NULL)' : '';
   to.run('BEGIN');
@@ -145,7 +135,7 @@ function copy(from: Database, to: Database, most: number, onRows: (rows: number)
         if (size > most) throw new Refused('its rows take many times its size');
         const problem = check?.(row, before);
         if (problem) throw new Refused(problem);
-        // What a session of the file is called by an agent on a real disk is no word of this person's: a successor gets the record.
+        // A file must not choose an agent's session on a real disk: a successor gets the record.
         if (isSession && String(row['agent']).startsWith(BRIDGE_PREFIX)) row['agent_session_id'] = null;
         insert.run([...carried.map((column) => row[column]!), ...defaults.map(([, value]) => value)] as Bound[]);
         if (name === 'acp_session_events') logs.set(row['session_id']!, row['seq']!);
@@ -187,7 +177,7 @@ const reading = (database: Database): Pick<SqlDatabase, 'query'> => ({
 
 // ---- what a row must hold
 
-/** An id, or a name: one line that is not endless. */
+/** One line that is not endless. */
 // eslint-disable-next-line no-control-regex
 const isName = (value: unknown): boolean => typeof value === 'string' && /^[^\u0000-\u001f\u007f-\u009f]{1,512}$/.test(value);
 const isText = (value: unknown): value is string => typeof value === 'string';
@@ -212,7 +202,7 @@ const isReport = having({
   agentMs: Number.isFinite,
 });
 
-/** By an event's kind: what the page and the engine read of it without asking. */
+/** What the page and the engine read of each kind without asking. */
 const PAYLOADS: ReadonlyMap<string, (value: unknown) => boolean> = new Map(
   Object.entries({
     turn_started: isObject,
@@ -231,7 +221,7 @@ const PAYLOADS: ReadonlyMap<string, (value: unknown) => boolean> = new Map(
   }),
 );
 
-/** A log begins after the numbers of deleted sessions of its id, and nobody has had so many. */
+/** After the numbers of deleted sessions of the same id, which nobody has so many of. */
 const LATEST_FIRST_SEQ = 1_000_000_000;
 
 function eventProblem({ session_id: sessionId, seq, kind, payload, meta }: Values, before: Values | null): string | null {
@@ -245,7 +235,7 @@ function eventProblem({ session_id: sessionId, seq, kind, payload, meta }: Value
     : `an event of the kind ${String(kind)} is not told as ours are`;
 }
 
-/** What is not JSON, or so deep that it cannot be written again, is nothing. */
+/** Undefined for what is not JSON, or too deep to be written again. */
 function parsed(value: Value | undefined): unknown {
   try {
     const json: unknown = JSON.parse(String(value));

@@ -1,11 +1,8 @@
-/**
- * The SQL console, and the reading of files from elsewhere: each runs in a worker of its own, on bytes of its own, and the
- * worker is ended when it takes too long. Neither a wrong DELETE, an endless query nor a hostile file can reach the session.
- */
+/** The SQL console, and the reading of files from elsewhere: each in a worker of its own, on a copy, with a time limit. */
 import type { SqlValue } from '../../src/engine/ports.ts';
 import { IMPORT_SILENT_MS, type ImportedFile } from './import-file.ts';
 
-/** SQLite's integers have 64 bits: those that are no safe number come as `bigint`. */
+/** Integers that are not safe come as `bigint`. */
 export type ConsoleValue = SqlValue | bigint;
 
 export type ConsoleResult =
@@ -20,22 +17,20 @@ export type ConsoleResult =
   | { readonly kind: 'error'; readonly message: string };
 
 export interface SqlQuestion {
-  /** SQLite itself, as WebAssembly, and the address of its glue. */
+  /** SQLite's WebAssembly, and the address of its glue. */
   readonly wasm: ArrayBuffer;
   readonly glue: string;
   readonly bytes: Uint8Array;
-  /** Null: the bytes are a file from elsewhere, to be read without trust. */
+  /** Null: the bytes are a file from elsewhere. */
   readonly sql: string | null;
 }
 
 export type SqlAnswer = ConsoleResult | ({ readonly kind: 'file' } & ImportedFile) | { readonly kind: 'progress'; readonly rows: number };
 
-/** How long a query may take. */
 export const CONSOLE_MS = 5_000;
-/** How many rows come back to be shown. */
 export const CONSOLE_ROWS = 200;
 
-/** The answer, or the error that says why there is none. `silentMs` begins anew with each word of progress. */
+/** `silentMs` begins anew with each word of progress. */
 async function ask(
   question: SqlQuestion,
   startWorker: () => Worker,
@@ -75,7 +70,7 @@ export async function runOnCopy(question: SqlQuestion, startWorker: () => Worker
   return (await ask(question, startWorker, limitMs, stopped)) as ConsoleResult;
 }
 
-/** A file from elsewhere as a database of our own making with its rows. Rejects with why it is not opened. */
+/** Rejects with why the file is not opened. */
 export async function readFile(
   question: Omit<SqlQuestion, 'sql'>,
   startWorker: () => Worker,

@@ -1,4 +1,3 @@
-/** Runs one query on a copy of the database, or reads one file from elsewhere, then is ended by the page. */
 import type { Database } from 'sql.js';
 import { readForeignFile } from './import-file.ts';
 import { CONSOLE_ROWS, type ConsoleValue, type SqlAnswer, type SqlQuestion } from './sql-console.ts';
@@ -27,7 +26,7 @@ function query(database: Database, sql: string): SqlAnswer {
   const rows: ConsoleValue[][] = [];
   let columns: string[] = [];
   let total = 0;
-  // Several statements may stand in one text; the last one that gives rows is shown.
+  // The last statement that gives rows is shown.
   for (const statement of database.iterateStatements(sql)) {
     const names = statement.getColumnNames();
     if (names.length > 0) {

@@ -1,5 +1,5 @@
-/** SQLite's glue, and where this page has it: a worker imports the same file, which is here already. */
+/** SQLite's glue with its address, from which a worker imports it again. */
 import initSqlJs from 'sql.js';
 
-// One object: a bundler leaves out what it sees nobody take, and does not see the worker.
+// One object, or a bundler drops what only the worker takes.
 export default { initSqlJs, url: import.meta.url };

@@ -1,4 +1,4 @@
-/** All scenarios, by what they teach, in the order they are offered. The first is the one a newcomer sees. */
+/** All scenarios by what they teach, in order. The first is the one a newcomer sees. */
 import type { Tier } from '../../src/engine/types.ts';
 import type { Expectation, Scenario, Step } from './types.ts';
 
@@ -10,11 +10,9 @@ const sleep = (note = 'Host and agent are gone after it.'): Step => ({ note, do:
 
 const NO_START: Expectation = { error: ['agent_exited', 'agent_start_failed'], status: 'dead' };
 
-/** What most of them have in common. */
 type Usual = Pick<Scenario, 'agent' | 'bridge' | 'policy' | 'protocol'>;
 const USUAL: Usual = { agent: 'native', bridge: true, policy: 'auto', protocol: 'v1' };
 
-/** Where the architecture pages are. */
 export const PAGES = 'reference/advanced/architecture/sessions-and-persistence/';
 
 const BY_LESSON = {
@@ -272,7 +270,6 @@ const BY_LESSON = {
       end: 'For a full examination of your agent, run: npx acp-rehydrate doctor -- YOUR-AGENT.',
     },
     {
-      // No steps: the free playground every scenario ends in.
       name: 'free',
       title: 'Free play',
       watch: 'Say what you like, break what you like, and watch what comes back.',
@@ -284,7 +281,6 @@ const BY_LESSON = {
   ],
 } satisfies Readonly<Record<string, readonly (Omit<Scenario, 'lesson' | keyof Usual> & Partial<Usual>)[]>>;
 
-/** What a scenario teaches, as the cards are grouped. */
 export const LESSONS = Object.keys(BY_LESSON);
 
 export const SCENARIOS: readonly Scenario[] = Object.entries(BY_LESSON).flatMap(([lesson, scenarios]) =>

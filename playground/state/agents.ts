@@ -1,4 +1,4 @@
-/** Which agents can be played and where they run: in the tab, or behind the bridge, when there is one. */
+/** Which agents there are, in the tab and behind the bridge. */
 import { signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError, type AgentLauncher, type AgentSpec } from '../../src/engine/index.ts';
@@ -9,7 +9,7 @@ import { Absent, type Boot } from './pace.ts';
 import { errorWords, label } from './words.ts';
 
 export interface AgentChoice {
-  /** What the session stores as its agent and a link names: the name, or `bridge:NAME`. */
+  /** The name, or `bridge:NAME`: in sessions and links. */
   readonly key: string;
   readonly name: string;
   readonly where: 'tab' | 'bridge';
@@ -21,7 +21,7 @@ export interface AgentChoice {
 const OWN = 'Your own';
 const BRIDGED = 'Over the bridge';
 
-/** What the scripted agents are for, in the order they are offered; the first that fits. */
+/** By group, in the order they are offered; the first that fits. */
 const SCRIPTED: Readonly<Record<string, RegExp>> = {
   'Come back as they should': /^(native|load|amnesiac|no-embedded)$/,
   'Forget, or lie about it': /^(forgetful|liar|liar-resume|never-prompted-forgets)$/,
@@ -35,23 +35,20 @@ export const AGENT_GROUPS: readonly string[] = [OWN, BRIDGED, ...Object.keys(SCR
 
 type BridgeState =
   | { readonly kind: 'none' }
-  /** There is one, and this browser was not let in. */
+  /** This browser was not let in. */
   | { readonly kind: 'locked' }
   | { readonly kind: 'connecting' }
   | { readonly kind: 'connected'; readonly url: string; readonly agents: readonly string[]; readonly cwd: string | null }
   | { readonly kind: 'failed'; readonly why: string }
-  /** It was connected, and does not answer any more. */
+  /** It no longer answers. */
   | { readonly kind: 'lost'; readonly why: string };
 
-/** What somebody does whose browser the page's own server has not let in. */
 export const LOCKED = 'To use the agents of this machine, open the page by the address that npm start printed in its terminal.';
 
-/** The page's own server was started anew, and each run lets browsers in for itself. */
 const ANEW = 'npm start runs anew, and has not let this browser in yet. Open the page by the address that it printed this time.';
 
 const NO_BRIDGE = 'No bridge here: the agents run in this tab. Connect one of your own at any time.';
 
-/** The working directory of agents in the tab: their files are rows of the database. */
 export const TAB_CWD = '/workspace';
 
 function choices({ names, describe }: Platform['tabAgents'], bridged: readonly BridgeAgent[]): readonly AgentChoice[] {
@@ -69,7 +66,7 @@ function choices({ names, describe }: Platform['tabAgents'], bridged: readonly B
   return [...behind, ...inTab];
 }
 
-/** The agent a scenario is played with: over the bridge when it can be, else in the tab. */
+/** Over the bridge when it can be, else in the tab. */
 export function agentFor(scenario: Scenario, agents: readonly AgentChoice[]): AgentChoice | null {
   const bridged = agents.filter((agent) => agent.where === 'bridge');
   if (scenario.agent === 'own') return bridged.find(({ group }) => group === OWN) ?? bridged[0] ?? null;
@@ -77,24 +74,22 @@ export function agentFor(scenario: Scenario, agents: readonly AgentChoice[]): Ag
   return (scenario.bridge ? named(bridged) : undefined) ?? named(agents.filter((agent) => agent.where === 'tab')) ?? null;
 }
 
-/** The agent a link or a memory names. An unprefixed name means the tab first, then the bridge. */
+/** An unprefixed name means the tab first, then the bridge. */
 export function agentNamed(key: string | null | undefined, agents: readonly AgentChoice[]): AgentChoice | null {
   if (!key) return null;
   return agents.find((agent) => agent.key === key) ?? agents.find((agent) => agent.name === key) ?? null;
 }
 
-/** There is a bridge, and it is not for this browser. */
 class Locked extends Absent {}
 
-/** How often a bridge is looked after while the page uses it. */
 const BRIDGE_LOOK_MS = 10_000;
 
-/** The agents there are. The bridge's token stays in here: never in a page, a link or a store. */
+/** The bridge's token stays in here: never in a page, a link or a store. */
 export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boot) {
   const bridge = signal<BridgeState>({ kind: 'none' });
   const list = signal(choices(tabAgents, []));
   let access: BridgeAccess | null = null;
-  /** It is the one of the page's own server, which may start it anew under another address. */
+  /** It is the page's own server's, which may start it anew under another address. */
   let own = false;
   let looking: ReturnType<typeof setTimeout> | undefined;
 
@@ -108,7 +103,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
   async function use(found: BridgeAccess): Promise<void> {
     const before = access;
     const bridged = await bridges.list(found);
-    // Another one was connected meanwhile, or this one let go.
+    // Another was connected meanwhile, or this one let go.
     if (access !== before) return;
     access = found;
     bridge.value = { kind: 'connected', url: found.url, agents: bridged.map((agent) => agent.name), cwd: bridged[0]?.cwd ?? null };
@@ -118,7 +113,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
     lookLater();
   }
 
-  /** The bridge of the page's own server. Rejects with `Absent` where there is none. */
+  /** Rejects with `Absent` where there is none. */
   async function discover(): Promise<void> {
     const found = await bridges.discover();
     if (found === 'locked') {
@@ -130,7 +125,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
     own = true;
   }
 
-  /** Whether the bridge is still there, or the page's own server has another in its place. What runs behind it is told by its own end. */
+  /** Whether the bridge, or another in its place, is still there. */
   async function lookAfterBridge(): Promise<void> {
     const looked = access;
     if (!looked || bridge.value.kind === 'connecting') return;
@@ -153,7 +148,6 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
     }
   }
 
-  /** One launcher for all agents: the prefix decides where to. */
   const launch: AgentLauncher['launch'] = async (spec, options) => {
     if (!spec.agent.startsWith(BRIDGE_PREFIX)) return tabAgents.launcher.launch(spec, options);
     if (access) return bridges.launcher(access).launch({ ...spec, agent: agentName(spec.agent) }, options);
@@ -167,7 +161,6 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
   return {
     bridge,
     list,
-    /** What is to be said of an agent that is chosen and not here. */
     missing(key: string): string {
       const name = label(agentName(key), 'without a name', 80);
       if (!key.startsWith(BRIDGE_PREFIX)) return `The agent “${name}” of this session is not here.`;
@@ -187,7 +180,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
         own = false;
       } catch (error) {
         bridge.value = { kind: 'failed', why: errorWords(error) };
-        // The one before it may come back.
+        // The one before may come back.
         if (access) lookLater();
       }
     },
@@ -202,18 +195,14 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
   };
 }
 
-/**
- * What a bridged agent is started with and asked: it works where its bridge says, with its own environment and servers and no
- * other directory. Whatever rows a session has, they are data, and choose nothing on a real disk.
- */
+/** A bridged agent works where its bridge says, with its own environment and servers: a session's rows choose nothing on a real disk. */
 export function confinedSpec(spec: AgentSpec, agents: readonly AgentChoice[]): AgentSpec {
   if (!spec.agent.startsWith(BRIDGE_PREFIX)) return spec;
-  // An agent that its bridge does not offer is refused by the bridge.
+  // The bridge refuses an agent that it does not offer.
   const cwd = agents.find((agent) => agent.key === spec.agent)?.cwd ?? '/';
   return { agent: spec.agent, cwd, sessionId: spec.sessionId };
 }
 
-/** The requests that give an agent a place to work in. */
 const PLACING: readonly unknown[] = ['session/new', 'session/load', 'session/resume', 'session/fork', 'session/list'];
 
 export function confined({ agent, cwd }: AgentSpec, message: AnyMessage): AnyMessage {

@@ -1,4 +1,4 @@
-/** The database that is open: which branch of it, who reads it, and what is done when it does not open or cannot be kept. */
+/** The database that is open, and what is done when it does not open or cannot be kept. */
 import { signal } from '@preact/signals';
 import { SqlError, type Host } from '../../src/engine/index.ts';
 import type { SqljsDatabase, TabRole } from '../../src/adapters/sqljs/index.ts';
@@ -7,35 +7,34 @@ import { openReader } from './session.ts';
 import type { Visits } from './visits.ts';
 import { errorWords } from './words.ts';
 
-/** A database that was here before and does not open now. Nothing is begun in its place until the person says so. */
+/** A database of earlier visits that does not open. Nothing replaces it until the person says so. */
 interface Unopened {
   readonly why: string;
-  /** It is damaged: what can be read of it can be saved as a file. */
+  /** What can be read of it can be saved as a file. */
   readonly damaged: boolean;
-  /** The person's word on it. */
   readonly answer: (answer: 'again' | 'memory' | 'stop') => void;
 }
 
 interface DatabaseUsers {
   leave(): Promise<void>;
   use(database: SqljsDatabase): void;
-  /** Something was committed, in this tab or another; `notes` say what. */
+  /** In this tab or another. */
   committed(notes: readonly string[]): void;
 }
 
 interface Opened {
   readonly database: SqljsDatabase;
-  /** Why nothing in it is kept, where it was to be. */
+  /** Why it keeps nothing, where it was to. */
   readonly why: string | null;
 }
 
 const LEFT = 'The page was left before its database was open.';
 
 export function createDatabases(platform: Platform, visits: Visits, users: DatabaseUsers) {
-  /** The fork or import that is shown; null is the main line. */
+  /** Null is the main line. */
   const branch = signal<string | null>(null);
   const role = signal<TabRole | null>(null);
-  /** Why what is committed is not kept; null while it is. */
+  /** Why nothing is kept; null while it is. */
   const warning = signal<string | null>(null);
   const durable = signal(true);
   const unopened = signal<Unopened | null>(null);
@@ -48,14 +47,11 @@ export function createDatabases(platform: Platform, visits: Visits, users: Datab
     return { database, why: database.storage.kind === 'memory' ? (database.storage.reason ?? null) : null };
   }
 
-  /**
-   * A branch as it is kept. Where this browser is known to hold sessions and its storage does not open, an
-   * empty database would look as if nothing had ever been there: the person decides.
-   */
+  /** Where this browser holds sessions that cannot be opened, an empty database would look as if they were gone: the person decides. */
   async function openKept(name: string | null): Promise<Opened> {
     for (;;) {
       const found = await openStored(name).catch((error: unknown) => {
-        // What is not the storage's fault, such as SQLite that did not load, is told by the page's start.
+        // SQLite that did not load is no fault of the storage.
         if (!(error instanceof SqlError)) throw error;
         return { why: errorWords(error), damaged: error.kind === 'corrupt' };
       });
@@ -91,7 +87,7 @@ export function createDatabases(platform: Platform, visits: Visits, users: Datab
       return shown?.reader ?? null;
     },
 
-    /** Opens a branch, with `bytes` as what it begins with, and shows it. One that no host can read, or that its users are not free for, is closed again. */
+    /** A database that no host can read, or whose users are not free, is closed again. */
     async open(name: string | null, bytes?: Uint8Array): Promise<void> {
       const { database, why } = bytes ? await openStored(name, bytes) : await openKept(name);
       let reader: Host | null = null;
@@ -114,12 +110,11 @@ export function createDatabases(platform: Platform, visits: Visits, users: Datab
       const ends = [database.onRole((now) => (role.value = now)), database.onCommit(({ notes = [] }) => users.committed(notes))];
       unwatch = () => ends.forEach((end) => end());
       users.use(database);
-      // What was opened with the last database is let go with it.
       await before?.reader.sleep();
       await before?.database.close();
     },
 
-    /** For good: what is still on its way to being opened is closed when it comes. */
+    /** For good, and for what is still being opened. */
     async close(): Promise<void> {
       closed = true;
       unopened.value?.answer('stop');

@@ -1,7 +1,4 @@
-/**
- * A second client of the session, as an editor is one: it speaks ACP to the host's agent side, over a stream in memory, and
- * knows nothing else of the page. What the page asks and allows before a prompt holds for its prompts, too.
- */
+/** A second client, as an editor is one: it speaks ACP over a stream in memory. What the page asks and allows before a prompt holds for its prompts, too. */
 import { computed, signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError, type ErrorCode, type Host, type ResumeReport, type SessionEvent } from '../../src/engine/index.ts';
@@ -25,11 +22,11 @@ export function createEditor(page: Page, turns: Turns) {
   const prompting = signal(false);
   const line = signal<Line | null>(null);
   const heard = signal(EMPTY_VIEW);
-  /** It has had the session that is shown open. */
+  /** It has had this session open. */
   const opened = computed(() => line.value !== null && line.value.sessionId === session.id.value);
-  /** What it has heard of it; what it heard last, when its host is gone. */
+  /** What it heard last stays when its host is gone. */
   const view = computed(() => (opened.value ? heard.value : EMPTY_VIEW));
-  /** It has it open now: its host is still there. */
+  /** It has the session open now. */
   const here = computed(() => opened.value && host.machine.value.host === 'awake' && line.value?.host === host.host);
   page.ends.push(() => line.value?.close());
 
@@ -40,7 +37,7 @@ export function createEditor(page: Page, turns: Turns) {
     if (line.value && here.value) return line.value;
     line.value?.close();
     const { agent, cwd } = await awake.get(sessionId);
-    // The page's word on a prompt is the host's word to every client.
+    // What the page allows holds for every client.
     const prompt: Host['prompt'] = async (id, content, options) => awake.prompt(id, content, { ...options, policy: await turns.admit(id) });
     const conversation = new Conversation();
     const hear = (payload: Fields) => {
@@ -68,7 +65,6 @@ export function createEditor(page: Page, turns: Turns) {
         await lesson.tell({ kind: 'open' });
       }),
 
-    /** One turn of the editor's own. A host that is gone is woken, and the session opened again. */
     async ask(text: string): Promise<void> {
       if (sending.value) return;
       prompting.value = true;
@@ -90,10 +86,7 @@ export function createEditor(page: Page, turns: Turns) {
   };
 }
 
-/**
- * The client's end of a stream in memory. What the agent asks is left to the page: the first answer counts. The agent side is loaded
- * when it is wanted: few ask for it.
- */
+/** The page answers what the agent asks. The agent side is loaded on demand: few need it. */
 async function connect(host: Host, agent: string, hear: (update: Fields) => void) {
   const { serveAcp } = await import('../../src/server/serve-acp.ts');
   const there = new TransformStream<AnyMessage, AnyMessage>();
@@ -105,7 +98,7 @@ async function connect(host: Host, agent: string, hear: (update: Fields) => void
       onNotification: (method, params) => method === 'session/update' && hear(fieldsOf(params['update'])),
       onRequest: () => new Promise(() => undefined),
       room: () => null,
-      // Our own agent side makes none; that it is gone shows in what was asked of it.
+      // Our own agent side makes none.
       onNoise: () => undefined,
     },
   );

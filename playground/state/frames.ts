@@ -1,7 +1,4 @@
-/**
- * The JSON-RPC frames that crossed between host and agent, as the wire panel shows them. The log is
- * bounded: the panel is a window on the traffic, the session's own log is the record.
- */
+/** The JSON-RPC frames between host and agent, bounded: the session's log is the record. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { fieldsOf, type Fields } from '../../src/engine/objects.ts';
 import { textOf } from '../../src/engine/protocol/updates.ts';
@@ -16,22 +13,20 @@ export interface Frame {
   readonly process: number;
   readonly direction: Direction;
   readonly kind: 'request' | 'response' | 'error' | 'notification' | 'lifecycle';
-  /** The method; for a response that of its request; for a lifecycle line the words. */
+  /** For a response its request's method; for a lifecycle line the words. */
   readonly method: string;
   readonly rpcId?: unknown;
   readonly ms?: number;
-  /** Size of the JSON text in UTF-16 units, near enough to bytes to compare frames. */
+  /** In UTF-16 units, near enough to bytes. */
   readonly size: number;
   readonly message: AnyMessage | null;
   readonly summary: string;
 }
 
-/** Frames kept for the panel; older ones leave it (they are not lost, the log has what matters). */
 export const FRAME_LIMIT = 2_000;
 
 const oneLine = (value: unknown): string => label(String(value ?? ''), '', 96);
 
-/** What a message carries, in a few words. Pure, so that each method is a row in a test. */
 export function summarise(message: AnyMessage, method: string): string {
   const { error, params: given, result: answer } = fieldsOf(message);
   if (error !== undefined) return oneLine(`${String(fieldsOf(error)['code'])} ${String(fieldsOf(error)['message'])}`);
@@ -69,7 +64,7 @@ function capabilityWords(capabilities: unknown): string {
   return words.length > 0 ? `can ${words.join(', ')}` : 'can neither resume nor load';
 }
 
-/** A ring of frames that matches responses to their requests. */
+/** Matches responses to their requests. */
 export class FrameLog {
   #frames: Frame[] = [];
   #next = 1;
@@ -82,7 +77,7 @@ export class FrameLog {
   add(process: number, direction: Direction, message: AnyMessage, at: number): void {
     const { id, method: called, error } = fieldsOf(message);
     const isCall = typeof called === 'string';
-    // A response travels against its request: key by the side that asked.
+    // A response travels against its request.
     const asker = isCall === (direction === 'to-agent') ? 'to-agent' : 'from-agent';
     const key = `${process} ${asker} ${JSON.stringify(id)}`;
     const request = isCall ? undefined : this.#pending.get(key);
@@ -103,7 +98,6 @@ export class FrameLog {
     });
   }
 
-  /** A line between frames: started, ended, dropped. */
   note(process: number, direction: Direction, words: string, at: number): void {
     for (const key of this.#pending.keys()) if (key.startsWith(`${process} `)) this.#pending.delete(key);
     this.#push({ at, process, direction, kind: 'lifecycle', method: words, size: 0, message: null, summary: '' });
@@ -116,7 +110,7 @@ export class FrameLog {
 
   #push(frame: Omit<Frame, 'id'>): void {
     this.#frames.push({ id: this.#next++, ...frame });
-    // Trim in blocks: shifting one at a time would make each frame cost the whole ring.
+    // In blocks: trimming for each frame would copy the whole ring.
     if (this.#frames.length > FRAME_LIMIT * 1.25) this.#frames = this.#frames.slice(-FRAME_LIMIT);
   }
 }
@@ -130,7 +124,7 @@ export function filterFrames(frames: readonly Frame[], text: string): readonly F
   );
 }
 
-/** A row of the panel: one frame, or a run of the same kind of update, which would drown everything else. */
+/** One frame, or a run of the same kind of update, which would drown everything else. */
 export interface WireRow {
   readonly key: string;
   readonly first: Frame;
@@ -138,14 +132,13 @@ export interface WireRow {
   readonly count: number;
 }
 
-/** So many updates of one kind in a row are drawn as one. */
 const RUN_LENGTH = 4;
 
 function runKind({ kind, method, process, direction, summary }: Frame): string | null {
   return method === 'session/update' && kind === 'notification' ? `${process} ${direction} ${summary.split(' ', 1)[0]}` : null;
 }
 
-/** Folds the newest frames into at most `limit` rows, oldest first. */
+/** The newest frames as at most `limit` rows, oldest first. */
 export function wireRows(frames: readonly Frame[], limit: number): readonly WireRow[] {
   const rows: WireRow[] = [];
   for (let end = frames.length - 1; end >= 0 && rows.length < limit;) {

@@ -1,7 +1,4 @@
-/**
- * The live side: one host at a time, and the agents that it starts, which the page watches and breaks. The engine sees an
- * ordinary `AgentLauncher`; the frames pass through in order, and within what the page allows.
- */
+/** The live side: one host at a time and its agents, which the page watches and breaks behind an ordinary `AgentLauncher`. */
 import { signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import {
@@ -19,41 +16,39 @@ import { FrameLog, type Direction, type Frame } from './frames.ts';
 import { INITIAL_MACHINE, isAnswer, isOfSession, reduceMachine, type EndedBy, type MachineInput, type TapEvent } from './machine.ts';
 import { createPace, drawn } from './pace.ts';
 
-/** How often the wire is drawn at most. */
 const FRAMES_MS = 150;
 
 interface HostControllerOptions {
   readonly launch: AgentLauncher['launch'];
-  /** What agents may be started with and asked, whatever the host would. */
+  /** Holds whatever the host asks for. */
   readonly confine: { spec(spec: AgentSpec): AgentSpec; message(spec: AgentSpec, message: AnyMessage): AnyMessage };
   readonly schedule: (run: () => void) => void;
   readonly shownId: () => string | null;
-  /** An agent ended, or did not start, and nobody on this page asked it to. */
+  /** An agent ended or did not start, unasked. */
   readonly onLost: () => void;
   readonly options: (database: SqlDatabase) => Pick<HostOptions, 'protocol' | 'client'>;
   readonly onError: (error: unknown) => void;
 }
 
-/** An agent whose line can be lost as a network loses it, behind the back of both sides. */
+/** An agent whose line can be lost, as a network loses it. */
 export interface Droppable {
   drop(): void;
 }
 
 interface Running {
   sessionId: string;
-  /** Ends the agent at once, as a crash would: nobody asked it to. Resolves when it is gone. */
+  /** As a crash would. Resolves when it is gone. */
   kill(): Promise<unknown>;
-  /** Loses the line between host and agent. Behind a bridge the agent's tree goes with its socket; in the tab it is ended. */
+  /** Behind a bridge the agent's tree goes with its socket; in the tab it is ended. */
   drop(): Promise<unknown>;
 }
 
-/** The message of the error on a stream without a socket, whose line was cut by a button. */
 const DROPPED = 'the connection was dropped by hand';
 
 export function createHostController({ launch, confine, schedule, shownId, onLost, options, onError }: HostControllerOptions) {
   const machine = signal(INITIAL_MACHINE);
   const frames = signal<readonly Frame[]>([]);
-  /** True while the agent is to be killed at the first word of its next answer. */
+  /** The agent is to be killed at the first word of its next answer. */
   const crashArmed = signal(false);
   const log = new FrameLog();
   const running = new Map<number, Running>();
@@ -86,12 +81,12 @@ export function createHostController({ launch, confine, schedule, shownId, onLos
     });
     tell({ ...of, type: 'launched' });
     const seen = (direction: Direction, message: AnyMessage) => {
-      // One that was started to say what it can do is kept, and taken for the session when that needs one.
+      // An agent that was started for its capabilities is taken for the session that needs one.
       if (direction === 'to-agent' && isOfSession(message)) one.sessionId = shownId() ?? spec.sessionId;
       tell({ ...of, type: 'frame', direction, message });
     };
     const cut = new AbortController();
-    // Pull-driven, so that the reader's backpressure reaches the agent.
+    // Pulls, so that backpressure reaches the agent.
     const watch = new TransformStream<AnyMessage, AnyMessage>({
       transform(message, out) {
         seen('from-agent', message);
@@ -100,7 +95,7 @@ export function createHostController({ launch, confine, schedule, shownId, onLos
     });
     const writer = agent.stream.writable.getWriter();
     let by: EndedBy = 'itself';
-    // A line that was cut on purpose reads as disconnected, whatever the agent's own end looks like.
+    // A line that was cut reads as disconnected, however the agent ended.
     const exited = agent.exited.then((exit): AgentExit => {
       if (!cut.signal.aborted) return exit;
       return { kind: 'disconnected', code: null, signal: null, message: DROPPED, ...(exit.stderr ? { stderr: exit.stderr } : {}) };
@@ -114,7 +109,6 @@ export function createHostController({ launch, confine, schedule, shownId, onLos
       },
       drop: () => {
         by = 'button';
-        // How it ended is for its launcher to find out.
         if ('drop' in agent) return ((agent as Droppable).drop(), exited);
         cut.abort(new Error(DROPPED));
         return end('kill');
@@ -128,7 +122,7 @@ export function createHostController({ launch, confine, schedule, shownId, onLos
     return {
       stream: {
         readable: agent.stream.readable.pipeThrough(watch, { signal: cut.signal }),
-        // As it is sent: a message counts as sent when it is handed on.
+        // A message counts as sent when it is handed on.
         writable: new WritableStream<AnyMessage>({
           write(unconfined) {
             const message = confine.message(spec, unconfined);
@@ -185,25 +179,24 @@ export function createHostController({ launch, confine, schedule, shownId, onLos
       return host;
     },
 
-    /** Which database the next host opens on; the last one sleeps. */
+    /** For the next host; the last one sleeps. */
     use: (opened: SqlDatabase) => void (database = opened),
 
-    /** The host, opened if there is none. No agent starts. */
+    /** No agent starts. */
     async wake(): Promise<Host> {
-      // A host that still puts its agents to sleep holds its sessions: the next one waits for it.
+      // A host that is going to sleep still holds its sessions.
       while (sleeping) await sleeping;
-      // Two that wake it at once get the same one.
       return host ?? (waking ??= open().finally(() => (waking = null)));
     },
 
     async sleep(): Promise<void> {
-      // The caller that asked to wake it hears why it did not.
+      // Whoever woke it hears why it did not.
       await waking?.catch(() => undefined);
       const awake = host;
       host = null;
       crashArmed.value = false;
       if (awake) {
-        // Said first, so that an agent that ends now is asleep and not dead.
+        // First, so that an agent that ends now is asleep and not dead.
         dispatch({ type: 'host', status: 'asleep' });
         const mine = awake.sleep().finally(() => {
           if (sleeping === mine) sleeping = null;

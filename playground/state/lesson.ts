@@ -1,4 +1,4 @@
-/** The steps of a scenario. What happens on the page is told to them: they are ticked by what really happened, whoever did it. */
+/** The steps of a scenario, ticked by what really happened, whoever did it. */
 import { computed, effect, signal, type ReadonlySignal } from '@preact/signals';
 import { within } from '../../src/engine/waiting.ts';
 import type { Expectation, Fact, Fault, Scenario, Step } from '../scenarios/types.ts';
@@ -10,27 +10,22 @@ import { firstOpen, type StepProgress } from './visits.ts';
 export const WAITING: StepProgress = { state: 'waiting', why: '' };
 const DONE: StepProgress = { state: 'done', why: '' };
 
-/** The progress with some of its steps changed; one that was not there yet waits. */
 const withSteps = (
   { steps }: Scenario,
   progress: readonly StepProgress[],
   changed: Readonly<Record<number, StepProgress>>,
 ): readonly StepProgress[] => steps.map((_, at) => changed[at] ?? progress[at] ?? WAITING);
 
-/** Words as they count for a step, however they are spelt. */
+/** Spelling aside. */
 const plain = (text = ''): string =>
   text
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]+/gu, ' ')
     .trim();
 
-/** The fact is that somebody did what the step says. */
 const matches = (step: Step, fact: Fact): boolean => fact.kind === (step.asks ? 'asked' : step.do) && plain(fact.what) === plain(step.what);
 
-/**
- * What a fact does to the steps. The next step is ticked when it was done, with a word on what came out otherwise. A later
- * prompt that came out as its step says passes what stands before it: there is more than one way to lose an agent.
- */
+/** The next step is ticked when it was done, with a word on what came out otherwise. */
 export function observe(scenario: Scenario, progress: readonly StepProgress[], fact: Fact, status: AgentStatus): readonly StepProgress[] {
   const { steps } = scenario;
   const next = firstOpen(progress, steps.length);
@@ -55,7 +50,7 @@ export function observe(scenario: Scenario, progress: readonly StepProgress[], f
 const stillLive = ({ tier, error }: Expectation, { report }: Fact): boolean =>
   report?.tier === 'live' && (error !== undefined || (tier !== undefined && tier !== 'new' && tier !== 'live'));
 
-/** What was expected against what came: why it differs, or null. */
+/** Why what came differs from what was expected, or null. */
 export function judge(expect: Expectation, { report, error, reply }: Fact, status: AgentStatus): string | null {
   if (report !== undefined) {
     const wanted: readonly string[] = [expect.error ?? []].flat();
@@ -72,7 +67,7 @@ export function judge(expect: Expectation, { report, error, reply }: Fact, statu
   return expect.status && status !== expect.status ? `The agent was to be ${expect.status} and is ${status}.` : null;
 }
 
-/** The name of the control for each fault, as its button says it, and what it does. */
+/** Each fault's button, and what it does. */
 export const FAULTS: Readonly<Record<Fault, readonly [name: string, does: string]>> = {
   sleep: ['Sleep', 'End host and agent. The database stays.'],
   wake: ['Wake', 'Open a host on the same database again. No agent starts yet.'],
@@ -103,21 +98,21 @@ export function doing({ do: press, what }: Step): string {
   }
 }
 
-/** How long the wire may lag behind a prompt's own end before a status counts as different. */
+/** The wire may lag this far behind a prompt's end. */
 const STATUS_MS = 3_000;
 
 interface LessonOptions {
   readonly scenario: ReadonlySignal<Scenario>;
   readonly machine: ReadonlySignal<Machine>;
   readonly live: ReadonlySignal<SessionView>;
-  /** Another number at another place: what happened at one is not told at the next. */
+  /** A number that changes with the place: what happened at one is not told at the next. */
   readonly place: () => number;
   readonly onChange: () => void;
 }
 
 export function createLesson({ scenario, machine, live, place, onChange }: LessonOptions) {
   const progress = signal<readonly StepProgress[]>([]);
-  /** The first step that has not been passed; the number of steps when all have. */
+  /** Their number when all are passed. */
   const next = computed(() => firstOpen(progress.value, scenario.value.steps.length));
   let told: Promise<void> = Promise.resolve();
 
@@ -127,7 +122,7 @@ export function createLesson({ scenario, machine, live, place, onChange }: Lesso
     onChange();
   }
 
-  /** The agent's status, after giving it a moment to become the wanted one. */
+  /** Given a moment to become the wanted one. */
   async function status(wanted?: AgentStatus): Promise<AgentStatus> {
     if (wanted)
       await within(
@@ -137,7 +132,7 @@ export function createLesson({ scenario, machine, live, place, onChange }: Lesso
     return machine.value.agent;
   }
 
-  /** Something happened that a step may be about. Resolves when the steps say so. */
+  /** Resolves when the steps say so. */
   function tell(fact: Fact): Promise<void> {
     const began = place();
     told = told.then(async () => {
@@ -162,7 +157,7 @@ export function createLesson({ scenario, machine, live, place, onChange }: Lesso
     next,
     step: computed<Step | undefined>(() => scenario.value.steps[next.value]),
     tell,
-    /** Resolves when everything that was told is in the progress. */
+    /** Resolves when all that was told is in the progress. */
     settle: () => told,
     mark: (index: number, as: StepProgress) => set(withSteps(scenario.value, progress.value, { [index]: as })),
     stop,

@@ -1,7 +1,4 @@
-/**
- * The live picture of prompt, database and agent, as a reducer over what the tap, the commits and the host report. It is drawn
- * from what crossed the wire and what was stored, and not asked of the engine, so that it shows what happened and nothing else.
- */
+/** The live picture of prompt, database and agent, as a reducer over the wire, the commits and the host: it shows what happened, and not what the engine says. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import {
   describeExit,
@@ -20,20 +17,19 @@ import { errorWords } from './words.ts';
 export type AgentStatus = 'asleep' | 'starting' | 'resuming' | 'live' | 'prompting' | 'dead';
 export type HostStatus = 'opening' | 'awake' | 'asleep';
 
-/** The stations a resume can pass, in order. */
 export const STATIONS = ['initialize', 'session/resume', 'session/load', 'session/new', 'session/prompt'] as const;
 type Station = (typeof STATIONS)[number];
-/** `absent`: the agent does not offer it. `doubted`: it claimed success, and the check said otherwise. */
+/** `absent`: not offered. `doubted`: it claimed success, and the check said otherwise. */
 export type StationState = 'idle' | 'absent' | 'trying' | 'ok' | 'doubted' | 'refused' | 'lost';
 type Stations = Readonly<Record<Station, StationState>>;
 
-/** How far a prompt has come, in the order that I1 and I2 promise. */
+/** How far a prompt has come, in the order of I1 and I2. */
 export const LEGS = ['stored', 'sent', 'answer stored', 'shown'] as const;
 
 export interface Process {
   readonly number: number;
   readonly agent: string;
-  /** `ended`: the host put it to sleep. `died`: nobody who should have asked it to. */
+  /** `ended`: by the host. `died`: unasked. */
   readonly state: 'runs' | 'ended' | 'died';
   readonly words: string;
 }
@@ -41,10 +37,10 @@ export interface Process {
 export interface Machine {
   readonly host: HostStatus;
   readonly agent: AgentStatus;
-  /** The newest processes, the one the picture is about last. */
+  /** The picture is about the last. */
   readonly processes: readonly Process[];
   readonly stations: Stations;
-  /** How many of `LEGS` the newest prompt has behind it. */
+  /** How many of `LEGS` are behind the newest prompt. */
   readonly legs: number;
   readonly words: string;
   readonly pending: Readonly<Record<string, Station>>;
@@ -84,7 +80,6 @@ export const INITIAL_MACHINE: Machine = {
   pending: {},
 };
 
-/** How many processes are remembered: one that is gone, and the one after it. */
 const PROCESSES = 2;
 
 export function reduceMachine(machine: Machine, input: MachineInput): Machine {
@@ -103,7 +98,7 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
     case 'shown':
       return machine.legs === 3 ? { ...machine, legs: 4 } : machine;
     case 'launching':
-      // As long as the session has a live one, another is only asked what it can do.
+      // Another is then only asked what it can do.
       return machine.processes.at(-1)?.state === 'runs' ? machine : begun(machine, input);
     case 'launched':
       return isShown(machine, input) ? { ...machine, words: `Process ${input.process} runs.` } : machine;
@@ -119,7 +114,7 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
         ? onFrame({ ...begun(machine, input), stations: { ...IDLE, initialize: 'ok' } }, input.direction, input.message)
         : machine;
     case 'exited': {
-      // An agent the host ended is asleep, however it had to be ended; any other end is a death.
+      // Ended by the host it is asleep, however it had to be ended.
       const asked = input.by === 'host' || machine.host !== 'awake';
       const words = describeExit(input.exit);
       const ended = asked ? withEnd(machine, input.process, 'ended', 'put to sleep') : withEnd(machine, input.process, 'died', words);
@@ -136,7 +131,6 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
   }
 }
 
-/** The picture is about this process. */
 const isShown = ({ processes }: Machine, { process }: TapEvent): boolean => processes.at(-1)?.number === process;
 
 function begun(machine: Machine, { process, agent }: TapEvent): Machine {
@@ -177,7 +171,7 @@ function onFrame(machine: Machine, direction: Direction, message: AnyMessage): M
   const station = STATIONS.find((name) => name === method);
   if (direction === 'to-agent') {
     if (!station || id === undefined) return machine;
-    // A new session after a refused resume is still the same coming back.
+    // It still comes back.
     const goesOn = station === 'session/new' && machine.agent === 'resuming';
     return {
       ...machine,
@@ -188,7 +182,7 @@ function onFrame(machine: Machine, direction: Direction, message: AnyMessage): M
       words: ABOUT[station].asks,
     };
   }
-  // In version 2 a prompt is answered when it is inserted, and its turn is over when the agent is idle again.
+  // Version 2 answers a prompt when it is inserted; its turn ends when the agent is idle.
   const { sessionUpdate, state } = fieldsOf(fieldsOf(params)['update']);
   if (sessionUpdate === 'state_update' && state === 'idle' && machine.agent === 'prompting')
     return { ...machine, agent: 'live', words: ABOUT['session/prompt'].answered };
@@ -218,21 +212,21 @@ export function isAnswer(event: TapEvent): boolean {
   return roleOf(fieldsOf(fieldsOf(event.message)['params'])['update']) === 'agent';
 }
 
-/** A native way back that answered well, and after which another tier was taken all the same. */
+/** A native way that answered well, and was not taken. */
 function doubt(stations: Stations, tier: Tier): Stations {
   const doubted = (station: Station, own: Tier): StationState =>
     stations[station] === 'ok' && tier !== own && tier !== 'live' ? 'doubted' : stations[station];
   return { ...stations, 'session/resume': doubted('session/resume', 'resume'), 'session/load': doubted('session/load', 'load') };
 }
 
-/** Which of the ways back the agent does not offer. Version 2 has no `session/load`: its `session/resume` can replay. */
+/** Version 2 has no `session/load`: its `session/resume` can replay. */
 function notOffered(result: unknown): Partial<Stations> {
   const { agentCapabilities, capabilities } = fieldsOf(result);
   const { canResume, canLoad } = readCapabilities(agentCapabilities ?? capabilities);
   return { ...(canResume ? {} : { 'session/resume': 'absent' }), ...(canLoad && !capabilities ? {} : { 'session/load': 'absent' }) };
 }
 
-/** The machine of a log whose wire is not here: of the past, or of another tab. */
+/** Of a log whose wire is not here: of the past, or of another tab. */
 export const TOLD_MACHINE: Machine = { ...INITIAL_MACHINE, host: 'awake', words: 'Nothing had happened yet.' };
 
 export function toldMachine(machine: Machine, event: SessionEvent): Machine {
@@ -266,7 +260,7 @@ const CAME_OF: Partial<Record<AttemptOutcome, StationState>> = { ok: 'ok', unpro
 function stationsOf({ attempts, tier }: ResumeReport): Stations {
   const stations: Record<Station, StationState> = { ...IDLE, initialize: 'ok' };
   for (const { method, outcome } of attempts)
-    // A session that the agent forked is a new one of its own.
+    // A fork that the agent made is a new session of its own.
     stations[method === 'session/fork' ? 'session/new' : method] = CAME_OF[outcome] ?? 'refused';
   if (tier === 'new' || tier === 'transcript') stations['session/new'] = 'ok';
   return doubt(stations, tier);

@@ -1,4 +1,4 @@
-/** Where the page is: scenario, agent, policy and session; what a link or an earlier visit says about that; branches off the past. */
+/** Where the page is, what a link or an earlier visit says about that, and branches off the past. */
 import { signal } from '@preact/signals';
 import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
 import { agentName, BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
@@ -27,28 +27,27 @@ export function createNavigation(page: Page, turns: Turns) {
     choice.agent.value = agent;
   }
 
-  /** The agent that a link or a memory names: one that is here, or one that is not and has a session here, its bridge being away. */
+  /** An agent that is here, or one whose bridge is away and which has a session here. */
   function keyNamed(name: string | null | undefined, scenario: Scenario): string | null {
     const here = agentNamed(name, agents.list.value);
     if (here || !name) return here?.key ?? null;
     return visits.last.places[keyOf(databases.branch.value, scenario.name, name)]?.sessionId ? name : null;
   }
 
-  /** What a place asks for, as far as it is here; gives the agent it names. */
+  /** Takes what of it is here; gives the agent it names. */
   function takePlace(place: Place, isFirst = false): string | null {
     const list = agents.list.value;
     const scenario = scenarioNamed(place.scenario ?? visits.last.scenario ?? undefined);
     const linked = keyNamed(place.agent, scenario);
     const named = linked ?? (place.scenario ? null : keyNamed(visits.last.agent, scenario));
     const fitting = agentFor(scenario, list);
-    // With nothing chosen yet, a bridged agent comes first.
     const bridged = list.find((agent) => agent.where === 'bridge');
     const other = place.scenario === undefined && fitting?.where !== 'bridge' ? (bridged ?? fitting) : fitting;
     take(scenario, named ?? other?.key ?? list[0]?.key ?? '', isFirst);
     return linked;
   }
 
-  /** What an earlier visit left at the place that is chosen, if its session is still there. */
+  /** What an earlier visit left here, if its session is still there. */
   async function remembered(): Promise<PlaceMemory | null> {
     const kept = visits.last.places[page.placeKey()] ?? null;
     return !kept?.sessionId || (await session.has(kept.sessionId)) ? kept : null;
@@ -56,10 +55,10 @@ export function createNavigation(page: Page, turns: Turns) {
 
   const fresh = (): PlaceMemory => ({ sessionId: null, progress: [], policy: choice.scenario.value.policy });
 
-  /** Shows a session, or the empty start of a new one. What was live sleeps. */
+  /** What was live sleeps. */
   async function showAt({ sessionId, progress: steps, policy }: PlaceMemory, move: number): Promise<void> {
     if (move !== moves.now) return;
-    // A session that is still being created has no id to tell it by.
+    // A session that is being created has no id yet.
     if (sessionId !== session.id.value || page.sending.value) {
       await turns.leave();
       await timeline.close();
@@ -69,7 +68,7 @@ export function createNavigation(page: Page, turns: Turns) {
     }
     notices.clear();
     choice.policy.value = policy;
-    // A step that was left while it ran has not been seen to end.
+    // A step that was left while it ran was not seen to end.
     lesson.progress.value = steps.map((step) => (step.state === 'running' ? { ...step, state: 'waiting' } : step));
     session.choose(sessionId, visits.failuresOf(page.databases.branch.value, sessionId));
     page.rememberPlace();
@@ -99,7 +98,7 @@ export function createNavigation(page: Page, turns: Turns) {
     asked,
     show,
 
-    /** Shows a place: its last session where this browser has one, else a fresh start. Gives the move that went there. */
+    /** The last session there, else a fresh start. Gives the move. */
     goTo: (place: Place, from: 'start' | 'link') =>
       moves.go(async (move) => {
         const linked = takePlace(place);
@@ -118,7 +117,7 @@ export function createNavigation(page: Page, turns: Turns) {
       void lesson.tell({ kind: 'policy', what: policy });
     },
 
-    /** Reads what the last visit left, and shows as much of it as needs no database. */
+    /** Shows as much of the last visit as needs no database. */
     recall(): Place {
       visits.recall();
       const place = asked();
@@ -135,7 +134,7 @@ export function createNavigation(page: Page, turns: Turns) {
 
     chooseAgent: (key: string) => switchTo(choice.scenario.value, key),
 
-    /** Agents are started anew for it: one that runs speaks what it was started with. */
+    /** Agents are started anew for it. */
     async chooseProtocol(protocol: ProtocolChoice): Promise<void> {
       choice.protocol.value = protocol;
       await notices.attempt(async () => {
@@ -149,7 +148,7 @@ export function createNavigation(page: Page, turns: Turns) {
 
     async chooseSession(sessionId: string | null): Promise<void> {
       const info = session.list.value.find((one) => one.sessionId === sessionId);
-      // It gets the prompts, here or not.
+      // The prompts are for it, here or not.
       if (info) choice.agent.value = info.agent;
       await show(sessionId, []);
     },
@@ -176,10 +175,9 @@ function linkProblem(
 
 // ---- the past and the branches off it
 
-/** What Reset would delete; `stored` is null where it cannot be read. */
+/** `stored`: null where it cannot be read. */
 export type Inventory = Awaited<ReturnType<ReturnType<typeof createBranches>['inventory']>>;
 
-/** The file that is being read, or why it was not opened. */
 interface Importing {
   readonly name: string;
   readonly rows: number;
@@ -188,13 +186,13 @@ interface Importing {
 
 export function createBranches(page: Page, navigation: Navigation) {
   const { databases, moves, notices, platform, session, timeline, visits } = page;
-  /** What Reset could not delete, and why; null before it tried, and when it could. */
+  /** Null before Reset tried, and when nothing is left. */
   const undeleted = signal<readonly string[] | null>(null);
   const importing = signal<Importing | null>(null);
   let running: Promise<unknown> | null = null;
   let asked = 0;
 
-  /** One change of branch at a time: a second press while the first is at work does nothing. */
+  /** One change of branch at a time; a second press does nothing. */
   async function alone(run: () => Promise<void>): Promise<void> {
     if (running) return;
     running = notices.attempt(run);
@@ -202,7 +200,7 @@ export function createBranches(page: Page, navigation: Navigation) {
     running = null;
   }
 
-  /** Goes on in a new branch that begins with these bytes. Its file, where nothing else is said, is that of the branch it comes off. */
+  /** A new branch that begins with these bytes. Its file, unless given, is that of the branch it comes off. */
   async function branchOff(
     kind: string,
     from: Omit<BranchMemory, 'name' | 'file'> & Partial<BranchMemory>,
@@ -212,7 +210,7 @@ export function createBranches(page: Page, navigation: Navigation) {
     const steps = from.sessionId === null ? [] : page.lesson.progress.value;
     const taken = visits.branches.map((one) => one.name);
     const branch = { file, ...from, name: freeName(kind, taken) };
-    // Taken before it is opened: another tab that branches off now takes another name, and keeps its rows.
+    // First, so that another tab takes another name.
     visits.remember(({ branches }) => ({ branches: [...branches, branch] }));
     await moves.go(async () => {
       try {
@@ -227,7 +225,7 @@ export function createBranches(page: Page, navigation: Navigation) {
     });
   }
 
-  /** Goes to a branch, as it was left; null is the main line. Asked for while another change is at work, it comes next: the last one asked for. */
+  /** Null is the main line. While another change is at work it waits; the last one asked for counts. */
   async function go(name: string | null): Promise<void> {
     const nth = ++asked;
     while (running) await running;
@@ -238,7 +236,7 @@ export function createBranches(page: Page, navigation: Navigation) {
         await databases.open(name);
         visits.remember(() => ({ branch: name }));
         const here = page.here();
-        // That of a file's session may be nowhere else.
+        // The agent of a file's session may be nowhere else.
         await navigation.goTo(page.chosen.value ? here : { scenario: here.scenario, step: here.step }, 'start');
       });
       notices.note.value = null;
@@ -268,7 +266,7 @@ export function createBranches(page: Page, navigation: Navigation) {
           'This is a fork. The agent’s own session stays with the main line, so the next prompt brings the record along instead.';
       }),
 
-    /** Leaves the past; from a fork, back to the main line. */
+    /** Out of the past; else out of a fork. */
     returnToNow: () => (timeline.past.value ? alone(() => timeline.close()) : go(null)),
 
     salvage: () =>
@@ -280,7 +278,7 @@ export function createBranches(page: Page, navigation: Navigation) {
 
     exportDatabase: () => notices.attempt(async () => platform.download('rehydrate-playground.sqlite', await exportBytes())),
 
-    /** Opens a database file as a branch, so that nothing here is lost by it. What cannot be opened is said beside the button. */
+    /** Opens a database file as a branch. Problems are told beside the button. */
     async importDatabase(file: { readonly name: string; readonly size: number; bytes(): Promise<Uint8Array> }): Promise<void> {
       if (importing.value?.problem === null) return;
       const name = label(file.name, 'a file', 80);
@@ -309,20 +307,17 @@ export function createBranches(page: Page, navigation: Navigation) {
       return { stored: row ? { sessions: Number(row['sessions']), events: Number(row['events']) } : null, forks: visits.branches.length };
     },
 
-    /**
-     * Deletes everything this page keeps, here and in the other tabs, and starts anew. What cannot be deleted stops nothing
-     * else from being deleted, and is told before the page starts anew.
-     */
+    /** Deletes all that this page keeps, in every tab, and starts anew. What cannot be deleted hinders no other deletion, and is told. */
     async reset(): Promise<void> {
       if (running) return;
-      // Nothing comes next: the page starts anew.
+      // Nothing comes after it.
       running = new Promise(() => undefined);
       const forks = visits.branches.map(({ name }) => name);
       const left = new Set<string>();
       const remove = (what: string, run: () => Promise<void>) =>
         run().catch((error: unknown) => void left.add(`${what}: ${errorWords(error)}`));
       platform.tabs.send({ type: 'reset' });
-      // What does not end as it should goes with the page, and hinders no deletion.
+      // It hinders no deletion.
       await page.dispose().catch((error: unknown) => console.warn(error));
       await remove('the playground’s database', () => platform.deleteDatabase(null));
       for (const name of forks) await remove(`the fork ${name}`, () => platform.deleteDatabase(name));
@@ -330,7 +325,7 @@ export function createBranches(page: Page, navigation: Navigation) {
         await remove('what the agents in the tab remember', () => platform.tabAgents.forget(name));
       platform.memory.clear();
       platform.address.write('');
-      // One that was quick may have started anew on what was still there.
+      // A quick tab may have started anew on what was still there.
       platform.tabs.send({ type: 'reset' });
       if (left.size > 0) undeleted.value = [...left];
       else platform.reload();
@@ -338,7 +333,7 @@ export function createBranches(page: Page, navigation: Navigation) {
   };
 }
 
-/** “1”, “2” for forks, and “ada.sqlite”, “ada.sqlite 2” for what has a name. */
+/** “1”, “2” for forks; “ada.sqlite”, “ada.sqlite 2” for files. */
 function freeName(kind: string, taken: readonly string[]): string {
   for (let number = 1; ; number++) {
     const name = kind === '' ? `${number}` : number === 1 ? kind : `${kind} ${number}`;

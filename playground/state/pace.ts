@@ -1,8 +1,8 @@
-/** When things happen: the page's start in named steps, many calls as few runs, and waiting for what signals say. */
+/** The start in named steps, many calls as few runs, and waiting for signals. */
 import { computed, signal } from '@preact/signals';
 import { errorWords } from './words.ts';
 
-/** Turns many calls into few runs: never two at once, and one more after the last call. `wait` says when a run may begin. */
+/** Never two runs at once, and one more after the last call. `wait` says when a run may begin. */
 export function createPace(run: () => Promise<void>, wait: (go: () => void) => void, onError: (error: unknown) => void) {
   let waiting = false;
   let running: Promise<void> | null = null;
@@ -19,7 +19,7 @@ export function createPace(run: () => Promise<void>, wait: (go: () => void) => v
     });
   }
 
-  /** Runs now, after what runs already; resolves when it is done. */
+  /** After what runs already; resolves when it is done. */
   async function now(): Promise<void> {
     while (running) await running;
     if (stopped) return;
@@ -33,7 +33,7 @@ export function createPace(run: () => Promise<void>, wait: (go: () => void) => v
   return { poke, now, stop: () => void (stopped = true) };
 }
 
-/** A `wait` for the next drawn frame, with at least `ms` between two runs: as smooth as reading needs, and no more. */
+/** A `wait` for the next frame, at least `ms` after the last run. */
 export function drawn(schedule: (run: () => void) => void, ms: number): (go: () => void) => void {
   let last = 0;
   return (go) => {
@@ -48,7 +48,6 @@ export function drawn(schedule: (run: () => void) => void, ms: number): (go: () 
   };
 }
 
-/** A `wait` of at least `ms` between runs. */
 export const every =
   (ms: number) =>
   (go: () => void): void =>
@@ -66,11 +65,11 @@ export function when(condition: () => boolean): Promise<void> {
 export interface BootStep {
   readonly name: string;
   readonly state: 'loading' | 'ready' | 'absent' | 'failed' | 'lost';
-  /** What is missing and what to do, for `absent`, `failed` and `lost`. */
+  /** For `absent`, `failed` and `lost`: what to do. */
   readonly note: string;
 }
 
-/** Says that a part is not there and need not be. */
+/** A part is not there and need not be. */
 export class Absent extends Error {}
 
 export type Boot = ReturnType<typeof createBoot>;
@@ -86,10 +85,9 @@ export function createBoot() {
 
   return {
     steps,
-    /** How a part is now, after the start too. */
     set,
 
-    /** Runs one step. Its failure is shown and passed on; `hint` says what to do about it. */
+    /** A failure is shown and passed on; `hint` says what to do about it. */
     async step<T>(name: string, hint: string, run: () => Promise<T>): Promise<T> {
       set(name, 'loading');
       try {

@@ -1,7 +1,4 @@
-/**
- * The page: what of it is chosen and in view, and the parts that the rest is made of, each made with what it needs. What a person
- * does with them is in `turns`, `runner`, `navigation` and `editor`.
- */
+/** What of the page is chosen and in view, and the parts that the rest is made of. What a person does is in `turns`, `runner`, `navigation` and `editor`. */
 import { computed, effect, signal } from '@preact/signals';
 import { workspaceFiles, type Host, type ProtocolChoice, type ResumePolicy } from '../../src/engine/index.ts';
 import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
@@ -21,19 +18,19 @@ import { createNotices, errorWords } from './words.ts';
 
 export interface PlaygroundOptions {
   readonly platform: Platform;
-  /** What an embedded playground shows, in place of the address. */
+  /** For an embedded playground, in place of the address. */
   readonly place?: Place | null;
   readonly base?: string;
 }
 
 function createMoves() {
   const moves = {
-    /** Scenario and agent are chosen, and their session is not shown yet. */
+    /** The place is chosen, and its session not shown yet. */
     going: signal(false),
-    /** Another number whenever the page goes to another place. What began at one place is not carried on at the next. */
+    /** Changes with the place: what began at one is not carried on at the next. */
     now: 0,
 
-    /** Goes to a place, unless another one is gone to meanwhile. */
+    /** Unless another place is gone to meanwhile. */
     async go(run: (move: number) => Promise<void>): Promise<number> {
       const move = ++moves.now;
       moves.going.value = true;
@@ -51,15 +48,14 @@ function createMoves() {
 const isDocked = (part: Part): part is DockPanel => (DOCK as readonly Part[]).includes(part);
 
 function createStage() {
-  /** Null: the dock is closed, and the conversation has its place. */
+  /** Null: closed. */
   const dock = signal<DockPanel | null>('Resume report');
-  /** The dock's panel takes the place of the conversation, too. */
+  /** The dock covers the conversation, too. */
   const large = signal(false);
-  /** Agent, policy and the like are open. */
   const advanced = signal(false);
-  /** What “Show” was pressed for last; null when something else was looked at since. */
+  /** The part that “Show” points at. */
   const outlined = signal<Part | null>(null);
-  /** What the wire panel filters by. */
+  /** The wire panel's filter. */
   const frames = signal('');
 
   function show(part: Part): void {
@@ -77,7 +73,7 @@ function createStage() {
     frames,
     show,
 
-    /** A tab was pressed: its panel, or none where it was open. */
+    /** An open panel's tab closes it. */
     choose(panel: DockPanel): void {
       outlined.value = null;
       dock.value = dock.value === panel ? null : panel;
@@ -89,7 +85,7 @@ function createStage() {
       show('Wire');
     },
 
-    /** What a scenario is about stands where it is seen when it happens. */
+    /** Brings a scenario's part into view. */
     follow(part: Part): void {
       outlined.value = null;
       large.value = false;
@@ -109,7 +105,6 @@ export function createPage({ platform, base = '/', place: fixed = null }: Playgr
     policy: signal<ResumePolicy>('auto'),
     protocol: signal<ProtocolChoice>('v1'),
   };
-  /** A prompt is on its way, or its turn runs. */
   const sending = signal(false);
   const ready = signal(false);
   const started = Promise.withResolvers<void>();
@@ -130,7 +125,7 @@ export function createPage({ platform, base = '/', place: fixed = null }: Playgr
     onLost: () => void agents.lookAfterBridge(),
     options: (database) => ({
       protocol: choice.protocol.value,
-      // An agent behind the bridge has a disk of its own; one in the tab gets the session's virtual files.
+      // A bridged agent has a disk of its own; one in the tab gets virtual files.
       client: (agent) => (agent.startsWith(BRIDGE_PREFIX) ? undefined : workspaceFiles(database)),
     }),
     onError,
@@ -184,23 +179,23 @@ export function createPage({ platform, base = '/', place: fixed = null }: Playgr
 
   const chosen = computed(() => agents.named(choice.agent.value));
   const inPast = computed(() => timeline.past.value !== null);
-  /** What the panels show: the past while one looks at it, else now. */
+  /** The past while one looks at it, else now. */
   const view = computed<SessionView>(() => timeline.past.value?.view ?? session.live.value);
   const machine = computed(() => {
     if (inPast.value) return view.value.machine;
     if (!session.elsewhere.value) return host.machine.value;
-    // As far as the log tells: its wire is in the other tab.
+    // The wire is in the other tab: this is what the log tells.
     const { machine: told, turnOpen } = session.live.value;
     const words = 'The agent runs in another tab of this page. What happens there is shown here as it is stored.';
     return { ...told, agent: turnOpen ? ('prompting' as const) : ('live' as const), legs: turnOpen ? 2 : 4, words };
   });
-  /** What had crossed the wire; in the past, up to that moment. */
+  /** In the past, up to that moment. */
   const frames = computed(() => {
     const until = timeline.past.value?.moment.at;
     return until === undefined ? host.frames.value : host.frames.value.filter(({ at }) => at <= until);
   });
   const looked = effect(() => {
-    // Read for its change alone: now, or another moment.
+    // Read for its change alone.
     void timeline.past.value;
     tables.turn();
   });
@@ -208,7 +203,7 @@ export function createPage({ platform, base = '/', place: fixed = null }: Playgr
   const here = (): Place => ({ scenario: choice.scenario.value.name, agent: choice.agent.value, step: lesson.next.value });
   const placeKey = () => keyOf(databases.branch.value, choice.scenario.value.name, choice.agent.value);
 
-  /** Lets go of what is open. What does not end as it should keeps nothing else from ending. */
+  /** One that does not end as it should keeps nothing else from ending. */
   async function letGo(): Promise<void> {
     const problems: unknown[] = [];
     for (const end of [() => timeline.close(), () => host.sleep(), () => databases.close()]) {
@@ -220,7 +215,6 @@ export function createPage({ platform, base = '/', place: fixed = null }: Playgr
   const page = {
     platform,
     base,
-    /** What an embedded playground shows, in place of the address. */
     fixed,
     choice,
     lesson,
@@ -241,23 +235,23 @@ export function createPage({ platform, base = '/', place: fixed = null }: Playgr
     view,
     machine,
     frames,
-    /** A turn runs, here or in another tab, or the prompt that begins one is on its way. */
+    /** Here or in another tab, or about to begin. */
     running: computed(() => sending.value || session.live.value.turnOpen),
     chosen,
-    /** Why a session is shown whose agent cannot be asked. */
+    /** Why the agent of the session cannot be asked. */
     missing: computed(() => (ready.value && !chosen.value && choice.agent.value !== '' ? agents.missing(choice.agent.value) : null)),
     ends: [looked, lesson.stop, agents.stop, session.stop, timeline.stop, tables.stop],
     here,
     placeKey,
     letGo,
 
-    /** Who reads what is shown: now, or the moment that is looked at. */
+    /** Now, or the moment that is looked at. */
     reader(): Host | null {
       const past = timeline.past.peek();
       return past ? past.reader : databases.reader;
     },
 
-    /** Resolves when a session can be shown; rejects when the page could not start. */
+    /** Rejects when the page could not start. */
     opened: started.promise,
 
     settle(error?: unknown): void {
@@ -266,7 +260,6 @@ export function createPage({ platform, base = '/', place: fixed = null }: Playgr
       else started.reject(error as Error);
     },
 
-    /** The place as it stands, or what of it has changed. */
     rememberPlace(change?: Partial<PlaceMemory>): void {
       const now: PlaceMemory = { sessionId: session.id.value, progress: lesson.progress.value, policy: choice.policy.value };
       const key = placeKey();

@@ -1,4 +1,3 @@
-/** The playground: the page, and what a person does with it, from its start to its end. */
 import { createEditor } from './editor.ts';
 import { createBranches, createNavigation } from './navigation.ts';
 import { createPage, type PlaygroundOptions } from './page.ts';
@@ -25,7 +24,7 @@ export function createPlayground(options: PlaygroundOptions) {
     runner,
     branches: createBranches(page, navigation),
 
-    /** Opens everything, beside each other. The page can be typed into before it is done. */
+    /** Opens everything at once; one can type before it is done. */
     async start(): Promise<void> {
       const place = navigation.recall();
       let move: number;
@@ -47,16 +46,16 @@ export function createPlayground(options: PlaygroundOptions) {
         page.settle();
       } catch (error) {
         page.settle(error);
-        // Nobody can use what is open here; another tab may.
+        // Another tab may use it.
         await page.letGo();
         throw error;
       }
-      // Wanted later and only perhaps: what fails now is tried again when it is used.
+      // A failure is tried again when it is needed.
       platform.loadRest().catch(() => undefined);
       await runner.runLinked(place.step, move);
     },
 
-    /** The address changed under the page: a link was opened, or the history walked. */
+    /** A link was opened, or the history walked. */
     async navigate(): Promise<void> {
       await opened;
       const place = navigation.asked();

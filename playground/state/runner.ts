@@ -1,4 +1,4 @@
-/** “Run step”: does what a person would do for the next step. What comes of it ticks the step. */
+/** “Run step” does what a person would do; what comes of it ticks the step. */
 import { computed, signal } from '@preact/signals';
 import type { ResumePolicy } from '../../src/engine/types.ts';
 import type { Press, Step } from '../scenarios/types.ts';
@@ -26,7 +26,7 @@ export function createRunner(page: Page, { turns, faults, editor, navigation }: 
       ? 'This scenario wants an agent of yours: connect a bridge, then choose it as the Agent.'
       : null,
   );
-  /** What a person would press now, to do the next step by hand. */
+  /** What a person would press for the next step. */
   const press = computed(() => (inPast.value || blocked.value !== null ? null : (step.value?.do ?? null)));
   const wordsFor = (control: Press) => (press.value === control ? (step.value?.what ?? null) : null);
 
@@ -68,7 +68,7 @@ export function createRunner(page: Page, { turns, faults, editor, navigation }: 
     running.value = true;
     notices.link.value = null;
     try {
-      // It may be asked for while the page starts, or goes to the place whose step it is.
+      // The page may still start, or go to the place.
       await page.opened;
       await when(() => !moves.going.value);
       if (choice.scenario.value !== scenario) return;
@@ -81,7 +81,7 @@ export function createRunner(page: Page, { turns, faults, editor, navigation }: 
     } finally {
       running.value = false;
     }
-    // Nothing that happened was what the step is about: it stays to be done.
+    // Nothing that happened was what the step is about.
     if (move === moves.now && progress.value[index]?.state === 'running') mark(index, WAITING);
   }
 
@@ -90,18 +90,17 @@ export function createRunner(page: Page, { turns, faults, editor, navigation }: 
     blocked,
     press,
     runNext,
-    /** The next step has to wait: for one that runs, for a turn (unless it is about that turn), for the present. */
+    /** The next step waits for one that runs, for another turn, for the present. */
     busy: computed(() => {
       const waitsForTurn = ['send', 'create'].includes(press.value ?? '');
       return running.value || inPast.value || (sending.value && waitsForTurn);
     }),
-    /** The words of the next step, where they are said here; and where they are said in the editor. */
     words: computed(() => (sending.value ? null : wordsFor('send'))),
     asks: computed(() => wordsFor('ask')),
 
     skipNext: () => mark(next.value, { state: 'skipped', why: '' }),
 
-    /** Runs the steps a link stands after, at the place it led to. For agents in the tab only: nothing is sent to a bridge by a link. */
+    /** Runs the steps a link asks for. Only for agents in the tab: a link sends nothing to a bridge. */
     async runLinked(wanted = 0, move: number): Promise<void> {
       await when(() => !running.value && !sending.value);
       if (move !== moves.now) return;

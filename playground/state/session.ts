@@ -1,7 +1,4 @@
-/**
- * The session that is shown: its events as what a person reads, followed as they are committed, whoever writes them. Messages and
- * tool calls are the engine's own fold of the log; what is said beside them, questions, plans, ends and resumes, is added here.
- */
+/** The session that is shown, followed as it is committed. Messages and tool calls are the engine's own fold; questions, plans, ends and resumes are added here. */
 import { computed, signal } from '@preact/signals';
 import {
   createHost,
@@ -29,11 +26,11 @@ export interface TextItem {
   readonly kind: Role;
   readonly key: string;
   readonly imported: boolean;
-  /** Of bounded size, and only the last of them changes. */
+  /** Of bounded size; only the last one changes. */
   readonly pieces: readonly string[];
 }
 
-/** One of the answers an agent offers. `kind` is the protocol's, or whatever the agent made of it. */
+/** `kind` is the protocol's, or whatever the agent made of it. */
 export interface Answer {
   readonly optionId: string;
   readonly name: string;
@@ -56,11 +53,10 @@ export type Item =
   | { readonly kind: 'plan'; readonly key: string; readonly entries: readonly { readonly text: string; readonly status: string }[] }
   | { readonly kind: 'notice'; readonly key: string; readonly tone: 'calm' | 'warn'; readonly text: string; readonly tier?: string };
 
-/** A session, now or at a moment of its past. */
 export interface SessionView {
   readonly info: SessionInfo | null;
   readonly items: readonly Item[];
-  /** Items that no longer fit the page; they are in the log. */
+  /** No longer shown; the log has them. */
   readonly dropped: number;
   readonly turnOpen: boolean;
   readonly permission: Permission | null;
@@ -70,19 +66,16 @@ export interface SessionView {
   readonly lastSeq: number;
 }
 
-/** A piece of text grows to about this many characters before the next one begins. */
+/** About so many characters before the next piece begins. */
 export const PIECE_CHARS = 2_000;
-/** How far after that a white space is looked for. */
+/** How much further a white space is looked for. */
 const SEEK_CHARS = 200;
-/** The most items that are shown; the log has the rest. */
 const ITEM_LIMIT = 2_000;
-/** The excerpt of a tool's output that is shown. */
 const TOOL_CHARS = 1_200;
-/** How many of a plan's entries, and of a question's answers, are shown. */
 const PLAN_ENTRIES = 50;
 const ANSWERS = 20;
 
-/** What stands beside messages and tool calls, where its event put it. */
+/** What is told beside messages and tool calls. */
 interface Told {
   readonly seq: number;
   item: Item;
@@ -94,7 +87,6 @@ export class Conversation {
   #reports: readonly StoredReport[] = [];
   #machine = TOLD_MACHINE;
   #plan: Told | null = null;
-  /** The items of messages and tool calls, by what they were made of. */
   #made = new Map<number, { readonly of: ViewMessage | ViewToolCall; readonly item: Item }>();
 
   get lastSeq(): number {
@@ -110,7 +102,7 @@ export class Conversation {
     this.#view = foldEvents(fresh, this.#view);
   }
 
-  /** `nobody`: no host holds the session. A turn nobody runs any more was interrupted, though that is not written down yet. */
+  /** `nobody`: no host holds the session. Its open turn was interrupted, which is not written down yet. */
   view(info: SessionInfo | null = null, nobody = false): SessionView {
     const { messages, toolCalls, running } = this.#view;
     const turnOpen = running !== null && !nobody;
@@ -167,7 +159,7 @@ export class Conversation {
         const is = classOf(payload, meta);
         if (is === 'notice') notice('calm', label(noticeText(payload, meta), 'The agent has a notice without words.', TOOL_CHARS));
         if (is !== 'plan') break;
-        // A plan replaces the one before it in the same turn.
+        // A plan replaces the one before it in its turn.
         const plan: Item = { kind: 'plan', key: this.#plan?.item.key ?? key, entries: entriesOf(payload) };
         if (this.#plan) this.#plan.item = plan;
         else this.#plan = tell(plan);
@@ -183,12 +175,12 @@ export class Conversation {
         const { requestId, optionId, by } = event.payload;
         for (const told of this.#told)
           if (told.item.kind === 'permission' && told.item.requestId === requestId)
-            // An answer that was cancelled while it was being stored did not count.
+            // An answer that was cancelled while it was stored did not count.
             told.item = answered({ ...told.item, answer: null }, optionId ?? (by === 'end' ? WITHDRAWN : 'cancelled'));
         break;
       }
       case 'turn_ended': {
-        // Whatever the log says of them, nobody can answer them any more.
+        // Nobody can answer them any more.
         for (const told of this.#told) told.item = answered(told.item, WITHDRAWN);
         const words = turnEndWords(event.payload);
         if (words) notice(event.payload.state === 'cancelled' ? 'calm' : 'warn', words);
@@ -211,10 +203,8 @@ export const EMPTY_VIEW = new Conversation().view();
 const WITHDRAWN = 'withdrawn: the turn ended first';
 const ABANDONED: Item = { kind: 'notice', key: 'abandoned', tone: 'warn', text: turnEndWords({ state: 'interrupted' })! };
 
-/** A tool call of a turn that nobody runs any more. */
 const cutOff = (item: Item): Item => (item.kind === 'tool' && isOpenCall(item.status) ? { ...item, status: 'failed' } : item);
 
-/** A question with its answer: an option by its name, or other words. */
 function answered(item: Item, answer: string): Item {
   if (item.kind !== 'permission' || item.answer !== null) return item;
   return { ...item, answer: item.options.find(({ optionId }) => optionId === answer)?.name ?? answer };
@@ -222,20 +212,15 @@ function answered(item: Item, answer: string): Item {
 
 function textItem({ seq, role, text, origin }: ViewMessage, before?: Item): TextItem {
   const shown = before && 'pieces' in before ? before.pieces : [];
-  // What was said can be replaced by its agent.
+  // An agent can replace what it said.
   const pieces = text.startsWith(shown.join('')) ? shown : [];
   const known = pieces.reduce((sum, piece) => sum + piece.length, 0);
   return { kind: role, key: `e${seq}`, imported: origin === 'import', pieces: appendText(pieces, text.slice(known)) };
 }
 
-/** A text as it is shown. */
 export const piecesOf = (text: string): readonly string[] => appendText([], text);
 
-/**
- * Pieces are blocks of their own on the page, so that a growing answer lays out its last piece alone.
- * A full piece ends after the next white space, or where it must. A piece is put together of what came, and not cut out of the whole
- * text, all of which it would keep in memory.
- */
+/** A growing answer lays out its last piece alone. Pieces are put together and not cut out of the whole text, which they would keep in memory. */
 function appendText(pieces: readonly string[], text: string): readonly string[] {
   const closed = pieces.slice(0, -1);
   let last = pieces.at(-1) ?? '';
@@ -245,7 +230,7 @@ function appendText(pieces: readonly string[], text: string): readonly string[] 
     const space = rest.slice(Math.max(0, room), Math.max(0, room) + SEEK_CHARS).search(/\s/);
     const cut = space >= 0 ? Math.max(0, room) + space + 1 : room > 0 ? safeCut(rest, room) : 0;
     if (cut === 0 && last.length < PIECE_CHARS + SEEK_CHARS) {
-      // No place to cut yet: the next chunk may bring one.
+      // The next chunk may bring a place to cut.
       const head = safeCut(rest, Math.min(rest.length, SEEK_CHARS));
       last += rest.slice(0, head);
       rest = rest.slice(head);
@@ -258,7 +243,6 @@ function appendText(pieces: readonly string[], text: string): readonly string[] 
   return last === '' ? closed : [...closed, last];
 }
 
-/** Never cuts between the halves of a surrogate pair. */
 function safeCut(text: string, at: number): number {
   const code = text.charCodeAt(at - 1);
   return code >= 0xd800 && code <= 0xdbff && at > 1 ? at - 1 : at;
@@ -304,7 +288,7 @@ export function lastReply({ items }: SessionView): string {
 
 // ---- reading it
 
-/** A host without agents: it reads while everything live sleeps, in tabs that only watch, and on copies from the past. */
+/** A host without agents: for sleep, for watching, for the past. */
 export const openReader = (database: SqlDatabase): Promise<Host> => createHost({ database, agents: {} });
 
 const infoOf = (reader: Host, sessionId: string): Promise<SessionInfo | null> =>
@@ -321,9 +305,8 @@ export async function catchUp(reader: Host, sessionId: string, conversation: Con
   return conversation.view(info, !past && info.state === 'asleep');
 }
 
-/** How often new events are shown at most: a stream reads smoothly at this, and leaves the page time for everything else. */
+/** As often as reading needs; the rest of the time is the page's. */
 const FOLLOW_MS = 60;
-/** How often a session that is live elsewhere is looked at. */
 const LOOK_AGAIN_MS = 1_000;
 
 interface SessionOptions {
@@ -336,18 +319,18 @@ interface SessionOptions {
 }
 
 export function createShownSession({ reader: readerNow, schedule, busyHere, onShown, onError }: SessionOptions) {
-  /** Null: a new one, begun by the next prompt. */
+  /** Null: the next prompt begins one. */
   const id = signal<string | null>(null);
-  /** One that is being created: its agent can be broken before there is a session. */
+  /** Its agent can be broken before there is a session. */
   const creating = signal<string | null>(null);
   const list = signal<readonly SessionInfo[]>([]);
   const live = signal(EMPTY_VIEW);
-  /** The newest prompt found it live, which no event tells. */
+  /** No event tells that the newest prompt found it live. */
   const foundLive = signal(false);
-  /** The resumes that failed: what fails leaves no event. */
+  /** What fails leaves no event. */
   const failures = signal<readonly FailedResume[]>([]);
   const elsewhere = computed(() => live.value.info?.state === 'busy' && !busyHere());
-  /** What is read of it. Another object with another session or database: reading begins anew. */
+  /** Another object for another session or database. */
   let conversation = new Conversation();
   let looking: ReturnType<typeof setTimeout> | undefined;
   const following = createPace(follow, drawn(schedule, FOLLOW_MS), onError);
@@ -356,7 +339,7 @@ export function createShownSession({ reader: readerNow, schedule, busyHere, onSh
     const sessionId = id.value;
     const reader = readerNow();
     if (!reader) return;
-    // The list changes with turns, not with every piece of an answer.
+    // The list changes with turns only.
     if (!live.value.turnOpen) list.value = (await reader.list({ limit: 50 })).sessions;
     if (sessionId === null) return;
     const mine = conversation;
@@ -364,7 +347,7 @@ export function createShownSession({ reader: readerNow, schedule, busyHere, onSh
     if (conversation !== mine || id.value !== sessionId) return;
     if (view.reports.length !== live.value.reports.length) foundLive.value = false;
     live.value = view;
-    // Whether another tab still has the session shows in nothing that is committed.
+    // No commit tells that another tab let go.
     clearTimeout(looking);
     if (elsewhere.value) looking = setTimeout(following.poke, LOOK_AGAIN_MS);
     onShown(sessionId);
@@ -382,9 +365,7 @@ export function createShownSession({ reader: readerNow, schedule, busyHere, onSh
     elsewhere,
     forget,
     poke: following.poke,
-    /** Everything committed so far is shown. */
     settle: following.now,
-    /** Whose agents are those of this page. */
     current: () => id.peek() ?? creating.peek(),
 
     choose(sessionId: string | null, failed: readonly FailedResume[]): void {

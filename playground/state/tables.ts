@@ -1,4 +1,3 @@
-/** What the database panel shows: the rows of a table, which of them just changed, and the console's answer. */
 import { signal } from '@preact/signals';
 import type { Row, SqlDatabase, SqlValue } from '../../src/engine/ports.ts';
 import type { ConsoleResult } from '../platform/sql-console.ts';
@@ -20,14 +19,11 @@ export interface TableView {
 
 type Readable = Pick<SqlDatabase, 'query'>;
 
-/** How many of a table's rows are shown. */
 const ROWS_SHOWN = 30;
-/** How often what is shown is read at most. */
 const LOOK_MS = 400;
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** Our own tables, in the order people ask about them; then whatever else there is. */
 const ORDER = ['acp_sessions', 'acp_turns', 'acp_session_events', 'workspace_files'];
 
 async function listTables(database: Readable): Promise<readonly TableInfo[]> {
@@ -42,12 +38,12 @@ async function listTables(database: Readable): Promise<readonly TableInfo[]> {
 const countOf = async (database: Readable, from: string, params: readonly string[] = []): Promise<number> =>
   Number((await database.query(`SELECT count(*) AS n FROM ${from}`, params))[0]?.['n'] ?? 0);
 
-/** Long ids and times go last, so that what a row says stands first. A table's own subject keeps its id in front. */
+/** Long ids and times go last. A table's own subject keeps its id in front. */
 const LATE = ['at', 'turn_id', 'session_id', 'meta'];
-/** Columns that say which rows are newest, in the order they are tried. */
+/** Which rows are newest; the first that a table has. */
 const AGE = ['seq', 'first_seq', 'began_seq', 'updated_at', 'at'];
 
-/** One table's newest rows; of tables with a session, that session's. */
+/** The newest rows; of tables with a session, that session's. */
 async function readTable(database: Readable, name: string, sessionId: string | null): Promise<TableView> {
   const info = await database.query(`SELECT name, pk FROM pragma_table_info(?) ORDER BY cid`, [name]);
   const rank = (column: string) => (name === 'acp_sessions' && column === 'session_id' ? 0 : LATE.indexOf(column) + 1);
@@ -63,15 +59,14 @@ async function readTable(database: Readable, name: string, sessionId: string | n
   return { name, columns, keyColumns, rows: [...rows].reverse(), total: await countOf(database, from, params) };
 }
 
-/** Identifies a row between two looks at the same table. */
 export function rowKey({ keyColumns }: TableView, row: Row, index: number): string {
   return keyColumns.length > 0 ? keyColumns.map((column) => JSON.stringify(cellText(row[column] ?? null))).join(' ') : `#${index}`;
 }
 
-/** Row key → what is new: `new` for the whole row, or the names of the columns that changed. */
+/** By row key: `new`, or the columns that changed. */
 export type Changes = ReadonlyMap<string, 'new' | ReadonlySet<string>>;
 
-/** Compares two looks at one table. Nothing is marked on the first look, or when the table changed. */
+/** Nothing is marked on the first look, or in another table. */
 export function diffTable(before: TableView | null, after: TableView): Changes {
   const changes = new Map<string, 'new' | ReadonlySet<string>>();
   if (before?.name !== after.name) return changes;
@@ -91,7 +86,7 @@ function sameValue(a: SqlValue, b: SqlValue): boolean {
   return a === b;
 }
 
-/** A value as text. Times stay numbers: the panel shows what is stored. */
+/** Times stay numbers: the panel shows what is stored. */
 export function cellText(value: SqlValue | bigint): string {
   if (value === null) return 'NULL';
   return value instanceof Uint8Array ? `blob, ${value.length} bytes` : String(value);
@@ -119,7 +114,7 @@ export function createTables({ database: databaseNow, run, onError }: TablesOpti
   async function look(): Promise<void> {
     const database = databaseNow();
     if (!database) return;
-    // One that is looked at no longer may be closed by now.
+    // A database that was left may be closed by now.
     const left = () => database !== databaseNow();
     const read = async () => {
       const found = await listTables(database);
@@ -130,12 +125,12 @@ export function createTables({ database: databaseNow, run, onError }: TablesOpti
     const { found, after } = now;
     list.value = found;
     const changed = after ? diffTable(table.value, after) : NONE;
-    // Marks stay until the next change, so that one has time to look.
+    // Marks stay until the next change.
     if (changed.size > 0) changes.value = changed;
     table.value = after;
   }
 
-  /** Another database or session: nothing in it is a change. */
+  /** Nothing in another database or session is a change. */
   function turn(sessionId = session): void {
     session = sessionId;
     table.value = null;
@@ -167,7 +162,6 @@ export function createTables({ database: databaseNow, run, onError }: TablesOpti
       const ticket = ++runs;
       result.value = { kind: 'running' };
       const answer = await run(sql.value).catch((error: unknown) => ({ kind: 'error' as const, message: errorWords(error) }));
-      // The answer to an older query comes to nothing.
       if (ticket === runs) result.value = answer;
     },
   };

@@ -1,4 +1,3 @@
-/** Going back: the journal as moments, and the one that is looked at. */
 import { signal } from '@preact/signals';
 import { SqlError, type Host, type SqlDatabase } from '../../src/engine/index.ts';
 import type { Journal, SqljsCopy, SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
@@ -14,16 +13,13 @@ export interface Moment {
   readonly mark: Mark | null;
 }
 
-/** What makes the story, each with its sign. */
 export const MARKS = { beginning: '◇', prompt: '›', question: '?', back: '↻', sleep: '☾', death: '✕', deleted: '⌫' } as const;
 type Mark = keyof typeof MARKS;
 
-/** The most moments the slider offers; older ones stay in the journal. */
 const MOMENT_LIMIT = 2_000;
-/** How often the journal is read at most. */
 const READ_MS = 300;
 
-/** What a commit stored, by what its statements are noted as, in the order it is told. Of an `update` only when it is alone. */
+/** What a commit stored, by the notes of its statements. Of an `update` only when it is alone. */
 const NOTE_WORDS: readonly (readonly [note: string, words: string, mark?: Mark])[] = [
   ['schema', 'the tables were made', 'beginning'],
   ['session_created', 'a session was created'],
@@ -42,7 +38,7 @@ const NOTE_WORDS: readonly (readonly [note: string, words: string, mark?: Mark])
 
 type Commit = Pick<Journal['entries'][number], 'n' | 'at' | 'notes'>;
 
-/** What a commit was about. None when it is of no interest to people: the lease is renewed every few seconds. */
+/** None for what is of no interest to people, such as a renewed lease. */
 function momentOf({ n, at, notes }: Commit): readonly Moment[] {
   if (notes === undefined) return [{ n, at, label: 'a change', mark: null }];
   const told = NOTE_WORDS.filter(([note]) => notes.includes(note));
@@ -50,10 +46,7 @@ function momentOf({ n, at, notes }: Commit): readonly Moment[] {
   return [{ n, at, label: told.map(([, words]) => words).join(', '), mark: told.find(([, , mark]) => mark)?.[2] ?? null }];
 }
 
-/**
- * The moments of a journal: what it begins with, then each commit that means something to people. `known` are those of its
- * earlier entries; what a snapshot has covered since is gone.
- */
+/** `known`: those of earlier entries; what a snapshot has covered since is gone. */
 export function momentsOf(
   { base, entries }: Pick<Journal, 'base'> & { readonly entries: readonly Commit[] },
   known: readonly Moment[] = [],
@@ -62,11 +55,10 @@ export function momentsOf(
   return [...begins, ...known.filter(({ n }) => n > base.n), ...entries.flatMap(momentOf)].slice(-MOMENT_LIMIT);
 }
 
-/** A moment of the past: a copy of the database, which refuses to be written, and the session in it. */
 interface Past {
   readonly moment: Moment;
   readonly database: PastDatabase;
-  /** Null before the first migration: then there is nothing that a host could read. */
+  /** Null before the first migration: no host could read it. */
   readonly reader: Host | null;
   readonly view: SessionView;
 }
@@ -77,7 +69,7 @@ interface PastDatabase extends SqlDatabase {
 
 export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>, onError: (error: unknown) => void) {
   const moments = signal<readonly Moment[]>([]);
-  /** Where the slider stands; null is now. It moves before the past is read. */
+  /** Null is now. It moves before the past is read. */
   const at = signal<number | null>(null);
   const past = signal<Past | null>(null);
   const reading = createPace(refresh, every(READ_MS), onError);
@@ -86,7 +78,7 @@ export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>,
   let ticket = 0;
   let seeking: Promise<void> = Promise.resolve();
 
-  /** Reads what is new in the journal. While one looks at the past its numbering stays as it is. */
+  /** While one looks at the past, its numbering stays. */
   async function refresh(): Promise<void> {
     const read = database;
     if (!read || at.value !== null) return;
@@ -133,7 +125,7 @@ export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>,
       reading.poke();
     },
 
-    /** Shows a moment; null is now. Only the last of many calls is carried out to its end. */
+    /** Null is now. Only the last of many calls is carried out. */
     async seek(index: number | null, sessionId: string | null): Promise<void> {
       if (index === null) return close();
       const mine = ++ticket;
@@ -154,7 +146,7 @@ export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>,
   };
 }
 
-/** A copy from the past as a database that a host can read. One of an older schema is brought to today's first. */
+/** A host can read it; an older schema is migrated first. */
 async function pastOf(copy: SqljsCopy, openInMemory: Platform['openInMemory']): Promise<PastDatabase> {
   const version = Number(copy.query('PRAGMA user_version')[0]?.['user_version']);
   let read: SqljsCopy | SqljsDatabase = copy;

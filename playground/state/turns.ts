@@ -1,4 +1,4 @@
-/** The conversation: what a person says, answers, stops and breaks, and what the tabs of the site ask of each other in that. */
+/** What a person says, answers, stops and breaks, and what tabs ask of each other. */
 import { computed, signal } from '@preact/signals';
 import type { CreateOptions, Host, ResumePolicy, ResumeReport } from '../../src/engine/index.ts';
 import { randomId } from '../../src/engine/random-id.ts';
@@ -11,7 +11,6 @@ import type { Page } from './page.ts';
 import { hasPromptAfter, lastReply } from './session.ts';
 import { failedResume, failureOf, type Failure } from './words.ts';
 
-/** What would go where, if the person says so. */
 export interface Consent {
   readonly file: string;
   readonly events: number;
@@ -31,15 +30,15 @@ export type Turns = ReturnType<typeof createTurns>;
 export function createTurns(page: Page) {
   const { agents, choice, databases, host, lesson, moves, notices, platform, ready, sending, session, timeline, visits } = page;
   const draft = signal('');
-  /** A file's conversation that is about to go to an agent behind the bridge: the person decides. */
+  /** A file's conversation is about to go behind the bridge. */
   const consent = signal<Consent | null>(null);
   const way = signal<{ readonly text: string; readonly after: number } | null>(null);
-  /** The prompt that is on its way, and not in the log yet. */
+  /** Not in the log yet. */
   const unsent = computed(() => (way.value && !hasPromptAfter(session.live.value, way.value.after) ? way.value.text : null));
   let starting: Starting | null = null;
   page.ends.push(() => consent.value?.answer(false));
 
-  /** Whom a prompt is for, as it was chosen when Send was pressed. */
+  /** As chosen when Send was pressed. */
   const addressee = () => ({
     move: moves.now,
     agent: choice.agent.value,
@@ -54,7 +53,6 @@ export function createTurns(page: Page) {
     if (move !== moves.now) throw new Error(UNSENT.elsewhere);
   }
 
-  /** What comes before a prompt, which can be stopped as long as it takes. */
   async function starts<T>(run: (mine: Starting) => Promise<T>): Promise<T> {
     const stop = new AbortController();
     const stopped = new Promise<never>((_, reject) => stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error)));
@@ -84,24 +82,21 @@ export function createTurns(page: Page) {
     return sessionId;
   }
 
-  /** One that came to be although the page has gone elsewhere holds nothing that anybody said. */
+  /** If the page has gone elsewhere, nobody has said anything in it. */
   async function create(awake: Host, options: CreateOptions & { sessionId: string }, to: Addressee): Promise<void> {
     await awake.create(options);
     if (to.move !== moves.now) await awake.delete(options.sessionId);
     stillAt(to);
   }
 
-  /**
-   * The policy for a prompt of any client of the session. Rejects when it may not be sent: a session of a file goes to an agent
-   * behind the bridge only after the person said so, once.
-   */
+  /** The policy for any client's prompt. Rejects when it may not be sent: a file's session goes behind the bridge only after the person said so, once. */
   async function admit(sessionId: string, policy = choice.policy.value): Promise<ResumePolicy> {
     const branch = databases.branch.value;
     const file = visits.fileOf(branch);
     // The session's own agent gets the prompt, whichever is chosen.
     const info = await databases.reader!.get(sessionId);
     const agent = info.agent.startsWith(BRIDGE_PREFIX) ? agents.named(info.agent) : null;
-    // Of one that is not there the launcher says so.
+    // The launcher tells of one that is not there.
     if (file && agent && !file.sent.includes(sessionId)) {
       const { promise, resolve } = Promise.withResolvers<boolean>();
       consent.value = { file: file.name, events: info.latestSeq - info.firstSeq + 1, agent: agent.name, cwd: agent.cwd, answer: resolve };
@@ -110,13 +105,13 @@ export function createTurns(page: Page) {
       if (!send) throw new Error(UNSENT.kept);
       visits.trust(branch, sessionId);
     }
-    // In a fork the agent's own session belongs to the main line, until a successor has answered.
+    // In a fork the agent's own session belongs to the main line.
     const fork = visits.branches.find(({ name }) => name === branch);
     const isForeign = fork?.sessionId === sessionId && fork.agentSessionId !== null && fork.agentSessionId === info.agentSessionId;
     return isForeign ? 'transcript' : policy;
   }
 
-  /** A resume that failed leaves nothing in the log: it is kept beside it. */
+  /** A failed resume leaves nothing in the log. */
   function keepFailure(error: unknown): void {
     const failure = failedResume(error);
     const sessionId = session.id.value;
@@ -124,17 +119,13 @@ export function createTurns(page: Page) {
     if (failure && sessionId !== null) visits.failed(databases.branch.value, sessionId, failure);
   }
 
-  /**
-   * A turn of either client, from its first word to what the lesson hears of it. `at`: the place it is for. At another one it is no
-   * failure of what is shown there, and ticks no step.
-   */
+  /** A turn of either client. At another place than `at` it is no failure of what is shown, and ticks no step. */
   async function take(
     kind: 'send' | 'ask',
     what: string,
     run: (at: { move: number }) => Promise<ResumeReport>,
     reply: () => string,
   ): Promise<TurnResult> {
-    // They spoke of the time before this prompt.
     notices.clear();
     sending.value = true;
     const at = { move: moves.now };
@@ -147,7 +138,7 @@ export function createTurns(page: Page) {
       if (at.move === moves.now) keepFailure(caught);
       error = failureOf(caught);
     }
-    // What a host could not write it still holds: the next one begins with what is stored.
+    // A host still holds what it could not write.
     if (error?.code === 'storage_full') await host.sleep().catch(notices.show);
     await session.settle();
     sending.value = false;
@@ -157,7 +148,6 @@ export function createTurns(page: Page) {
     return result;
   }
 
-  /** A turn of the page's own. Wakes the host, creates the session and resumes it, as needed. */
   async function say(text: string): Promise<TurnResult & { readonly stored: boolean }> {
     let after = session.live.value.lastSeq;
     way.value = { text, after };
@@ -170,7 +160,7 @@ export function createTurns(page: Page) {
           const { agent } = to;
           to = addressee();
           at.move = to.move;
-          // The bridge was found while the page started: nothing goes to it that was meant for the tab.
+          // Nothing goes to a bridge found meanwhile that was meant for the tab.
           const now = agents.named(to.agent);
           if (agent !== to.agent && now?.where === 'bridge')
             throw new Error(
@@ -200,7 +190,7 @@ export function createTurns(page: Page) {
       return report;
     };
     const result = await take('send', text, run, () => lastReply(session.live.value));
-    // At another place the view tells nothing of this prompt.
+    // The view is of another place.
     return { ...result, stored: to.move === moves.now ? hasPromptAfter(session.live.value, after) : sent };
   }
 
@@ -212,7 +202,7 @@ export function createTurns(page: Page) {
     take,
     say,
 
-    /** The page goes to another session: one that is being created is gone before this resolves. What only waits goes on waiting. */
+    /** The page goes elsewhere: a session that is being created is gone when this resolves. */
     async leave(): Promise<void> {
       consent.value?.answer(false);
       if (!starting?.creating) return;
@@ -225,13 +215,13 @@ export function createTurns(page: Page) {
       if (page.running.value || page.inPast.value) return;
       draft.value = '';
       const { error, stored } = await say(text);
-      // What was never sent goes back where it can be sent again, in front of what was written since.
+      // Before what was written since.
       if (error && !stored) draft.value = draft.value === '' ? text : `${text}\n${draft.value}`;
     },
 
     async cancel(): Promise<void> {
       const sessionId = session.id.value;
-      // Before the prompt is sent there is no turn to cancel, and all the same something to stop.
+      // There is no turn to cancel yet.
       if (starting) {
         consent.value?.answer(false);
         starting.stop.abort(new Error(UNSENT.cancelled));
@@ -239,7 +229,7 @@ export function createTurns(page: Page) {
       else if (sessionId) await notices.attempt(async () => host.host?.cancel(sessionId));
     },
 
-    /** Answers the agent's question; null is “none of these”. */
+    /** Null is “none of these”. */
     async answer(requestId: string, optionId: string | null): Promise<void> {
       const sessionId = session.id.value;
       const kind = session.live.value.permission?.options.find((one) => one.optionId === optionId)?.kind ?? 'reject';
@@ -268,10 +258,9 @@ export function createTurns(page: Page) {
   };
 }
 
-/** What comes before a prompt, and can be stopped at any point: the page starts, the host wakes, a session is created. */
+/** What comes before a prompt and can be stopped: the page's start, waking, creating. */
 interface Starting {
   readonly stop: AbortController;
-  /** Waits no longer than until it is stopped. */
   until<T>(work: Promise<T>): Promise<T>;
   creating: Promise<unknown> | null;
 }
@@ -297,7 +286,6 @@ export function createFaults(page: Page) {
   };
 
   return {
-    /** Only an agent in the tab can be made to forget. */
     canForget: computed(() => agents.named(choice.agent.value)?.where === 'tab'),
     sleep,
     kill: eachAgent('kill'),
@@ -317,7 +305,7 @@ export function createFaults(page: Page) {
         await lesson.tell({ kind: 'forget-store' });
       }),
 
-    /** The agent dies at the first word of its next answer; pressed again, it does not. */
+    /** Pressed again, it is disarmed. */
     async 'arm-crash'(): Promise<void> {
       host.crashArmed.value = !host.crashArmed.value;
       notices.note.value = host.crashArmed.value ? 'Armed: the agent dies at the first word of its next answer.' : null;
@@ -334,7 +322,7 @@ export function createFaults(page: Page) {
 
     hear(message: TabMessage): void {
       if (message.type === 'reset') {
-        // The page begins anew, and with it whatever could not be let go of.
+        // What could not be let go of goes with the page.
         void page
           .dispose()
           .catch((error: unknown) => console.warn(error))

@@ -1,16 +1,16 @@
-/** Where a person has been and is led to: what the page remembers between visits, and what a link, which may be anybody's, says. */
+/** What the page remembers between visits, and what a link, which may be anybody's, says. */
 import type { ResumePolicy } from '../../src/engine/types.ts';
 import type { Platform } from '../platform/index.ts';
 import type { Scenario } from '../scenarios/index.ts';
 import type { FailedResume } from './words.ts';
 
-/** `differs`: it was done, and something else came of it. `failed`: it was not done, and can be done again. */
+/** `differs`: done, with another outcome. `failed`: not done, and can be done again. */
 export interface StepProgress {
   readonly state: 'waiting' | 'running' | 'done' | 'differs' | 'failed' | 'skipped';
   readonly why: string;
 }
 
-/** The first of so many steps that has not been passed; their number when all have. */
+/** Their number when all are passed. */
 export function firstOpen(progress: readonly StepProgress[], steps: number): number {
   const at = progress.findIndex(({ state }) => !['done', 'differs', 'skipped'].includes(state));
   return Math.min(at < 0 ? progress.length : at, steps);
@@ -22,22 +22,21 @@ export interface PlaceMemory {
   readonly policy: ResumePolicy;
 }
 
-/** A fork, or an imported database: a branch of its own. */
 export interface BranchMemory {
   readonly name: string;
-  /** The branch it came off; null is the main line. */
+  /** Null is the main line. */
   readonly parent: string | null;
   readonly sessionId: string | null;
-  /** The agent's own session at the fork: it belongs to the main line and is not taken up here. */
+  /** At the fork: it belongs to the main line and is not taken up here. */
   readonly agentSessionId: string | null;
-  /** The file that its sessions come from; null for a branch of what was said here. */
+  /** Null for a branch of what was said here. */
   readonly file: ForeignFile | null;
 }
 
-/** Rows of a file were written elsewhere, and prove nothing about this person. */
+/** Its rows were written elsewhere, and prove nothing about this person. */
 export interface ForeignFile {
   readonly name: string;
-  /** Sessions that were begun here since, or that the person has sent to an agent behind the bridge. */
+  /** Sessions that were begun here, or that the person has sent behind the bridge. */
   readonly sent: readonly string[];
 }
 
@@ -45,14 +44,14 @@ export interface Memory {
   readonly scenario: string | null;
   readonly agent: string | null;
   readonly places: Readonly<Record<string, PlaceMemory>>;
-  /** What fails leaves nothing in the log: kept here, by branch and session. */
+  /** By branch and session: they leave nothing in the log. */
   readonly failures: Readonly<Record<string, readonly FailedResume[]>>;
-  /** All branches; `branch` is the one shown, null the main line. */
+  /** `branch` is the one shown, null the main line. */
   readonly branches: readonly BranchMemory[];
   readonly branch: string | null;
 }
 
-/** Another number with another shape: nothing is read of what a page of another release left. */
+/** Changes with the shape: nothing of another is read. */
 const VERSION = 1;
 
 const NOTHING: Memory = { scenario: null, agent: null, places: {}, failures: {}, branches: [], branch: null };
@@ -62,25 +61,21 @@ export function readMemory(stored: string | null): Memory {
     const { version, memory } = JSON.parse(stored ?? '{}') as { version?: unknown; memory?: Memory };
     return version === VERSION && memory ? memory : NOTHING;
   } catch {
-    // Not written by this page.
     return NOTHING;
   }
 }
 
 export const writeMemory = (memory: Memory): string => JSON.stringify({ version: VERSION, memory });
 
-/** Of a branch that is not remembered nobody knows whose rows it has. */
+/** Nobody knows whose rows a forgotten branch has. */
 const UNKNOWN_FILE: ForeignFile = { name: 'a file', sent: [] };
 
-/** How many failed resumes are kept of a session. */
 const FAILURES = 20;
 
-/** The key of a session in its branch, or of a place: the branch, the scenario and the agent together. */
 export const keyOf = (branch: string | null, ...more: readonly string[]): string => [branch ?? '', ...more].join('|');
 
 export type Visits = ReturnType<typeof createVisits>;
 
-/** What this tab remembers, and the same in what the tabs of the site keep together. */
 export function createVisits(store: Platform['memory']) {
   let memory = NOTHING;
   /** The database of earlier visits is not open. */
@@ -100,7 +95,7 @@ export function createVisits(store: Platform['memory']) {
     store.write(writeMemory(kept === null ? memory : changed(readMemory(kept))));
   }
 
-  /** The file that the sessions of a branch come from; null where they were begun here. What is not remembered may be anybody's. */
+  /** Null where the sessions were begun here. What is not remembered may be anybody's. */
   function fileOf(branch: string | null): ForeignFile | null {
     if (branch === null) return null;
     const known = allBranches().find(({ name }) => name === branch);
@@ -118,7 +113,7 @@ export function createVisits(store: Platform['memory']) {
     fileOf,
     recall: () => void (memory = readMemory(store.read())),
 
-    /** Keeps what earlier visits left as it is, for the one that can open their database again. */
+    /** What earlier visits left stays for whoever can open their database again. */
     suspend: () => void (suspended = true),
 
     holds: (branch: string | null): boolean =>
@@ -129,7 +124,7 @@ export function createVisits(store: Platform['memory']) {
         ([key, { progress }]) => key.split('|')[1] === name && steps.length > 0 && firstOpen(progress, steps.length) >= steps.length,
       ),
 
-    /** This session of a file may go to agents behind the bridge: it was begun here, or the person has said so. */
+    /** Begun here, or the person has said so: this session of a file may go behind the bridge. */
     trust(branch: string | null, sessionId: string): void {
       if (fileOf(branch) === null) return;
       const changed = (one: BranchMemory) =>
@@ -149,18 +144,14 @@ export function createVisits(store: Platform['memory']) {
 
 // ---- links
 
-/**
- * Where a link points: `#v=1&scenario=NAME&agent=NAME&step=N`. A link is written by a stranger. It may choose what is shown and,
- * for agents in the tab, how far a scenario has run; it carries no text to send, no address, no token and no SQL. What is absent
- * is the person's own last choice.
- */
+/** `#v=1&scenario=NAME&agent=NAME&step=N`. A stranger may have written it: it chooses what is shown and, for agents in the tab, how far a scenario has run; it carries no text, address, token or SQL. What is absent is the person's last choice. */
 export interface Place {
   readonly scenario?: string;
-  /** An agent of the tab by name, or one behind the bridge as `bridge:NAME`. */
+  /** `NAME` in the tab, `bridge:NAME` behind the bridge. */
   readonly agent?: string;
-  /** How many steps of the scenario have run; 0 is its beginning. */
+  /** How many steps have run. */
   readonly step?: number;
-  /** What the link says and this page cannot use, for people. */
+  /** What of the link cannot be used. */
   readonly problem?: string;
 }
 
@@ -172,7 +163,7 @@ const KEYS = {
   step: (text: string) => (/^\d{1,2}$/.test(text) ? Number(text) : undefined),
 };
 
-/** Reads a location's hash. Unknown keys give nothing; malformed values and other versions than the only one give nothing, and say so. */
+/** Unknown keys give nothing; malformed values and other versions say so, too. */
 export function parseFragment(hash: string): Place {
   const params = new URLSearchParams(hash.replace(/^#/, ''));
   const version = params.get('v');

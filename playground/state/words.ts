@@ -1,4 +1,4 @@
-/** What the page says: errors, notes, verdicts, and what an agent said, in one place so that all panels say the same. */
+/** What the page says, in one place so that all panels say the same. */
 import { signal } from '@preact/signals';
 import {
   RehydrateError,
@@ -14,7 +14,7 @@ import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 
 // ---- what an agent said, made safe to be shown
 
-/** A title or a name, in one line: short text that stands in a sentence or on a button of the page. */
+/** One line that stands in a sentence or on a button. */
 export function label(value: unknown, otherwise: string, max = 300): string {
   if (typeof value !== 'string') return otherwise;
   const flat = withoutControls(value, 'page').replace(/\s+/g, ' ').trim();
@@ -22,15 +22,12 @@ export function label(value: unknown, otherwise: string, max = 300): string {
   return flat.length > max ? `${flat.slice(0, max - 1)}…` : flat;
 }
 
-/**
- * For a terminal: no escape, control or direction-changing character survives, so it can neither move
- * the cursor, change the title, make a link nor reach the clipboard.
- */
+/** No escape, control or direction-changing character survives. */
 export const forTerminal = (text: string): string => withoutControls(text, 'page').replaceAll('\n', '\r\n');
 
 // ---- figures
 
-/** How long, for people: “3 ms”, “1.2 s”. */
+/** “3 ms”, “1.2 s”. */
 export function msWords(ms: number): string {
   return ms < 1_000 ? `${ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
@@ -40,7 +37,6 @@ export function bytesWords(bytes: number): string {
   return bytes < 1_024 * 1_024 ? `${(bytes / 1_024).toFixed(1)} KiB` : `${(bytes / 1_024 / 1_024).toFixed(1)} MiB`;
 }
 
-/** So much is drawn of what can be megabytes. */
 const DRAWN = 20_000;
 
 export const beginningOf = (text: string): string =>
@@ -60,11 +56,11 @@ export const failureOf = (error: unknown): Failure => ({
   message: errorWords(error),
 });
 
-/** Another tab has the session; where it is the agent's word that somebody has, it names no owner. */
+/** Where it is the agent that says so, it names no owner. */
 const isElsewhere = (error: unknown): boolean =>
   RehydrateError.is(error) && error.code === 'session_busy' && typeof error.data['owner'] === 'object' && error.data['owner'] !== null;
 
-/** An error for people. Errors of the library already say what to do next. */
+/** The library's errors already say what to do next. */
 export function errorWords(error: unknown): string {
   if (RehydrateError.is(error) && error.code === 'turn_outcome_unknown') {
     const { reason } = (error.data['cause'] ?? {}) as { reason?: unknown };
@@ -73,7 +69,7 @@ export function errorWords(error: unknown): string {
   }
   if (isElsewhere(error))
     return 'The session is live in another tab, and only that one can prompt it. Take it over, or send the prompt there.';
-  // The engine knows an agent by the name that its sessions store.
+  // The engine's name of a bridged agent has the prefix.
   if (error instanceof Error) return error.message.replaceAll(`"${BRIDGE_PREFIX}`, '"');
   return typeof error === 'string' ? error : 'Something failed and gave no reason. Reload the page; the session is in the database.';
 }
@@ -111,12 +107,12 @@ export function createNotices() {
       if (words !== null) link.value = link.value === null ? words : `${link.value} ${words}`;
     },
 
-    /** Does what a person asked for; what goes wrong is shown. */
+    /** What goes wrong is shown. */
     attempt: (run: () => Promise<unknown>): Promise<void> => run().then(() => undefined, show),
   };
 }
 
-/** What the end of a turn means for the person, or null when the answer speaks for itself. */
+/** Null when the answer speaks for itself. */
 export function turnEndWords(end: TurnEnded): string | null {
   switch (end.state) {
     case 'completed':
@@ -132,14 +128,12 @@ export function turnEndWords(end: TurnEnded): string | null {
 
 // ---- how a session became live
 
-/** One that came to its end, as the log has it. */
 export interface StoredReport {
   readonly seq: number;
   readonly at: number;
   readonly report: ResumeReport;
 }
 
-/** One that did not. */
 export interface FailedResume extends Failure {
   readonly at: number;
   readonly attempts: readonly ResumeAttempt[];
@@ -150,7 +144,7 @@ export type Told = StoredReport | FailedResume;
 /** What is known of the agent's own memory of the session. */
 export type Verdict = 'proved' | 'claimed' | 'refused' | 'not asked';
 
-/** The codes of a prompt that failed before it was a turn: the session did not become live. */
+/** Of a prompt that failed before it was a turn. */
 const FAILED: readonly unknown[] = [
   'session_not_resumable',
   'resume_indeterminate',
@@ -233,7 +227,7 @@ export function waysOf(told: Told): readonly Way[] {
   const tried = attempts.map((attempt): Way => {
     const { method, outcome } = attempt;
     const own = ({ 'session/resume': 'resume', 'session/load': 'load' } as Partial<Record<string, Tier>>)[method];
-    // It claimed success, and another tier was taken all the same: the check said otherwise.
+    // The check said otherwise.
     const doubted = outcome === 'ok' && own !== undefined && 'report' in told && ![own, 'live'].includes(told.report.tier);
     return { method, good: outcome === 'ok' && !doubted, words: OUTCOME_WORDS[doubted ? 'unproven' : outcome], attempt };
   });
@@ -241,7 +235,6 @@ export function waysOf(told: Told): readonly Way[] {
   return [...tried, ...unasked.map((method): Way => ({ method, good: false, words: 'not asked', attempt: null }))];
 }
 
-/** Everything beyond the verdict and the attempts, a sentence each. */
 export function reportNotes(report: ResumeReport): readonly string[] {
   const { replay, preamble, settings, agentSessionId, previousAgentSessionId } = report;
   const notes: string[] = [];

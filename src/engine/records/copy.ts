@@ -1,6 +1,6 @@
 /**
- * A session that is made from a record: a fork, an import. Its rows come in small batches, and nobody sees it before the
- * last of them: until then it counts as one that is being deleted, so what a killed host left of it goes with the deletes (I12).
+ * A session that is made from a record: a fork, an import. Its rows come in small batches, and until the last of them it counts as one that
+ * is being deleted, so what a killed host left of it goes with the deletes (I12).
  */
 import { RehydrateError, sessionExists } from '../errors.ts';
 import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
@@ -12,16 +12,16 @@ export type Columns = Readonly<Record<string, SqlValue>>;
 
 export interface HiddenSession {
   readonly sessionId: string;
-  /** Those of its row, besides its id and its times. */
+  /** Of its row, without its id and its times. */
   readonly columns: Columns;
   readonly now: number;
-  /** Writes its rows, with events that are numbered from `before` on, and tells how many events there must be. */
+  /** Writes its rows, with events numbered after `before`, and tells how many events there must be. */
   readonly write: (before: number) => Promise<number>;
   /** Removes what is hidden, all or only what was hidden then. */
   readonly remove: (deletedAt?: number) => Promise<void>;
 }
 
-/** Makes the session's row, hidden, has the others written, and shows it; when that fails, or anything is missing, nothing stays. Error: `session_exists`. */
+/** Makes the row, hidden, has the others written, and shows it; when anything fails, nothing stays. Error: `session_exists`. */
 export async function makeSession(db: SqlDatabase, { sessionId, columns, now, write, remove }: HiddenSession): Promise<void> {
   const row: Columns = {
     ...columns,
@@ -51,7 +51,7 @@ export async function makeSession(db: SqlDatabase, { sessionId, columns, now, wr
     const events = await write(before);
     const [shown] = await db.batch([
       {
-        // A row too few violates the CHECK on `latest_seq`: then nothing of it is shown.
+        // A row too few violates the CHECK on `latest_seq`.
         sql: `UPDATE acp_sessions SET deleted_at = NULL,
 latest_seq = CASE WHEN (SELECT count(*) FROM acp_session_events WHERE session_id = ?) = ? THEN ? ELSE -1 END
 WHERE session_id = ? AND deleted_at = ? RETURNING 1`,
@@ -89,7 +89,7 @@ const removedMeanwhile = (sessionId: string): RehydrateError =>
     { sessionId },
   );
 
-/** Ends the turn and the questions that are open at this event of the log, so that nobody sees them as running or unanswered. */
+/** Ends what is open at this event of the log, so that nobody sees it as running or unanswered. */
 export async function endsOf(store: Store, sessionId: string, upTo: number, at: number, message: string): Promise<NewEvent[]> {
   const turnId = await store.openTurn(sessionId, upTo);
   const questions = await store.openQuestions(sessionId, upTo);

@@ -1,7 +1,6 @@
 /**
- * The rows of a session that nobody sees any more: they go in small batches, so that no other session of the database waits for
- * a long one. What a killed delete left is removed by the next host that opens the database, or the next session of the same
- * id (I12).
+ * Deleted rows go in small batches, so that no other session of the database waits for a long one. What a killed delete left is removed by
+ * the next host that opens the database, or the next session of the same id (I12).
  */
 import type { SqlDatabase } from '../ports.ts';
 import type { Config } from '../sessions/config.ts';
@@ -12,7 +11,7 @@ import { forgetInSearch } from './search.ts';
 type Places = Pick<Config, 'database' | 'preambleFiles'>;
 
 export interface FinishOptions {
-  /** Only this one: a session of the same id is about to be made. */
+  /** Only this one, when another of the same id is about to be made. */
   readonly sessionId?: string;
   /** And only the one that was hidden then. */
   readonly deletedAt?: number | undefined;
@@ -20,7 +19,6 @@ export interface FinishOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Finishes what killed deletes left. */
 export async function finishDeletes(
   { config, store }: { readonly config: Places; readonly store: Store },
   { sessionId, deletedAt, signal }: FinishOptions = {},
@@ -50,7 +48,7 @@ const MOST_ROWS = 4_096;
 
 const STILL_IT = 'session_id = ? AND deleted_at = ?';
 
-/** Several hosts may do it at once: what was hidden at that time never becomes anything else again, though its id may. */
+/** Several hosts may do it at once, since a deleted session never becomes anything else again. */
 export async function removeDeleted(
   { sessionId, deletedAt }: DeletedSession,
   { database: db, preambleFiles }: Places,
@@ -66,13 +64,13 @@ export async function removeDeleted(
       left = (await removeSome(db, table, key, { sessionId, deletedAt }, rows)) === rows;
       const took = performance.now() - began;
       rows = Math.max(1, Math.min(MOST_ROWS, took > 2 * BATCH_MS ? rows >> 1 : took < BATCH_MS / 2 ? rows * 2 : rows));
-      // A pause of the same length, for others who wait for the same file.
+      // Others may wait for the same file.
       if (left) await delay(took);
     }
   }
   await db.batch([
     {
-      // One that was never shown (`copy.ts`) has no number that anybody could know.
+      // One that was never shown (`copy.ts`) has no number that anybody knows.
       sql: `INSERT OR REPLACE INTO acp_deleted_sessions (session_id, latest_seq)
 SELECT session_id, latest_seq + 1 FROM acp_sessions WHERE ${STILL_IT} AND latest_seq > 0`,
       params: [sessionId, deletedAt],

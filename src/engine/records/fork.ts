@@ -1,4 +1,4 @@
-/** A fork: another session that begins with this one's record. The agent knows nothing of it; its first prompt goes with the record. */
+/** The agent knows nothing of a fork: its first prompt goes with the record. */
 import type { SqlDatabase } from '../ports.ts';
 import { read } from '../storage/errors.ts';
 import type { StoredSession } from '../storage/rows.ts';
@@ -8,7 +8,7 @@ import { SESSION } from './portable.ts';
 
 export interface ForkRequest {
   readonly sessionId: string;
-  /** The last event of the original that the fork has; 0 for none. */
+  /** The last event that the fork has; 0 for none. */
   readonly after: number;
   /** Another agent makes it a handoff. */
   readonly agent: string;
@@ -18,7 +18,7 @@ export interface ForkRequest {
 
 const ROWS = 256;
 
-/** What another agent does not share: it offers its own. */
+/** What another agent does not share. */
 const AGENTS_OWN = ['capabilities', 'agent_info', 'modes', 'config_options', 'commands', 'wishes'];
 
 export async function copySession(

@@ -1,7 +1,7 @@
 /**
- * A session as lines of JSON, to be kept, read and taken in elsewhere. The first line is a header with the version; turns come
- * next, then events and files; the last line counts them, so that a torn file is recognised. Of secrets the record has
- * only the names; known values and what looks like a token are taken out of every text on the way, and stay where they are names of fields.
+ * A session as lines of JSON: a header with the version, turns, events, files; the last line counts them, so that a torn file is
+ * recognised. Of secrets the record has only the names; known values and what looks like a token are taken out of every text, and stay
+ * where they are names of fields.
  */
 import { invalid, RehydrateError, sessionNotFound } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
@@ -24,14 +24,11 @@ export const EXPORT_VERSION = 1;
 
 // ---------------------------------------------------------------- what a line has
 
-/**
- * What may stand in a column: text, a whole number, a number of the log (`seq`, which lines count from 1), or JSON (`object`, `list`,
- * `json`: any). With `?` also nothing.
- */
+/** `seq`: a number of the log, which lines count from 1. With `?` also nothing. */
 type Kind = 'text' | 'count' | 'seq' | 'object' | 'list' | 'json';
 type ColumnKinds = Readonly<Record<string, Kind | `${Kind}?`>>;
 
-/** Of a session's row: what is its own, and not when it was made and who has it now. */
+/** What is a session's own, and not when it was made and who has it. */
 export const SESSION: ColumnKinds = {
   agent: 'text',
   cwd: 'text',
@@ -50,7 +47,7 @@ export const SESSION: ColumnKinds = {
   wishes: 'json?',
 };
 
-/** The lines after the header: each is a row of a table, under its name. `key` orders the rows of a session. */
+/** The lines after the header: rows of a table, under their name, ordered by `key`. */
 const LINES = {
   turn: {
     table: 'acp_turns',
@@ -86,7 +83,7 @@ const isJson = (kind: string): boolean => /^(object|list|json)/.test(kind);
 
 const isSeq = (kind: string): boolean => kind.startsWith('seq');
 
-/** The columns of a row as a line has them. `where` names the row for the error, `before` is the number before the log's first. */
+/** `where` names the row for the error, `before` is the number before the log's first. */
 function toFields(row: Row, kinds: ColumnKinds, where: () => string, before = 0): Fields {
   return Object.fromEntries(
     Object.entries(kinds).map(([name, kind]) => {
@@ -98,7 +95,7 @@ function toFields(row: Row, kinds: ColumnKinds, where: () => string, before = 0)
   );
 }
 
-/** The columns of a row, from a line that anybody may have written. */
+/** From a line that anybody may have written. */
 function toColumns(fields: Fields, kinds: ColumnKinds, line: number, before = 0): Columns {
   return Object.fromEntries(
     Object.entries(kinds).map(([name, kind]): [string, SqlValue] => {
@@ -129,9 +126,9 @@ function isKind(value: unknown, kind: ColumnKinds[string]): boolean {
 
 // ---------------------------------------------------------------- export
 
-/** The lines of a session, as it stands when it is asked for. `redact` runs over every text in it; keys stay as they are. */
+/** The lines of a session as it stands when it is asked for. `redact` runs over every text, not over keys. */
 export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (text: string) => string): AsyncGenerator<string, void> {
-  // Two characters that JSON allows and readers of lines take for line ends.
+  // Readers of lines take these two for line ends.
   const line = (value: Fields, clean?: string): string =>
     JSON.stringify(inStrings(value, (text) => (text === clean ? text : redact(text))))
       .replaceAll('\u2028', '\\u2028')
@@ -147,7 +144,7 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
   yield line({ rehydrate: 'session', version: EXPORT_VERSION, session: { ...session, created_at: row['created_at'] } });
 
   let lines = 0;
-  /** The rows of one kind, up to the event that was the last when it was asked. */
+  /** Up to the event that was the last when it was asked. */
   async function* rows(name: keyof typeof LINES): AsyncGenerator<Fields, void> {
     const { table, key, columns, page } = LINES[name];
     const upTo = name === 'file' ? '' : `AND ${key} <= ${last}`;
@@ -163,7 +160,7 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
     }
   }
   for await (const turn of rows('turn')) yield line({ turn });
-  /** A token may have streamed in pieces: a message of which something is taken out stands whole in its first row. */
+  /** A token may have streamed in pieces: a message that has one stands whole in its first row. */
   function* told(said: Message | null): Generator<string, void> {
     if (!said) return;
     const { events, pieces, run } = said;
@@ -186,11 +183,10 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
   yield JSON.stringify({ end: { lines, events: last - before } });
 }
 
-/** The rows of one message, and what stands between them and does not part it. */
+/** One message, and what stands between its rows and does not part it. */
 interface Message {
   readonly run: ChunkRun;
   readonly events: Fields[];
-  /** Those that are the message's own. */
   readonly pieces: Set<Fields>;
 }
 
@@ -215,21 +211,18 @@ function extendMessage({ run, events, pieces }: Message, event: Fields): boolean
 export interface ImportDeps {
   readonly db: SqlDatabase;
   readonly store: Store;
-  /** Under which id; default that of the file. */
+  /** Default: that of the file. */
   readonly sessionId: string | undefined;
   readonly now: number;
   readonly newId: () => string;
-  /** Removes what is hidden under this id. */
+  /** Removes what is hidden. */
   readonly remove: (sessionId: string, deletedAt?: number) => Promise<void>;
 }
 
 const BATCH_LINES = 256;
 const BATCH_CHARS = 1024 * 1024;
 
-/**
- * Takes a session in, whole or not at all. The agent knows nothing of it here: its next prompt goes with the record.
- * Errors: `invalid_argument` naming the line, `session_exists`, and the storage's.
- */
+/** Takes a session in, whole or not at all. Errors: `invalid_argument` naming the line, `session_exists`, and the storage's. */
 export async function importLines(lines: AsyncIterable<string> | Iterable<string>, deps: ImportDeps): Promise<string> {
   const reader = numbered(lines);
   const { value: header } = (await reader.next()).value ?? {};
@@ -246,7 +239,7 @@ export async function importLines(lines: AsyncIterable<string> | Iterable<string
 }
 
 async function fill(reader: Numbered, sessionId: string, before: number, { db, store, now, newId }: ImportDeps): Promise<number> {
-  /** When a session is imported a second time, the database has its turns' ids already: then they get new ones here. */
+  /** Imported a second time, turns get new ids. */
   const turnIds = new Map<unknown, string>();
   let waiting: Statement[] = [];
   let [chars, events, rows, lines, ended] = [0, 0, 0, 1, false];
@@ -323,7 +316,7 @@ function readHeader(value: Fields, wanted: string | undefined): { sessionId: str
     );
   const session = requireObject(value['session'], 1);
   const { session_id: from, ...columns } = toColumns(session, { session_id: 'text', ...SESSION }, 1);
-  // What could not be read again later is refused, and no value of a secret is written, whatever the file holds.
+  // What could not be read again is refused, and no value of a secret is written, whatever the file holds.
   const servers = session['mcp_servers'] as SessionInfo['mcpServers'];
   try {
     checkServers(servers);
@@ -362,7 +355,6 @@ async function* numbered(lines: AsyncIterable<string> | Iterable<string>): Numbe
   }
 }
 
-/** What the caller's lines fail with is told as the host's own error. */
 async function* asTheyCome(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string> {
   try {
     yield* lines;

@@ -1,9 +1,7 @@
 /**
- * Search in what was said. Its index costs nothing until somebody searches: it is made at the first search and brought up to date
- * at each further one, in small batches, message by message. Where the database has no full text (FTS5 or FTS4), or cannot be
- * written, the log itself is read; what is found is the same.
- *
- * A message is found when every word of the search begins a word of it. Case and accents make no difference.
+ * Search in what was said. Its index is made at the first search and brought up to date at each further one, in small batches. Where the
+ * database has no full text (FTS5 or FTS4), or cannot be written, the log itself is read. A message is found when every word of the search
+ * begins a word of it, whatever the case and accents.
  */
 import { invalid } from '../errors.ts';
 import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
@@ -34,11 +32,9 @@ export interface SearchRequest {
   readonly limit?: number | undefined;
 }
 
-/** A message with where it stands. */
 interface Message {
   readonly sessionId: string;
   readonly seq: number;
-  /** The last event of it. */
   readonly end: number;
   readonly at: number;
   readonly role: Role;
@@ -55,7 +51,7 @@ const MOST_HITS = 1_000;
 /** A message is searched as far as this. */
 const MESSAGE_CHARS = 256 * 1024;
 const PAGE = 256;
-/** Times are milliseconds; this many messages of one millisecond have places of their own. */
+/** So many messages of one millisecond have places of their own. */
 const PLACES = 2_048;
 
 const DOCS = `CREATE TABLE IF NOT EXISTS acp_search_messages (
@@ -70,7 +66,7 @@ const PROGRESS = `CREATE TABLE IF NOT EXISTS acp_search_progress (
   created_at INTEGER NOT NULL,
   indexed_seq INTEGER NOT NULL CHECK (indexed_seq >= 0)
 ) STRICT, WITHOUT ROWID`;
-/** What is indexed are our own words, which these tokenizers leave as they are: databases differ in what they take for a word. */
+/** What is indexed are `tokens`, which these tokenizers leave as they are: databases differ in what they take for a word. */
 const TEXTS = [
   `CREATE VIRTUAL TABLE acp_search USING fts5 (words, text UNINDEXED, tokenize = ascii, prefix = '2 3')`,
   `CREATE VIRTUAL TABLE acp_search USING fts4 (words, text, notindexed=text, tokenize=simple, prefix="2,3")`,
@@ -85,7 +81,7 @@ export async function search(db: SqlDatabase, store: Store, words: string, reque
   const cursor = request.cursor === undefined ? null : readCursor(request.cursor);
   const indexed = await bringUpToDate(db, store, sessionId);
   const inLog: { readonly message: Message; readonly snippet: string }[] = [];
-  // What the index does not have is read: the last message where it could be brought up to date, all of it where there is no index.
+  // What the index lacks is read from the log.
   for (const { sessionId: id, from } of await unindexed(db, indexed, sessionId)) {
     for await (const message of messages(store, id, from, { openToo: true })) {
       const snippet = match(message.text, wanted);
@@ -98,7 +94,7 @@ export async function search(db: SqlDatabase, store: Store, words: string, reque
     return { sessionId: id, seq, role, snippet, key: places[index] ?? firstPlace(message) };
   });
   if (indexed) found.push(...(await inIndex(db, wanted, sessionId, cursor, limit + 1)));
-  // What was indexed meanwhile, by another search, was found twice.
+  // What another search indexed meanwhile was found twice.
   const once = new Map(found.map((hit) => [`${hit.seq}:${hit.sessionId}`, hit]));
   const hits = [...once.values()].filter((hit) => cursor === null || order(hit, cursor) > 0).sort(order);
   const page = hits.slice(0, limit);
@@ -109,7 +105,6 @@ export async function search(db: SqlDatabase, store: Store, words: string, reque
   };
 }
 
-/** Takes a deleted session out of the index, in small batches. */
 export async function forgetInSearch(db: SqlDatabase, sessionId: string): Promise<void> {
   if (!(await hasIndex(db))) return;
   for (let left = PAGE; left === PAGE;) {
@@ -151,7 +146,7 @@ async function makeIndex(db: SqlDatabase): Promise<boolean> {
       return true;
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
-      // Another process may have made it just now; else this database has no such module, or cannot be written.
+      // Another process may have made it just now; else there is no such module, or no writing.
       if (await hasIndex(db)) return true;
       if (error.kind !== 'other' && error.kind !== 'readonly' && error.kind !== 'busy')
         throw storageError(error, 'The search index could not be made');
@@ -160,7 +155,7 @@ async function makeIndex(db: SqlDatabase): Promise<boolean> {
   return false;
 }
 
-/** The sessions that are not wholly indexed, and how far they are. `stale`: what is indexed is an earlier session of this id. */
+/** `stale`: what is indexed is an earlier session of this id. */
 async function unindexed(db: SqlDatabase, indexed: boolean, only: string | undefined) {
   const progress = indexed
     ? 'LEFT JOIN acp_search_progress AS p ON p.session_id = s.session_id'
@@ -183,7 +178,7 @@ AND (p.created_at IS NOT s.created_at OR (SELECT max(seq) FROM acp_session_event
   });
 }
 
-/** Indexes the session's whole messages after `from`. What is said after the last of them comes with a later search. */
+/** Indexes whole messages; what follows the last of them comes with a later search. */
 async function indexSession(db: SqlDatabase, store: Store, sessionId: string, from: number, createdAt: number): Promise<void> {
   let at = from;
   let waiting: Message[] = [];
@@ -195,7 +190,7 @@ async function indexSession(db: SqlDatabase, store: Store, sessionId: string, fr
         params: [sessionId, createdAt],
       },
       {
-        // Another process that indexes the same was faster: then the CHECK is violated, and this batch is not written.
+        // When another process was faster the CHECK is violated, and this batch is not written.
         sql: 'UPDATE acp_search_progress SET indexed_seq = CASE WHEN indexed_seq = ? AND created_at = ? THEN ? ELSE -1 END WHERE session_id = ?',
         params: [at, createdAt, to, sessionId],
       },
@@ -229,8 +224,8 @@ function indexed(message: Message): Statement[] {
 }
 
 /**
- * Gives a message the next free place after what was said earlier, or in the same millisecond; after everything when that is full. One that
- * has its place keeps it.
+ * Gives a message that has none the next free place after what was said earlier, or in the same millisecond; after everything when that is
+ * full.
  */
 function takePlace(message: Message): Statement {
   const place = firstPlace(message);
@@ -243,7 +238,7 @@ SELECT coalesce(nullif(max(?, coalesce((SELECT max(id) FROM acp_search_messages 
   };
 }
 
-/** The places of messages whose words the index does not have yet, so that no page repeats one that is indexed before the next. */
+/** Gives places to messages that are not indexed yet, so that no page repeats one that is indexed before the next. */
 async function placesOf(db: SqlDatabase, inLog: readonly { readonly message: Message }[]): Promise<readonly number[]> {
   if (inLog.length === 0) return [];
   const statements = inLog.flatMap(({ message }): Statement[] => [
@@ -259,7 +254,7 @@ async function placesOf(db: SqlDatabase, inLog: readonly { readonly message: Mes
   }
 }
 
-/** It can only be read, or another process is at it: what it lacks is read from the log. */
+/** Read-only, or another process is at it: what it lacks is read from the log. */
 const cannotBeWritten = (error: unknown): boolean => error instanceof SqlError && ['readonly', 'busy', 'constraint'].includes(error.kind);
 
 async function inIndex(
@@ -295,15 +290,14 @@ interface Open {
   readonly first: SessionEvent;
   readonly piece: MessagePiece;
   readonly texts: string[];
-  /** Whether something else of the conversation stands after what there is of it. */
+  /** Whether something else of the conversation stands after it. */
   isParted: boolean;
   chars: number;
   end: number;
 }
 
 /**
- * The messages of a session after an event that are whole; in the end, up to which number everything was said. `openToo`: and the last, of which
- * more may come.
+ * Whole messages after an event, and with `openToo` the last, of which more may come; in the end, up to which number everything was said.
  */
 async function* messages(store: Store, sessionId: string, from: number, { openToo = false } = {}): AsyncGenerator<Message, number> {
   let open: Open | null = null;
@@ -346,20 +340,19 @@ async function* messages(store: Store, sessionId: string, from: number, { openTo
 
 // ---------------------------------------------------------------- words
 
-/** The words as they are searched: without case and accents. */
 export function tokens(text: string): string[] {
   return [...new Set([...wordsIn(text)].flatMap(({ 0: word }) => plain(word)))];
 }
 
 const wordsIn = (text: string) => text.matchAll(/[\p{L}\p{N}\p{Co}\p{M}]+/gu);
 
-/** A word without case and accents, or none: “ß” is “ss”, “ς” is “σ”, and of marks alone nothing is left. */
+/** “ß” is “ss”, “ς” is “σ”, and of marks alone nothing is left. */
 function plain(word: string): string[] {
   const letters = word.normalize('NFD').replace(/\p{M}+/gu, '');
   return letters === '' ? [] : [letters.toUpperCase().toLowerCase().replaceAll('ς', 'σ')];
 }
 
-/** The part of the text to show when every word begins one of its words, else null. */
+/** The part to show when every word begins one of the text's, else null. */
 function match(text: string, wanted: readonly string[]): string | null {
   const missing = new Set(wanted);
   let first: number | null = null;

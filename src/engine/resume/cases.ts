@@ -1,14 +1,11 @@
-/**
- * The table of `nextStep`: every line of the rule as a case. The docs show it and a test runs it, so that
- * neither can say what the code does not do.
- */
+/** The table of `nextStep`. The docs show it and a test runs it, so that neither can say what the code does not do. */
 import type { ResumeState, TriedStep } from './decide.ts';
 import type { ErrorCode } from '../errors.ts';
 
 export interface ResumeCase {
   readonly name: string;
   readonly state: ResumeState;
-  /** A step as `nextStep` gives it; of `stop`, the code. */
+  /** As `nextStep` gives it; of `stop`, the code. */
   readonly next:
     | { readonly do: 'session/resume' | 'session/load' | 'ask-list' }
     | { readonly do: 'session/new' | 'accept'; readonly tier: string }
@@ -26,7 +23,7 @@ const base: ResumeState = {
 const only = (...can: readonly ('resume' | 'load' | 'list')[]): Pick<ResumeState, 'capabilities'> => ({
   capabilities: { resume: can.includes('resume'), load: can.includes('load'), list: can.includes('list') },
 });
-/** What was tried; `~` marks an outcome that rests on a known shape alone. */
+/** `~` marks an outcome that rests on a known shape alone. */
 const tried = (...attempts: readonly `${'resume' | 'load'} ${'~' | ''}${TriedStep['outcome']}`[]): Pick<ResumeState, 'attempts'> => ({
   attempts: attempts.map((attempt) => {
     const [method, outcome] = attempt.split(' ') as ['resume', string];

@@ -1,11 +1,10 @@
 /**
- * What an agent's error means for the session. First a table of answers that real agents were seen to give (a new agent is one
- * row), then a handful of patterns for what others say in words, then the code. What nothing of this knows is
- * `indeterminate`, and `session/list` has to tell.
+ * What an agent's error means for the session: by a table of answers that real agents were seen to give (a new agent is one row), then
+ * patterns for what others say in words, then the code. What is none of these is `indeterminate`.
  *
- * The cost of the two mistakes differs. An unknown session taken for an opaque error stops the user with an error they can
- * read. An opaque error taken for an unknown session abandons a conversation that was still there. So the patterns are
- * few and narrow, and anything in the error that names another cause takes their verdict back.
+ * An unknown session taken for an opaque error stops the user with an error they can read; an opaque error taken for an unknown session
+ * abandons a conversation that was still there. So the patterns are few and narrow, and anything that names another cause takes their
+ * verdict back.
  */
 import { fieldsOf, stringOf } from '../objects.ts';
 
@@ -33,16 +32,16 @@ export interface RpcErrorSeen {
   readonly data?: unknown;
 }
 
-/** An answer of a real agent. In its strings `ID` stands for the session id that was asked for, `…` for anything. */
+/** An answer of a real agent: `ID` stands for the session id, `…` for anything. */
 export interface RecordedAnswer {
   readonly agent: string;
-  /** Whether the agent was run to see it, or its source or a report was read. */
+  /** Whether the agent was run, or its source or a report read. */
   readonly source: 'run' | 'read';
   readonly outcome: ResumeFailure['outcome'];
-  /** Code, message and data as sent; or, where only the words are known, what some string of the error says. */
+  /** As sent; or, where only the words are known, what some string of the error says. */
   readonly answer: RpcErrorSeen | { readonly says: string };
   readonly weak?: true | undefined;
-  /** Given to `session/prompt` by an agent that resumed or loaded the session before, or had it live. */
+  /** Given to `session/prompt` for a session that was resumed, loaded or live. */
   readonly atPrompt?: true;
 }
 
@@ -106,7 +105,7 @@ export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailur
   const seen = known && `recorded-answer: ${quoted} is what ${known.agent} answers`;
   if (seen && known.outcome !== 'unknown_session') return { outcome: known.outcome, evidence: seen };
 
-  // Agents also pass on a −32601 that a client gave *them*, and what an MCP server wants.
+  // Agents also pass on a −32601 of a client, and what an MCP server wants.
   if (code === -32601 && saying(/\bclientmethod\b/) === null) return { outcome: 'unsupported', evidence: 'method-not-found: code −32601' };
   const auth = saying(AUTH);
   if (auth && !saying(/\bmcp\b/)) return { outcome: 'auth_required', evidence: `says-auth: ${auth}` };
@@ -140,7 +139,7 @@ export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailur
 
 // ---------------------------------------------------------------- recorded answers
 
-/** Whether a value is as the row has it: a string whole, an object with these keys and no others. */
+/** A string whole, an object with these keys and no others. */
 function fits(wanted: unknown, value: unknown, id: string): boolean {
   if (typeof wanted !== 'string') {
     const [keys, found] = [Object.keys(fieldsOf(wanted)), fieldsOf(value)];
@@ -161,12 +160,12 @@ interface Saying {
   readonly sentences: readonly string[];
 }
 
-/** How much of an error is read. What lies beyond is bulk (a stack, a dump) and no evidence. */
+/** What lies beyond is bulk (a stack, a dump) and no evidence. */
 const MAX_TEXT = 2_000;
 const MAX_SAYINGS = 60;
 const MAX_DEPTH = 8;
 
-/** Every string of the error as plain sentences: the message, a string `data`, `data.details`, `data.kind`, `data.error.message`, … */
+/** Every string of the error: the message, a string `data`, `data.details`, `data.error.message`, … */
 function sayingsOf(error: RpcErrorSeen, id: string): Saying[] {
   const sayings: Saying[] = [];
   const walk = (where: string, value: unknown, depth: number): void => {
@@ -180,9 +179,8 @@ function sayingsOf(error: RpcErrorSeen, id: string): Saying[] {
 }
 
 /**
- * A text as lower-case words with single blanks, a sentence each. Identifiers fall apart into their words (`SessionNotFoundError`
- * is "session not found error"), "can't" is "can not", and what is a value becomes a mark: `§` our session id, `¶` a path, `x` what
- * has digits in it, `:` a colon or bracket.
+ * A text as lower-case words with single blanks, a sentence each. `SessionNotFoundError` is "session not found error", "can't" is "can
+ * not"; marks stand for values: `§` our session id, `¶` a path, `x` what has digits in it, `:` a colon or bracket.
  */
 function sentencesOf(text: string, id: string): string[] {
   const own = id === '' ? text : text.replace(new RegExp(`(?<![A-Za-z0-9])${quoteRegExp(id)}(?![A-Za-z0-9])`, 'g'), '§');
@@ -212,10 +210,10 @@ function sentencesOf(text: string, id: string): string[] {
 // ---------------------------------------------------------------- patterns
 
 const SESSION = '(?:session|thread|conversation|rollout|chat)s?(?: id(?:entifier)?| file| record)?';
-/** What may stand before a session: nothing, or a word that leaves it the session. "MCP session" is another. */
+/** What leaves a session the session: "MCP session" is another. */
 const THE =
   '(?:^|: |(?<!\\b(?:in|of|by|for|from|uses) )\\b(?:the|this|that|an?|any|your|our|requested|given|such|previous|saved|acp|agent|load|resume|restore|find|err|error|params|method) )';
-/** What may stand between a session and what is said of it. */
+/** Between a session and what is said of it. */
 const FILL =
   '(?: (?:§|x|:|id|uuid|with|the|this|that|requested|given|specified|provided|named|called|for|of|you|we|was|is|were|are|has|have|had|been|be|can|could|does|do|did|seem|to|now|already|currently|apparently|and|or|because|it|trying|load|resume)){0,10}';
 /** Where a statement ends; "unknown mode" and "missing field" are about something else. */
@@ -252,7 +250,7 @@ const AUTH = any(
 /** A cause that is not the session's absence takes a verdict on the session back. */
 const OTHER_CAUSE =
   /\b(?:permission|denied|forbidden|unauthori[sz]ed|time ?out|timed out|e(?:conn[a-z]+|notfound|timedout|pipe|acces|perm|mfile|nospc|rofs|io|busy)|refused|unreachable|unavailable|network|corrupt(?:ed)?|quota|overloaded|rate limit\w*|mcp|out of memory|tokens?|credentials?|api key|decrypt|parsed?|not be read|is locked|disk full)\b/;
-/** Who is to ask again later may find the session then; unless it is for another one, or tells of what was tried already. */
+/** Asked again later, the session may be there; unless that is another one, or was tried already. */
 const LATER =
   /^(?!.*\b(?:new|another|different|other|start|create|valid|correct)\b).*\b(?:temporar(?:il)?y(?! (?:dir|director|file|folder|stor))|transient(?:ly)?|(?<!after )retry(?:ing|able)?\b|(?<!after )try(?:ing)? (?:it |this |that )?again\b|later$)/;
 
@@ -262,7 +260,7 @@ const OTHER_KEY = /^(?:ur[il]|path|file(?:_?(?:name|path))?|dir(?:ectory)?|cwd|m
 const OTHER_NOUN =
   /\b(?:files?|models?|tools?|commands?|director(?:y|ies)|folder|workspace|project|provider|prompt|template|config\w*|initiali[sz]ed|binary|skill|plugin)\b|¶/;
 
-/** −32002 is the specification's answer to an unknown session, and to any other resource that is missing. */
+/** −32002 is the answer to any missing resource. */
 function namesOther({ data }: RpcErrorSeen, sayings: readonly Saying[], id: string): boolean {
   const named = Object.entries(fieldsOf(data)).some(
     ([key, value]) =>

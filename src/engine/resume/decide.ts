@@ -1,14 +1,9 @@
 /**
- * The order of the tiers as one pure function: from what was tried, to what is done next.
- * `RESUME_CASES` (cases.ts) is its table; the docs show it and a test runs it.
+ * The order of the tiers as one pure function; `RESUME_CASES` (cases.ts) is its table. Two decisions that it does not explain:
  *
- * Two decisions that the table alone does not explain:
- *
- * - **An answer about the session counts for more than one about the method.** `load` answering −32601 says nothing of
- *   the session, so an indeterminate `resume` before it still stands and the session is not left behind.
- *   The reverse holds too: `resume` says "session not found", `load` is unsupported, so it is unknown.
- * - **With nothing in the log there is nothing to forget**, so any refusal, also an opaque one, ends in a
- *   new agent session, in every policy.
+ * - **An answer about the session counts for more than one about the method.** `load` answering −32601 says nothing of the session, so an
+ * indeterminate `resume` before it still stands; and one that says "session not found" stands, too.
+ * - **With nothing in the log there is nothing to forget**, so any refusal ends in a new agent session, in every policy.
  */
 import type { ErrorCode } from '../errors.ts';
 import type { AttemptOutcome, ResumePolicy, Verification } from '../types.ts';
@@ -18,11 +13,11 @@ export type NativeMethod = 'session/resume' | 'session/load';
 export interface TriedStep {
   readonly method: NativeMethod;
   /**
-   * `ok` is a success that was checked. One whose check failed is `unproven` after a load (messages were expected; none
-   * came, or none of ours) and `unknown_session` after a resume (a complete list does not show the session).
+   * `ok` is a success that was checked. If its check failed, it is `unproven` after a load (none of the expected messages came) and
+   * `unknown_session` after a resume (a complete list does not show the session).
    */
   readonly outcome: AttemptOutcome;
-  /** Of `classifyResumeFailure`: the outcome rests on a shape that a list could take back. */
+  /** Of `classifyResumeFailure`. */
   readonly weak?: true | undefined;
 }
 
@@ -34,11 +29,10 @@ export interface ResumeState {
   /** As `initialize` of this very process advertised them. */
   readonly capabilities: { readonly resume: boolean; readonly load: boolean; readonly list: boolean };
   readonly agentSessionId: string | null;
-  /** Whether the session's log has anything to tell a successor. */
+  /** Whether the log has anything to tell a successor. */
   readonly hasHistory: boolean;
-  /** What was tried on this process, in order. Once the list was asked, as classified with its answer. */
+  /** In order. Once the list was asked, as classified with its answer. */
   readonly attempts: readonly TriedStep[];
-  /** What the list said, once it was asked. */
   readonly listed?: Listed | undefined;
 }
 
@@ -85,7 +79,7 @@ export function nextStep({ policy, capabilities, agentSessionId, hasHistory, att
   return fresh;
 }
 
-/** What ends the attempt at once: a person must act, or the process cannot be trusted any further. */
+/** A person must act, or the process cannot be trusted any further. */
 function hardStop({ method, outcome }: TriedStep): NextStep | null {
   switch (outcome) {
     case 'auth_required':
@@ -115,16 +109,15 @@ function stop(code: ErrorCode, reason: string): NextStep {
 // ---------------------------------------------------------------- what checking a success gave
 
 /**
- * After `session/load`: how the replay compares with the log.
- * If nothing was said and nothing came, that is a match; if something came where nothing was expected, it is not this session's. If nothing
- * came of what was said, even if only in turns that were cut off, there is no sign that the agent has it. An agent that compacted its memory
- * replays something else than was said, and is believed like one that replays a part.
+ * How the replay of a load compares with the log. Nothing of what was said, even if only in turns that were cut off, is no sign that the
+ * agent has it; something where nothing was expected is not this session's. An agent that compacted its memory replays something else than
+ * was said, and is believed like one that replays a part.
  */
 export function verifyReplay(counts: {
   readonly expected: number;
   readonly received: number;
   readonly matched: number;
-  /** Whether the log holds a prompt, even one of a turn that was cut off. */
+  /** Whether the log holds a prompt, even of a turn that was cut off. */
   readonly said: boolean;
   readonly compacted?: boolean;
 }): Verification {
@@ -135,20 +128,20 @@ export function verifyReplay(counts: {
   return matched < expected ? 'replay-partial' : 'replay-matched';
 }
 
-/** After `session/resume`, which must not replay: all there is to check is the list. */
+/** A resume must not replay: all there is to check is the list. */
 export function verifyResume(listed: Listed | undefined): Verification {
   return listed === 'present' ? 'listed' : 'unverified';
 }
 
 /**
- * What comes after a replay that reached the end of the log, before the next prompt: `more` of it, which is matched together with it; the
- * same `again`, which is matched by itself; or the agent's `own` words.
+ * What comes after a replay that reached the end of the log: `more` of it, matched together with it; the same `again`, matched by itself;
+ * or the agent's `own` words.
  */
 export function whatFollows(
   before: {
-    /** The last thing was new, so what follows without a word of the user's belongs to it. */
+    /** The last thing was new: what follows without a word of the user's belongs to it. */
     readonly endsNew: boolean;
-    /** What should come next: what the newest message still lacks, or one of a turn that was cut off; without white space. */
+    /** What the newest message still lacks, or one of a turn that was cut off; without white space. */
     readonly next: string;
   },
   came: { readonly hasUser: boolean; readonly beginsOurs: boolean; readonly text: string },

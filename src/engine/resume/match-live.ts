@@ -1,23 +1,23 @@
 /**
- * The live side (DESIGN §6): once a prompt is sent nothing is dropped, except the prompt's own echo, and a message that the replay still
- * owed us: one with its id, wherever it comes, or, until something live was said, the next one by its text. A question of the user's is
- * one by its text at any time, and so is then its answer.
+ * The live side (DESIGN §6): once a prompt is sent nothing is dropped, except the prompt's own echo and a message that the replay still
+ * owed us: one with its id, or, until something live was said, the next one by its text. A question of the user's is one by its text at any
+ * time, and so is then its answer.
  *
- * All are known only when the message is whole, so chunks that may still become one are held back. They are given out unchanged and in
- * order at the first chunk that differs, and at the latest when the turn ends.
+ * All are known only when the message is whole, so chunks that may still become one are held back, and given out unchanged and in order at
+ * the first chunk that differs, or when the turn ends.
  */
 import { blocksOf, classOf, messageIdOf, messageText, readToolCall, textOf } from '../protocol/updates.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
 import { OPENING, sideOf, squeeze, type LoggedSpeech, type ReplayItem, type Side } from './match-messages.ts';
 
 export interface LiveFilterOptions {
-  /** The running prompt as it was sent, and the preamble in front of it. */
+  /** As sent, and the preamble in front of it. */
   readonly prompt: readonly ContentBlock[];
   readonly preamble?: readonly ContentBlock[] | null;
   /** Of the `ReplayResult`: what the replay still owed. */
   readonly next?: readonly Pick<LoggedSpeech, 'side' | 'text' | 'messageId' | 'isCertain'>[];
   readonly nextToolCalls?: ReadonlySet<string>;
-  /** Whether the log has more than that: then it is asked for (`asks`) at the first words of the user's that are none of these. */
+  /** Whether the log has more: then it is asked for (`asks`) at the first words of the user's that are none of these. */
   readonly hasMore?: boolean;
   /** Replaces known secrets: an echo may come with them, or without. */
   readonly redact?: (text: string) => string;
@@ -25,7 +25,7 @@ export interface LiveFilterOptions {
 
 export type LiveFilter = ReturnType<typeof createLiveFilter>;
 
-/** What words that come may be: an echo, or a message of the log that a late replay may still bring. */
+/** What coming words may be: an echo, or a message that a late replay may still bring. */
 interface Expected {
   readonly side: Side;
   /** Squeezed. */
@@ -40,14 +40,14 @@ interface Held {
   /** What it may still become, and how much of that came. */
   readonly maybe: readonly Expected[];
   readonly length: number;
-  /** Its last words, to know the preamble's opening by; from there on that alone. */
+  /** Its last words, up to the preamble's opening once that came. */
   readonly ending: string;
 }
 
 export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) => text, ...options }: LiveFilterOptions) {
   const sent = [...(preamble ?? []), ...prompt];
   const words = sent.map((block) => textOf(block) ?? '');
-  /** What an echo may say: the prompt, with or without the preamble, or one block of them; as sent or as stored. */
+  /** What an echo may say: the prompt, with or without the preamble, or one block; as sent or as stored. */
   const echoes = [words.slice(sent.length - prompt.length).join(''), words.join(''), ...words]
     .flatMap((text) => [squeeze(text), squeeze(redact(text))])
     .flatMap((text): Expected[] => (text === '' ? [] : [{ side: 'user', text, messageId: null }]));
@@ -59,23 +59,23 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
   });
   let { owed, ids, nextToolCalls } = owing(options);
   const [first] = owed;
-  /** The answer to an owed question that came: words of the live answer may stand between the two. */
+  /** The answer to an owed question that came: live words may stand between the two. */
   let awaited: Expected | null = null;
   let wasReplay = false;
-  /** What waits until the whole log is known; false when nobody is to be asked. */
+  /** What waits for the whole log; false when nobody is to be asked. */
   let asking: ReplayItem[] | boolean = hasMore === true;
   let held: Held | null = null;
   /** What is held back, and what is given out. */
   let [items, out]: [ReplayItem[], readonly ReplayItem[]] = [[], []];
-  /** Set by the first thing that is surely live: from then on only an owed question is told by its text, and what answers it. */
+  /** Set by the first thing that is surely live: from then on text tells only an owed question, and its answer. */
   let live = false;
   /** Whether anything live was given out. */
   let spoke = false;
 
   /**
-   * What words of this side and id may be, the likeliest first. The same prompt once more is the running one's echo, unless its id says
-   * otherwise: what answers it would be taken for the old answer. By their text messages are owed in order, but one of the user's may
-   * come without those before it. Half an answer is how the live one begins, too: of a turn that was cut off the text tells the question alone.
+   * What words of this side and id may be, the likeliest first. The running prompt's text is its echo, unless its id says otherwise: else
+   * the answer would be taken for an old one. By text messages are owed in order, but one of the user's may come without those before it.
+   * Of a turn that was cut off text tells the question alone, since half an answer is how the live one begins, too.
    */
   const mayBe = (side: Side, id: string | null): readonly Expected[] => {
     const known = owed.filter((one) => id !== null && one.messageId === id && one.side === side);
@@ -92,14 +92,13 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
     giveOut(...more);
   };
 
-  /** The held message is over: it is dropped, or given out. */
   const settle = (): void => {
     if (!held) return;
     const { id, maybe, length, ending } = held;
     const one = maybe.find(({ text }) => text.length === length);
     if (!one && ending !== OPENING) return surelyLive();
     const at = owed.findIndex((each) => each === one);
-    // What is owed by its text comes in order, what has an id wherever it comes. What follows a question answers it; after an echo that is live.
+    // Owed by text comes in order, by id anywhere. What follows an owed question answers it; after an echo it is live.
     if (at >= 0) owed = id !== null && one?.messageId === id ? owed.toSpliced(at, 1) : owed.slice(at + 1);
     if (at >= 0) wasReplay = true;
     if (held.side === 'user') live = at < 0;
@@ -110,7 +109,7 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
 
   const chunk = (item: ReplayItem, side: Side): void => {
     const id = messageIdOf(item.update);
-    // Nearly all there is: an answer, with nothing owed and nothing held.
+    // Nearly all there is: an answer, with nothing owed or held.
     if (!held && side === 'agent' && !awaited && (live || owed.length === 0) && (id === null || !ids.has(id))) return surelyLive(item);
     if (held?.side !== side) settle();
     const text = squeeze(messageText(item.update));
@@ -119,7 +118,7 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
     if (attached.length > 0 && text === '' && areOurs) return void (live = true);
     const before: Held = held ?? { side, id, maybe: mayBe(side, id), length: 0, ending: '' };
     const maybe = before.maybe.filter((one) => one.text.startsWith(text, before.length));
-    // An echo of the record, however the agent joined or wrapped its blocks: stored, it would stand in the next record again.
+    // An echo of the record, however its blocks were joined or wrapped: stored, it would stand in the next record again.
     const said = side === 'user' && preamble ? before.ending + text : '';
     const ending = said.includes(OPENING) ? OPENING : said.slice(-OPENING.length);
     if (areOurs && (maybe.length > 0 || ending === OPENING)) {
@@ -127,8 +126,8 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
       held = { ...before, maybe, length: before.length + text.length, ending };
       return;
     }
-    // What was held may be over, and this the beginning of another message of the same side. Of the agent's another id says so, or the owed
-    // question before it; the first one owed, without them, is the beginning of a live answer.
+    // What was held may be over, and this the next message of the same side: of the agent's, if its id differs or an owed question was
+    // before it; else the first one owed is the beginning of a live answer.
     const whole = before.maybe.find((one) => one.text.length === before.length);
     if (side === 'user' && asking === true && !whole) {
       asking = [...items, item];
@@ -143,8 +142,8 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
   const other = (item: ReplayItem): void => {
     const is = classOf(item.update, item.meta);
     const isCall = is === 'tool_call' || is === 'tool_call_update';
-    // Tool calls and thoughts belong to the answer they stand in, owed or live; which one, its words will tell. Once something live was said
-    // nobody knows it of a thought.
+    // Tool calls and thoughts belong to the answer they stand in, which its words will tell; of a thought nobody knows it once something
+    // live was said.
     const belongs = isCall || (is === 'message' && !spoke);
     if (held?.side === 'user' || !belongs) settle();
     if (!belongs) return giveOut(item);
@@ -162,17 +161,17 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
   };
 
   return {
-    /** Takes an update of the running turn; gives what is to be stored now. */
+    /** Gives what is to be stored now. */
     push(update: SessionUpdate, meta?: ReplayItem['meta']): readonly ReplayItem[] {
       out = [];
       take(meta ? { update, meta } : { update });
       return out;
     },
-    /** Whether what came last can be told only by the whole log, which `know` takes. */
+    /** Whether only the whole log, which `know` takes, can tell what came last. */
     get asks() {
       return Array.isArray(asking);
     },
-    /** What a replay of the whole log would bring; gives what is to be stored of what waited for it. */
+    /** What a replay of the whole log would bring; gives what of the waiting is to be stored. */
     know(whole: Pick<LiveFilterOptions, 'next' | 'nextToolCalls'>): readonly ReplayItem[] {
       const waited = Array.isArray(asking) ? asking : [];
       ({ owed, ids, nextToolCalls } = owing(whole));
@@ -180,13 +179,13 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
       waited.forEach(take);
       return out;
     },
-    /** Whether something came that the replay had owed: it was still under way in this turn. */
+    /** Whether a replay was still under way in this turn. */
     get wasReplay() {
       return wasReplay;
     },
-    /** The turn is over: gives what was still held back. */
+    /** Gives what was still held back. */
     end(): readonly ReplayItem[] {
-      // A held answer may be the only live one, word for word: to lose it is worse than to store it twice.
+      // A held answer may be the live one, word for word: losing it is worse than storing it twice.
       out = [];
       if (held?.side === 'user' || spoke) settle();
       giveOut(...(Array.isArray(asking) ? asking : []));

@@ -1,7 +1,6 @@
 /**
- * The two sides of a replay as lists that can be compared. The unit is a speech: all that one side said until the other spoke, and not a
- * message (`continuesMessage`): agents cut finer than that in ways that do not survive a replay, and what parted two messages need not come
- * again. Only chunks with one id are one message of it for certain.
+ * The two sides of a replay as lists of speeches: all that one side said until the other spoke. Agents cut finer than that in ways that do
+ * not survive a replay, and what parted two messages need not come again.
  */
 import { chunksOf, classOf, isConversation, messageIdOf, messageText, readToolCall, replacesMessage, roleOf } from '../protocol/updates.ts';
 import { RECORD_CLOSING, RECORD_OPENING, type NewestFirst } from '../transcript/render.ts';
@@ -14,7 +13,7 @@ export interface ReplayItem {
   readonly meta?: Readonly<Record<string, unknown>>;
 }
 
-/** Whose words they are; null for thoughts, and for what stands beside messages. */
+/** Null for thoughts, and for what stands beside messages. */
 export function sideOf(update: SessionUpdate, meta: ReplayItem['meta']): Side | null {
   const role = roleOf(update, meta);
   return role === 'thought' ? null : role;
@@ -23,12 +22,12 @@ export function sideOf(update: SessionUpdate, meta: ReplayItem['meta']): Side | 
 const ABOVE_ASCII = /[\u0080-\uffff]/;
 
 /**
- * White space goes altogether: a prompt of several blocks comes back joined by a line break, a space or nothing. Each accent
- * stands beside its letter (NFD): so a text decomposed in pieces is the text decomposed whole.
+ * White space goes, since a prompt of several blocks comes back joined by a line break, a space or nothing. Accents stand apart (NFD), so a
+ * text decomposed in pieces is the text decomposed whole.
  */
 export const squeeze = (text: string): string => (ABOVE_ASCII.test(text) ? text.normalize('NFD') : text).replace(/\s+/g, '');
 
-/** What a text of one side is known by, squeezed: 53 bits, which can grow with it. An agent that cheats fools only itself. */
+/** 53 bits for a text of one side, squeezed, which can grow with it. An agent that cheats fools only itself. */
 export const keyOf = (side: Side, words: string): number => grow((side === 'user' ? 0x11c9dc5 : 0x2545f491) * 0x200000, words);
 
 export function grow(key: number, words: string): number {
@@ -43,11 +42,11 @@ export function grow(key: number, words: string): number {
   return (low >>> 0) * 0x200000 + high;
 }
 
-/** The preamble's first words, which nobody else writes, and its last. */
+/** The preamble's first words, which nobody else writes. */
 export const OPENING = squeeze(RECORD_OPENING);
 const CLOSING = squeeze(RECORD_CLOSING);
 
-/** What an update beside messages is known by. A tool call never comes again under an id that the log has, anything else not in its turn. */
+/** What an update beside messages is known by. A tool call never comes again under its id, anything else not in its turn. */
 function nameOf({ update, meta }: ReplayItem, turnId: string | null): string {
   const isCall = /^tool_call/.test(classOf(update, meta));
   return isCall ? readToolCall(update).id : `${turnId} ${roleOf(update, meta) ?? JSON.stringify(update)}`;
@@ -56,34 +55,33 @@ function nameOf({ update, meta }: ReplayItem, turnId: string | null): string {
 // ---------------------------------------------------------------- a speech
 
 export interface Chunk extends ReplayItem {
-  /** Null for what stands beside messages: thoughts, tool calls, plans, kinds we do not know. */
+  /** Null for what stands beside messages. */
   readonly text: string | null;
-  /** Of the message that it is a part of, or follows. */
+  /** Of its message, or the one it follows. */
   readonly id: string | null;
-  /** What it goes on with after what we have of it, made once. */
+  /** The part that is new, made once. */
   rest?: ReplayItem;
 }
 
-/** A speech, or one of several that came as one. */
 export interface Speech {
   readonly side: Side;
   /** Of its first message. */
   readonly id: string | null;
-  /** What came as it, and what stood beside it; message by message, as an agent may stream two by turns. */
+  /** With what stood beside it; message by message, as an agent may stream two by turns. */
   readonly items: readonly Chunk[];
   /** Without secrets and preamble; null where only the key is kept. */
   readonly text: string | null;
   readonly key: number;
-  /** What its messages are known by, where there are several. */
+  /** The keys of its messages, where there are several. */
   readonly parts: readonly number[];
   /** How many openings of the preamble stood in it. */
   readonly preambles: number;
 }
 
 export interface ReadOptions {
-  /** Replaces known secrets. Runs over whole messages of both sides, so that other chunks hide nothing. */
+  /** Runs over whole messages of both sides, so that other chunks hide nothing. */
   readonly redact: (text: string) => string;
-  /** How much text of each side is kept. Past that the oldest speeches are kept as keys: still matched, but not imported. */
+  /** How much text of each side is kept. Older speeches are kept as keys: matched, but not imported. */
   readonly maxChars: number;
 }
 
@@ -93,10 +91,10 @@ export function readSpeech(side: Side, chunks: readonly Chunk[], redact: ReadOpt
   const items = messages.length === 1 ? chunks : messages.flat();
   const words = messages.map((message) => redact(message.map(({ text }) => text ?? '').join('')));
   const said = words.join('');
-  // Agents replay the preamble before the user's words, after them, or wrapped: its opening and closing say where it stands.
+  // Agents replay the preamble before the user's words, after them, or wrapped.
   const [before, ...records] = hasPreamble && side === 'user' ? squeeze(said).split(OPENING) : [said];
   const own = records.length === 0 ? said : before + records.map((record) => record.split(CLOSING).slice(1).join(CLOSING)).join('');
-  // Attachments are replayed as anything or nothing; they count only where no word stands beside them.
+  // Attachments are replayed as anything or nothing, so they count only without words.
   const attached = (): string => items.map(({ text, update }) => (text === '' ? messageText(update, 'name') : '')).join('');
   const text = /\S/.test(own) ? own : attached() || own;
   const parts = messages.length > 1 ? words.filter((one) => /\S/.test(one)).map((one) => keyOf(side, one)) : [];
@@ -107,14 +105,13 @@ export function readSpeech(side: Side, chunks: readonly Chunk[], redact: ReadOpt
 
 export type ReplayLog = ReturnType<typeof createReplayLog>;
 
-/** Joins updates to speeches as they come. */
 export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions & { readonly hasPreamble: boolean }) {
-  /** `released`: what is left of one whose items are let go. */
+  /** `released`: one whose items are let go. */
   const speeches: { readonly side: Side; items: Chunk[]; size: number; released?: Speech }[] = [];
   let [kept, releasedTo] = [0, 0];
   const read = (side: Side, chunks: readonly Chunk[]): Speech => readSpeech(side, chunks, redact, hasPreamble);
 
-  /** An embedded record says what it is by its opening and closing, too. */
+  /** An embedded record is known by its opening, too. */
   const wordsOf = (update: SessionUpdate): string => {
     const words = messageText(update);
     const isRecord = hasPreamble && words === '' && squeeze(JSON.stringify(update)).includes(`"text":"${OPENING}`);
@@ -140,7 +137,7 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
 
   return {
     read,
-    /** As far as they came now; read in pieces, so that others can run meanwhile. */
+    /** Read in pieces, so that others can run meanwhile. */
     async speeches(breathe: () => Promise<void>): Promise<Speech[]> {
       const came = speeches.map((one) => ({ ...one, items: [...one.items] }));
       const all: Speech[] = [];
@@ -150,7 +147,7 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
       }
       return all;
     },
-    /** A whole message comes as its blocks, in the place of what was said under its id. */
+    /** A whole message replaces what was said under its id. */
     push(item: ReplayItem): void {
       const speech = speeches.at(-1);
       if (replacesMessage(item.update) && speech?.side === roleOf(item.update, item.meta))
@@ -163,12 +160,11 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
 // ---------------------------------------------------------------- the log
 
 export interface LoggedSpeech extends Speech {
-  /** Whether the agent must know it: it ended the turn, or told it itself. Of a turn cut off, and of words between turns, nobody knows. */
+  /** Whether the agent must know it: it ended the turn, or told it itself. */
   readonly isCertain: boolean;
-  /** Of its newest words: their turn, and whether that was cut off, if only by nothing that ended it: one that runs is not replayed into. */
+  /** Of its newest words. A turn that nothing ended counts as cut off: none runs while a replay comes. */
   readonly turnId: string | null;
   readonly isCutOff: boolean;
-  /** Where it is one message. */
   readonly messageId: string | null;
   /** Of its first chunk. */
   readonly seq: number;
@@ -178,19 +174,18 @@ type UpdateEvent = Extract<SessionEvent, { kind: 'update' }>;
 
 export type LogReader = ReturnType<typeof readLog>;
 
-/** Reads the log newest first, from the event `fromSeq` on, and only as far as it is needed. */
+/** Reads no further than is needed. */
 export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: ReadOptions & { readonly fromSeq: number }) {
   const speeches: LoggedSpeech[] = [];
   const states = new Map<string | null, TurnState>();
-  /** What stands beside messages, by `nameOf`. */
   const names = new Set<string>();
-  /** What is not part of a conversation, as JSON. */
+  /** As JSON: what is not part of a conversation. */
   const beside = new Set<string>();
   /** What a replay added to a turn, newest first: it stands where its turn ends. */
   const added = new Map<string | null, UpdateEvent[]>();
-  /** `compactedAt`: where the agent shortened its memory. What is older it need not know. */
+  /** `compactedAt`: the agent need not know what is older. */
   let [isWhole, compactedAt, kept] = [false, -1, 0];
-  /** The speech that is still growing at its older end, newest first; without what a whole message replaced. */
+  /** The speech that still grows at its older end, newest first; without what a whole message replaced. */
   let open: { readonly side: Side; readonly events: UpdateEvent[]; readonly chunks: Chunk[] } | null = null;
   const replaced = new Set<string>();
 
@@ -226,7 +221,7 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
       if (side) {
         if (open?.side !== side) close();
         open ??= { side, events: [], chunks: [] };
-        // What a turn says under one id is one message, and what was added to it later another.
+        // What was added to a message later is another.
         const id = `${turnId} ${origin} ${messageIdOf(update)}`;
         open.events.push(one);
         if (!replaced.has(id)) open.chunks.push({ update, text: messageText(update), id });
@@ -250,18 +245,18 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
   })();
 
   return {
-    /** Newest first, as far as was read. */
+    /** As far as was read, newest first. */
     speeches: speeches as readonly LoggedSpeech[],
     /** The ids of its tool calls are among them. */
     names: names as ReadonlySet<string>,
     beside: beside as ReadonlySet<string>,
-    /** Whether an update says anything that its turn does not hold. */
+    /** Whether its turn lacks it. */
     isNew: (item: ReplayItem, turnId: string | null): boolean =>
       sideOf(item.update, item.meta) !== null || !names.has(nameOf(item, turnId)),
-    /** Whether all of it was read, and whether the agent shortened its memory in that. */
+    /** Whether all was read; whether the agent shortened its memory in that. */
     isWhole: (): boolean => isWhole,
     isCompacted: (): boolean => compactedAt >= 0,
-    /** Reads on until there are so many speeches, or no more. */
+    /** Until there are so many speeches, or no more. */
     async readUntil(count: number, breathe: () => Promise<void>): Promise<void> {
       while (!isWhole && speeches.length < count) {
         await breathe();

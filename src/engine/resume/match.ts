@@ -1,9 +1,8 @@
 /**
- * Matching a replay against the log (DESIGN §6): what the agent repeats is not stored again, what it adds is stored once, and how much
- * of our conversation it has is known at the end. Both sides are lists of speeches. Their longest common order is found first, then what
- * stands in its place in other words: a capped replay, a message the agent lost and one it made up cost nothing but themselves. New is
- * the rest of a message, and from words of the user's on what follows the end of the log: before that, words we do not have are the
- * agent's rendering of ours, and are only counted.
+ * Matching a replay against the log (DESIGN §6): what the agent repeats is not stored again, what it adds is stored once. Both sides are
+ * lists of speeches. Their longest common order is found first, then what stands in its place in other words: a capped replay, a message
+ * the agent lost and one it made up cost nothing but themselves. New is the rest of a message, and from words of the user's on what follows
+ * the end of the log: before that, words we do not have are the agent's rendering of ours.
  */
 import { FIXED_LIMITS } from '../limits.ts';
 import { fieldsOf } from '../objects.ts';
@@ -16,21 +15,21 @@ import { createReplayLog, grow, keyOf, OPENING, readLog, squeeze } from './match
 import type { Chunk, LoggedSpeech, LogReader, ReadOptions, ReplayItem, ReplayLog, Speech } from './match-messages.ts';
 
 export interface ReplayMatcherOptions extends Partial<ReadOptions> {
-  /** The log, newest first; events before `fromSeq` are not looked at, and need not be given. */
+  /** Newest first; events before `fromSeq` need not be given. */
   readonly log: NewestFirst;
-  /** The event with which this agent session began. Default 0: all of the log. */
+  /** Where this agent session began. Default 0: all of the log. */
   readonly fromSeq?: number;
   /** The texts of the preamble this agent session was given. */
   readonly preamble?: readonly string[];
-  /** How many messages the log holds before a seq, for `missing`, where the replay reaches less far. Without it all of the log is read. */
+  /** How many messages the log holds before a seq, for `missing` where the replay reaches less far. Without it all of the log is read. */
   readonly countBefore?: (seq: number) => Promise<number>;
-  /** The session was begun without us: all of the replay is new, as long as the log has nothing. */
+  /** All of the replay is new, as long as the log has nothing. */
   readonly isAdopted?: boolean;
 }
 
 export type ReplayResult = Awaited<ReturnType<ReturnType<typeof createReplayMatcher>['end']>>;
 
-/** How many speeches more than the replay holds are read of the log at first. */
+/** So many speeches more than the replay holds are read of the log at first. */
 const READ_AHEAD = 8;
 
 export function createReplayMatcher(options: ReplayMatcherOptions) {
@@ -40,7 +39,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
   const replay = createReplayLog({ redact, maxChars, hasPreamble: preambles > 0 });
   let [hasCompacted, since] = [false, 0];
 
-  /** Lets others run now and then: no pause of a long replay is felt (I10). */
+  /** No pause of a long replay is felt (I10). */
   const breathe = async (): Promise<void> => {
     if (performance.now() - since < 20) return;
     await delay(0);
@@ -61,7 +60,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
   };
 
   return {
-    /** Takes one update; false when it is not part of a conversation (mode, commands, usage, …): then it is the caller's. */
+    /** False when it is not part of a conversation (mode, usage, …): then it is the caller's. */
     take(update: SessionUpdate, meta?: ReplayItem['meta']): boolean {
       const is = classOf(update, meta);
       if (is === 'state') return false;
@@ -69,7 +68,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
       replay.push(meta ? { update, meta } : { update });
       return true;
     },
-    /** Matches what came so far. May be called again after more was taken. */
+    /** Matches what came so far; may be called again. */
     async end() {
       since = performance.now();
       const came = await replay.speeches(breathe);
@@ -98,11 +97,11 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         matched,
         missing,
         importedMessages,
-        /** The new updates in order. A later `end` gives the same `update` objects again, so that what was stored before can be told. */
+        /** In order. A later `end` gives the same `update` objects again, so that what was stored before can be told. */
         imported,
-        /** Whether it reached the newest message it should bring. While it did not, more may come late. */
+        /** Whether it reached the newest message it should bring; else more may come late. */
         reachedEnd: !owed.some(({ isCertain }) => isCertain),
-        /** What says again what we have, found when it is asked for; and whether nothing else was said. */
+        /** What says again what we have; and whether nothing else was said. */
         repeats: (): ReadonlySet<SessionUpdate> =>
           new Set(units.flatMap((unit) => (unit.at === null ? knownIn(unit, index, replay) : unit.items)).map(({ update }) => update)),
         isAllOurs: units.length > 0 && places.length === units.length,
@@ -112,10 +111,10 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         endsNew: imported.length > 0 && imported.at(-1)!.update === tail!.items.at(-1)?.update,
         /** Whether the preamble is still in the replay; null where none was given, or the replay does not reach back to it. */
         preamble: preambles === 0 ? null : records >= preambles ? ('kept' as const) : reachesBack ? ('gone' as const) : null,
-        /** What should come next, first the rest of the newest message where the replay ends within it; and the tool calls of its turns. */
+        /** What should come next, first the rest of a message cut short; and the tool calls of its turns. */
         next: [...(lacks ? [{ side: tail!.side, text: lacks, messageId: null, isCertain: true }] : []), ...owed],
         nextToolCalls: log.names,
-        /** What the log has beside the conversation (notices, kinds of later versions), as far as it was read. */
+        /** What the log has beside the conversation, as far as it was read. */
         besideInLog: log.beside,
       };
     },
@@ -124,11 +123,11 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
 
 // ---------------------------------------------------------------- comparing
 
-/** A speech of the replay, and where in the log it stands. */
+/** A speech of the replay. */
 interface Unit extends Speech {
-  /** Of the log's speeches the one that it is. */
+  /** The place of the same in the log. */
   at: number | null;
-  /** How much of it the log has, and what the log says after all of it; both squeezed. */
+  /** How much of it the log has, and what the log says after it; both squeezed. */
   had: number;
   lacks: string;
 }
@@ -137,12 +136,12 @@ interface Unit extends Speech {
 type Index = ReadonlyMap<number, readonly { readonly at: number }[]>;
 
 function indexOf(logged: readonly LoggedSpeech[]): Index {
-  // Of turns left unanswered an agent may have some; a notice beside a reply it leaves out.
+  // Of turns left unanswered an agent may have some parts only; a notice beside a reply it leaves out.
   const places = logged.flatMap(({ key, parts }, at) => [...new Set([key, ...parts])].map((known) => ({ known, at })));
   return Map.groupBy(places, ({ known }) => known);
 }
 
-/** The replay as the log knows it: each speech by itself, or as the several it is; all of it once, where everything is said twice. */
+/** Each speech as the log knows it: by itself, or as several; all of it once, where everything is said twice. */
 function unitsOf(came: readonly Speech[], index: Index, newest: LoggedSpeech | undefined, replay: ReplayLog): Unit[] {
   const known = (speeches: readonly Speech[]): number => speeches.filter(({ key }) => index.has(key)).length;
   const once = saidOnce(came, replay);
@@ -162,9 +161,8 @@ function saidOnce(came: readonly Speech[], { read }: ReplayLog): Speech[] | null
 }
 
 /**
- * A speech as the several it is, where the other side's words between them did not come; else itself. It is cut after each
- * part that is known, and after our last prompt: if nothing answered it, what follows is new. So is what follows an answer of ours that
- * was cut off, and what follows in the newest one.
+ * A speech as the several it is, where the other side's words between them did not come; else itself. It is cut after each part that is
+ * known, and after our last prompt: if nothing answered it, what follows is new. So is what follows a cut-off or the newest answer of ours.
  */
 function severalIn(speech: Speech, index: Index, newest: LoggedSpeech | undefined, { read }: ReplayLog): readonly Speech[] {
   const { side, text, items } = speech;
@@ -185,18 +183,18 @@ function severalIn(speech: Speech, index: Index, newest: LoggedSpeech | undefine
     if (item.text !== null) [key, id] = [grow(key, item.text), item.id];
   }
   const several = parts.map((part) => read(side, part));
-  // The newest answer is known by parts of it, too, and what is not ours may go on with it: the end that begins as it does is one message.
+  // The newest answer, known by parts of it, too, may go on with what is not ours: the end that begins as it does is one message.
   let [at, words] = [parts.length, ''];
   while (at > 0 && words.length < had.length) words = squeeze(several[--at]!.text ?? '') + words;
   if (goesOn(words)) several.splice(at, Infinity, read(side, parts.slice(at).flat()));
   return isNew || goesOn(words) || index.has(key) ? several : [speech];
 }
 
-/** The messages that are ours, of a speech that is not. */
+/** The messages of a speech that are ours. */
 const knownIn = ({ side, items }: Speech, index: Index, { read }: ReplayLog): readonly Chunk[] =>
   [...Map.groupBy(items, ({ id }) => id).values()].filter((message) => index.has(read(side, message).key)).flat();
 
-/** Of what was said often, so many places are tried on either side of the one that has as many after it as the replay has. */
+/** Of what was said often, so many places are tried on either side of the likeliest. */
 const PLACES = 12;
 
 interface Link {
@@ -205,9 +203,9 @@ interface Link {
   readonly next: Link | undefined;
 }
 
-/** The longest order that both sides have in common, in near-linear time: with early messages of the replay and late places in the log. */
+/** The longest common order, in near-linear time: with early messages of the replay and late places in the log. */
 async function align(units: readonly Unit[], index: Index, breathe: () => Promise<void>): Promise<void> {
-  /** starts[k]: of the chains of k + 1 places, the one that starts latest in the log. */
+  /** starts[k]: of the chains of k + 1 places, the one that starts latest. */
   const starts: Link[] = [];
   const later = new Map<number, number>();
   for (let i = units.length - 1; i >= 0; i--) {
@@ -235,8 +233,8 @@ async function align(units: readonly Unit[], index: Index, breathe: () => Promis
 const TELLING = 12;
 
 /**
- * Finds what is in its place in other words: the answer that goes on after all we have of it, or an altered rendering (wrapped in
- * context, cut short). What stands elsewhere in either list word for word is not a rendering.
+ * Finds what is in its place in other words: an answer that goes on after all we have of it, or an altered rendering (wrapped, cut short).
+ * What stands elsewhere word for word is not a rendering.
  */
 function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], index: Index): void {
   const found = new Set(units.flatMap(({ at }) => at ?? []));
@@ -263,7 +261,7 @@ function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], in
 
 // ---------------------------------------------------------------- what is new
 
-/** What the replay tells that the log does not hold: the rest of messages, and what the user went on with in another client. */
+/** What the log does not hold: the rest of messages, and what the user went on with in another client. */
 function findNews(units: readonly Unit[], logged: readonly LoggedSpeech[], index: Index, log: LogReader, isAllNew: boolean) {
   /** `turnId`: the turn it completes; null for what was said in another client. */
   const imported: (ReplayItem & { readonly turnId: string | null })[] = [];
@@ -288,7 +286,7 @@ function findNews(units: readonly Unit[], logged: readonly LoggedSpeech[], index
     add(ours.turnId, [...restOf(unit, ours, isOpen), ...more], (item) => log.isNew(item, ours.turnId));
   }
 
-  // Nothing in common: whatever this is, it does not belong in this log. A word in common among others that are not ours proves nothing.
+  // With nothing in common it does not belong in this log; a word in common among others that are not ours proves nothing.
   const isOurs = isAllNew || (last >= 0 && units.filter(({ at }) => at !== null).length * 2 >= turns.findLast((from) => from <= last)!);
   if (isOurs && !owed.some(({ isCertain }) => isCertain)) {
     const isNew = (item: ReplayItem): boolean => roleOf(item.update, item.meta) === 'thought' || log.isNew(item, null);
@@ -297,13 +295,13 @@ function findNews(units: readonly Unit[], logged: readonly LoggedSpeech[], index
   return { imported, importedMessages, owed };
 }
 
-/** What was said in the turns from `begin` on, without our own from elsewhere and without what comes again. */
+/** The turns from `begin` on, without our own from elsewhere and without what comes again. */
 function foreignFrom(begin: number, units: readonly Unit[], turns: readonly number[], index: Index): Unit[] {
   if (begin === units.length) return [];
   const names = units.map(({ key, id }) => `${key} ${id}`);
   const firstOf = new Map(names.map((name, i) => [name, i] as const).reverse());
   const again = beginsAgain(names);
-  /** How often the log has a text that did not come yet: of three times “yes” there, two of them found, one is left. */
+  /** How often the log has a text that did not come yet: of three times “yes”, two of them found, one is left. */
   const left = new Map([...index].map(([key, places]) => [key, places.length]));
   const leftOf = (key: number): number => left.get(key) ?? 0;
   const take = ({ key }: Unit) => left.set(key, leftOf(key) - 1);
@@ -315,10 +313,10 @@ function foreignFrom(begin: number, units: readonly Unit[], turns: readonly numb
     const length = again[from]!;
     if (from > 0 && (length >= from || (from + length === units.length && length >= 2))) repeatsTo = Math.max(repeatsTo, from + length);
     if (from < begin || from < repeatsTo) continue;
-    // The user may have said the same again: a turn that comes twice in a row is told twice where it is long enough.
+    // The user may have said the same again: a turn that comes twice in a row is told twice only where it is long enough.
     const isSame = turn.every((_, i) => names[from + i] === names[from - turn.length + i]);
     if (isSame && turn.reduce((sum, { text }) => sum + (text?.length ?? 0), 0) >= TELLING) continue;
-    // What has an id has come before under it, or not; words without one go with the rest of their turn.
+    // What has an id came before under it, or not; words without one go with their turn.
     const fresh = turn.filter(({ id }, i) => id === null || firstOf.get(names[from + i]!)! >= from);
     if (fresh.length < turn.length && fresh.every(({ id }) => id === null)) continue;
     if (fresh.some(({ key }) => leftOf(key) <= 0)) for (const unit of turn) foreign.push(unit);
@@ -327,7 +325,7 @@ function foreignFrom(begin: number, units: readonly Unit[], turns: readonly numb
   return foreign;
 }
 
-/** For each message, how many from it on are the same as from the first on: what is told a second time begins again. */
+/** For each message, how many from it on are the same as from the first on. */
 function beginsAgain(names: readonly string[]): number[] {
   const lengths = names.map(() => 0);
   for (let i = 1, from = 0, to = 0; i < names.length; i++) {
@@ -339,7 +337,10 @@ function beginsAgain(names: readonly string[]): number[] {
   return lengths;
 }
 
-/** What a message goes on with after what we have of it. Of a turn that ended that is the rest of the same message; of one that was cut off everything. */
+/**
+ * What a message goes on with after what we have of it: of a turn that ended the rest of the same message, of one that was cut off
+ * everything.
+ */
 function restOf({ text, items, had }: Unit, ours: LoggedSpeech, isOpen: boolean): ReplayItem[] {
   let more = squeeze(text ?? '').length - had;
   const at = items.findLastIndex((item) => item.text !== null && (more -= squeeze(item.text).length) < 0);
@@ -352,14 +353,13 @@ function restOf({ text, items, had }: Unit, ours: LoggedSpeech, isOpen: boolean)
   return [(cut.rest ??= { ...cut, update: { ...cut.update, content } as SessionUpdate }), ...after];
 }
 
-/** What follows in `text` after the first `count` characters of it squeezed. */
 function textAfter(text: string, count: number): string {
   let [left, at] = [count, 0];
   for (const char of text) {
     if (left <= 0) break;
     at += char.length;
     const squeezed = squeeze(char);
-    // The letter was there already, its accent was not.
+    // The letter was there, its accent was not.
     if (squeezed.length > left) return squeezed.slice(left) + text.slice(at);
     left -= squeezed.length;
   }

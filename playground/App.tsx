@@ -16,6 +16,7 @@ export function App({ pg, loadTerminal }: DockProps) {
     wide.addEventListener('change', follow);
     return () => wide.removeEventListener('change', follow);
   }, [pg]);
+  const unopened = pg.databases.unopened.value;
   return (
     <div class="rp rp-page" data-dock={pg.stage.dock.value === null ? 'closed' : pg.stage.large.value ? 'large' : 'open'}>
       <section class="rp-lesson" aria-label="Lesson">
@@ -23,7 +24,7 @@ export function App({ pg, loadTerminal }: DockProps) {
         <Steps pg={pg} />
         <Tools pg={pg} />
         <BootSteps steps={pg.boot.steps.value} />
-        <UnopenedNotice pg={pg} />
+        {unopened ? <UnopenedNotice pg={pg} unopened={unopened} /> : null}
       </section>
       <MachinePanel pg={pg} />
       <Talk pg={pg} />

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
+import { isBridged } from '../platform/bridge-prefix.ts';
 import { LOCKED } from '../state/agents.ts';
 import type { Inventory } from '../state/navigation.ts';
 import type { Consent } from '../state/turns.ts';
@@ -16,7 +16,7 @@ export function ShareDialog({ pg, onClose }: DialogProps) {
     <Dialog title="Share this view" onClose={onClose}>
       <p>
         The link names the scenario, the agent and how many steps have run.
-        {pg.choice.agent.value.startsWith(BRIDGE_PREFIX)
+        {isBridged(pg.choice.agent.value)
           ? ' This agent is behind a bridge, so whoever opens the link sees the steps and starts them by hand.'
           : ' Whoever opens it sees those steps run again, with the same agent, in their own tab.'}{' '}
         It carries nothing you typed, no secret and no command.

@@ -86,8 +86,9 @@ export function Dock({ pg, loadTerminal }: DockProps) {
         ref={window}
         onScroll={({ currentTarget: box }) => {
           // The keyboard's focus, or a finger, moved to another panel.
-          const seen = DOCK[Math.round(box.scrollLeft / box.clientWidth)];
-          const settled = Math.abs(box.scrollLeft - Math.round(box.scrollLeft / box.clientWidth) * box.clientWidth) < 2;
+          const at = Math.round(box.scrollLeft / box.clientWidth);
+          const seen = DOCK[at];
+          const settled = Math.abs(box.scrollLeft - at * box.clientWidth) < 2;
           // When the width changes, the browser scrolls by itself.
           const asked = box.clientWidth === revealed.current;
           if (seen && settled && asked && stage.dock.peek() !== null) stage.dock.value = seen;

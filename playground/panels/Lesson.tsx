@@ -6,7 +6,7 @@ import { LESSONS, SCENARIOS, type Scenario } from '../scenarios/index.ts';
 import { AGENT_GROUPS, LOCKED } from '../state/agents.ts';
 import type { Inventory } from '../state/navigation.ts';
 import { agentName } from '../platform/bridge-prefix.ts';
-import { doing } from '../state/lesson.ts';
+import { doing, WAITING } from '../state/lesson.ts';
 import type { StepProgress } from '../state/visits.ts';
 import { label } from '../state/words.ts';
 import { Button, Dialog, Problem, Select, useKeptFocus, type PartProps } from './controls.tsx';
@@ -94,7 +94,7 @@ export function Steps({ pg }: PartProps) {
         {steps.length > 0 ? (
           <ol class="rp-steps" aria-label="Steps">
             {steps.map((step, index) => {
-              const progress: StepProgress = lesson.progress.value[index] ?? { state: 'waiting', why: '' };
+              const progress = lesson.progress.value[index] ?? WAITING;
               const [glyph, word] = MARK[progress.state];
               return (
                 <li key={index} data-state={progress.state} aria-current={index === next ? 'step' : undefined}>

@@ -1,5 +1,5 @@
+import type { Unopened } from '../state/database.ts';
 import type { BootStep } from '../state/pace.ts';
-import type { Playground } from '../state/playground.ts';
 import { Button, Problem, useHandedFocus, type PartProps } from './controls.tsx';
 
 const SAID = {
@@ -30,14 +30,7 @@ export function BootSteps({ steps }: { readonly steps: readonly BootStep[] }) {
   );
 }
 
-export function UnopenedNotice({ pg }: PartProps) {
-  const unopened = pg.databases.unopened.value;
-  return unopened === null ? null : <Unopened pg={pg} unopened={unopened} />;
-}
-
-type UnopenedProps = PartProps & { readonly unopened: NonNullable<Playground['databases']['unopened']['value']> };
-
-function Unopened({ pg, unopened }: UnopenedProps) {
+export function UnopenedNotice({ pg, unopened }: PartProps & { readonly unopened: Unopened }) {
   return (
     <div class="rp-unopened" role="alert" ref={useHandedFocus()}>
       <p>

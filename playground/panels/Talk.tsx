@@ -45,18 +45,14 @@ function Notices({ pg }: PartProps) {
   const elsewhere = pg.session.elsewhere.value || problem?.elsewhere;
   return (
     <div class="rp-notices" aria-live="polite">
-      {pg.databases.warning.value ? (
-        <p class="rp-notice" data-tone="warn">
-          <span aria-hidden="true">⚠ </span>
-          {pg.databases.warning.value}
-        </p>
-      ) : null}
-      {pg.missing.value ? (
-        <p class="rp-notice" data-tone="warn">
-          <span aria-hidden="true">⚠ </span>
-          {pg.missing.value}
-        </p>
-      ) : null}
+      {[pg.databases.warning.value, pg.missing.value].map((words, index) =>
+        words ? (
+          <p key={index} class="rp-notice" data-tone="warn">
+            <span aria-hidden="true">⚠ </span>
+            {words}
+          </p>
+        ) : null,
+      )}
       {pg.inPast.value ? <p class="rp-notice">You look at the past. Fork from here to go on from this moment, or return to now.</p> : null}
       {file ? (
         <p class="rp-notice">

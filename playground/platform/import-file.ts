@@ -5,7 +5,7 @@ import { isObject } from '../../src/engine/objects.ts';
 import type { SqlDatabase } from '../../src/engine/ports.ts';
 import { schemaMatches } from '../../src/engine/storage/schema-check.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from '../../src/engine/storage/schema.ts';
-import { BRIDGE_PREFIX } from './bridge-prefix.ts';
+import { isBridged } from './bridge-prefix.ts';
 
 /** A tab holds the file several times over. */
 export const IMPORT_BYTES = 64 * 1024 * 1024;
@@ -136,7 +136,7 @@ function copy(from: Database, to: Database, most: number, onRows: (rows: number)
         const problem = check?.(row, before);
         if (problem) throw new Refused(problem);
         // A file must not choose an agent's session on a real disk: a successor gets the record.
-        if (isSession && String(row['agent']).startsWith(BRIDGE_PREFIX)) row['agent_session_id'] = null;
+        if (isSession && isBridged(String(row['agent']))) row['agent_session_id'] = null;
         insert.run([...carried.map((column) => row[column]!), ...defaults.map(([, value]) => value)] as Bound[]);
         if (name === 'acp_session_events') logs.set(row['session_id']!, row['seq']!);
         before = row;

@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError, type AgentLauncher, type AgentSpec } from '../../src/engine/index.ts';
 import type { Scenario } from '../scenarios/types.ts';
-import { agentName, BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
+import { agentName, BRIDGE_PREFIX, isBridged } from '../platform/bridge-prefix.ts';
 import type { BridgeAccess, BridgeAgent, Platform } from '../platform/index.ts';
 import { Absent, type Boot } from './pace.ts';
 import { errorWords, label } from './words.ts';
@@ -149,7 +149,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
   }
 
   const launch: AgentLauncher['launch'] = async (spec, options) => {
-    if (!spec.agent.startsWith(BRIDGE_PREFIX)) return tabAgents.launcher.launch(spec, options);
+    if (!isBridged(spec.agent)) return tabAgents.launcher.launch(spec, options);
     if (access) return bridges.launcher(access).launch({ ...spec, agent: agentName(spec.agent) }, options);
     throw new RehydrateError(
       'agent_start_failed',
@@ -163,7 +163,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
     list,
     missing(key: string): string {
       const name = label(agentName(key), 'without a name', 80);
-      if (!key.startsWith(BRIDGE_PREFIX)) return `The agent “${name}” of this session is not here.`;
+      if (!isBridged(key)) return `The agent “${name}” of this session is not here.`;
       const remedy = bridge.value.kind === 'locked' ? LOCKED : 'Connect the bridge to go on with it.';
       return `The agent “${name}” of this session is behind a bridge, which is not connected. ${remedy}`;
     },
@@ -197,7 +197,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
 
 /** A bridged agent works where its bridge says, with its own environment and servers: a session's rows choose nothing on a real disk. */
 export function confinedSpec(spec: AgentSpec, agents: readonly AgentChoice[]): AgentSpec {
-  if (!spec.agent.startsWith(BRIDGE_PREFIX)) return spec;
+  if (!isBridged(spec.agent)) return spec;
   // The bridge refuses an agent that it does not offer.
   const cwd = agents.find((agent) => agent.key === spec.agent)?.cwd ?? '/';
   return { agent: spec.agent, cwd, sessionId: spec.sessionId };
@@ -206,7 +206,7 @@ export function confinedSpec(spec: AgentSpec, agents: readonly AgentChoice[]): A
 const PLACING: readonly unknown[] = ['session/new', 'session/load', 'session/resume', 'session/fork', 'session/list'];
 
 export function confined({ agent, cwd }: AgentSpec, message: AnyMessage): AnyMessage {
-  if (!agent.startsWith(BRIDGE_PREFIX)) return message;
+  if (!isBridged(agent)) return message;
   const { method, params } = message as { method?: unknown; params?: Readonly<Record<string, unknown>> };
   if (!PLACING.includes(method) || typeof params !== 'object' || params === null) return message;
   const { additionalDirectories: _, mcpServers, ...rest } = params;

@@ -8,7 +8,7 @@ import type { Visits } from './visits.ts';
 import { errorWords } from './words.ts';
 
 /** A database of earlier visits that does not open. Nothing replaces it until the person says so. */
-interface Unopened {
+export interface Unopened {
   readonly why: string;
   /** What can be read of it can be saved as a file. */
   readonly damaged: boolean;

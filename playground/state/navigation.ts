@@ -1,7 +1,7 @@
 /** Where the page is, what a link or an earlier visit says about that, and branches off the past. */
 import { signal } from '@preact/signals';
 import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
-import { agentName, BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
+import { agentName, isBridged } from '../platform/bridge-prefix.ts';
 import { Refused, sizeProblem } from '../platform/import-file.ts';
 import { SCENARIOS, scenarioNamed, type Scenario } from '../scenarios/index.ts';
 import { agentFor, agentNamed } from './agents.ts';
@@ -155,7 +155,7 @@ export function createNavigation(page: Page, turns: Turns) {
   };
 }
 
-const inFull = (agent: string): string => `“${agentName(agent)}”${agent.startsWith(BRIDGE_PREFIX) ? ' over the bridge' : ''}`;
+const inFull = (agent: string): string => `“${agentName(agent)}”${isBridged(agent) ? ' over the bridge' : ''}`;
 
 function linkProblem(
   { problem, scenario: wanted, agent: linked }: Place,

@@ -1,7 +1,7 @@
 /** What of the page is chosen and in view, and the parts that the rest is made of. What a person does is in `turns`, `runner`, `navigation` and `editor`. */
 import { computed, effect, signal } from '@preact/signals';
 import { workspaceFiles, type Host, type ProtocolChoice, type ResumePolicy } from '../../src/engine/index.ts';
-import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
+import { isBridged } from '../platform/bridge-prefix.ts';
 import type { Platform } from '../platform/index.ts';
 import { SCENARIOS, type Scenario } from '../scenarios/index.ts';
 import { DOCK, type DockPanel, type Part } from '../scenarios/types.ts';
@@ -126,7 +126,7 @@ export function createPage({ platform, base = '/', place: fixed = null }: Playgr
     options: (database) => ({
       protocol: choice.protocol.value,
       // A bridged agent has a disk of its own; one in the tab gets virtual files.
-      client: (agent) => (agent.startsWith(BRIDGE_PREFIX) ? undefined : workspaceFiles(database)),
+      client: (agent) => (isBridged(agent) ? undefined : workspaceFiles(database)),
     }),
     onError,
   });

@@ -2,7 +2,7 @@
 import { computed, signal } from '@preact/signals';
 import type { CreateOptions, Host, ResumePolicy, ResumeReport } from '../../src/engine/index.ts';
 import { randomId } from '../../src/engine/random-id.ts';
-import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
+import { isBridged } from '../platform/bridge-prefix.ts';
 import type { TabMessage } from '../platform/index.ts';
 import type { TurnResult } from '../scenarios/types.ts';
 import { TAB_CWD } from './agents.ts';
@@ -95,7 +95,7 @@ export function createTurns(page: Page) {
     const file = visits.fileOf(branch);
     // The session's own agent gets the prompt, whichever is chosen.
     const info = await databases.reader!.get(sessionId);
-    const agent = info.agent.startsWith(BRIDGE_PREFIX) ? agents.named(info.agent) : null;
+    const agent = isBridged(info.agent) ? agents.named(info.agent) : null;
     // The launcher tells of one that is not there.
     if (file && agent && !file.sent.includes(sessionId)) {
       const { promise, resolve } = Promise.withResolvers<boolean>();

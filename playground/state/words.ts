@@ -167,7 +167,13 @@ export function failedResume(error: unknown): FailedResume | null {
 
 const attemptsOf = (told: Told) => ('report' in told ? told.report.attempts : told.attempts);
 
-const asked = (told: Told): boolean => attemptsOf(told).some(({ method }) => method === 'session/resume' || method === 'session/load');
+/** The agent's own ways back, and the tier of each. */
+const NATIVE: ReadonlyMap<string, Tier> = new Map([
+  ['session/resume', 'resume'],
+  ['session/load', 'load'],
+]);
+
+const asked = (told: Told): boolean => attemptsOf(told).some(({ method }) => NATIVE.has(method));
 
 export function verdictOf(told: Told): Verdict {
   if (!('report' in told)) return asked(told) ? 'refused' : 'not asked';
@@ -226,12 +232,12 @@ export function waysOf(told: Told): readonly Way[] {
   const attempts = attemptsOf(told);
   const tried = attempts.map((attempt): Way => {
     const { method, outcome } = attempt;
-    const own = ({ 'session/resume': 'resume', 'session/load': 'load' } as Partial<Record<string, Tier>>)[method];
+    const own = NATIVE.get(method);
     // The check said otherwise.
     const doubted = outcome === 'ok' && own !== undefined && 'report' in told && ![own, 'live'].includes(told.report.tier);
     return { method, good: outcome === 'ok' && !doubted, words: OUTCOME_WORDS[doubted ? 'unproven' : outcome], attempt };
   });
-  const unasked = ['session/resume', 'session/load'].filter((method) => !attempts.some((attempt) => attempt.method === method));
+  const unasked = [...NATIVE.keys()].filter((method) => !attempts.some((attempt) => attempt.method === method));
   return [...tried, ...unasked.map((method): Way => ({ method, good: false, words: 'not asked', attempt: null }))];
 }
 

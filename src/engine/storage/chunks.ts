@@ -12,13 +12,12 @@ function chunkText(event: NewEvent): string | null {
   return CHUNKS.has(sessionUpdate) ? textOf(content) : null;
 }
 
-/** Everything but the text, as a string to compare by. */
 function frame(event: NewEvent): string {
   const payload = event.payload as { content: object };
   return JSON.stringify([event.meta ?? null, { ...payload, content: { ...payload.content, text: '' } }]);
 }
 
-/** Whether two chunks differ only in their text. Nearly all are plain, and need not be written out to see it. */
+/** Nearly all chunks are plain, and need not be written out to be compared. */
 function sameFrame(a: NewEvent, b: NewEvent): boolean {
   if (a.turnId !== b.turnId || a.origin !== b.origin) return false;
   const [one, other] = [a.payload as PlainChunk, b.payload as PlainChunk];
@@ -41,19 +40,17 @@ function isPlain(event: NewEvent): boolean {
   return Object.keys(payload).length === ('messageId' in payload ? 3 : 2) && Object.keys(payload.content).length === 2;
 }
 
-/** A run of chunks that is still growing. */
 export interface ChunkRun {
   readonly first: NewEvent;
   text: string;
 }
 
-/** Starts a run at an event, or null when it is not a text chunk. Prompts are never joined: one row a block. */
+/** Null when it is not a text chunk. Prompts are never joined: one row a block. */
 export function startRun(event: NewEvent): ChunkRun | null {
   const text = event.origin === 'host' ? null : chunkText(event);
   return text === null ? null : { first: event, text };
 }
 
-/** Adds the event to the run if it differs only in its text. */
 export function extendRun(run: ChunkRun, event: NewEvent): boolean {
   const text = chunkText(event);
   if (text === null || !sameFrame(run.first, event)) return false;
@@ -63,11 +60,10 @@ export function extendRun(run: ChunkRun, event: NewEvent): boolean {
 
 export const runToEvent = ({ first, text }: ChunkRun): NewEvent => withText(first, text);
 
-/** A text chunk with another text. */
 export function withText<Chunk extends { readonly payload?: unknown }>(chunk: Chunk, text: string): Chunk {
   const payload = chunk.payload as { readonly content: { readonly text: string } };
   return payload.content.text === text ? chunk : { ...chunk, payload: { ...payload, content: { ...payload.content, text } } };
 }
 
-/** An event's stored bytes, nearly: for the limits of what waits. */
+/** About its stored bytes. */
 export const eventSize = (event: NewEvent): number => 128 + utf8Length(chunkText(event) ?? JSON.stringify(event.payload));

@@ -1,7 +1,6 @@
 import { SqlError, type Row, type SqlDatabase, type SqlErrorKind, type SqlValue } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
 
-/** What each kind of failure means, and what can be done about it. */
 const REASONS: Readonly<Record<SqlErrorKind, readonly [string, string]>> = {
   full: ['the storage is full', 'Nothing of it was written; the record stays readable. Free some space, then go on.'],
   corrupt: [
@@ -23,24 +22,24 @@ const REASONS: Readonly<Record<SqlErrorKind, readonly [string, string]>> = {
 };
 
 /**
- * A storage failure in the contract's words. A constraint's, which is how the engine's own conditions speak, and anything
- * that is not an `SqlError` stay what they are: a bug must not look like a full disk.
+ * A constraint, which is how the engine's own conditions speak, and anything that is not an `SqlError` stay what they are: a bug must not
+ * look like a full disk.
  */
 export function storageError(error: unknown, what: string): unknown {
   return error instanceof SqlError && error.kind === 'constraint' ? error : told(error, what);
 }
 
-/** The same with a constraint that is no condition of the engine's own: as a failure leaves the host. */
+/** The same, and a constraint that is no condition of the engine's own: as a failure leaves the host. */
 export function told(error: unknown, what: string): unknown {
   if (!(error instanceof SqlError)) return error;
   const [why, advice] = REASONS[error.kind];
-  // An adapter's message may end in an advice of its own, which this one takes the place of.
+  // This advice takes the place of an adapter's own.
   const facts = /^([^]*?: [^]*?)\. [A-Z][^]*$/.exec(error.message)?.[1] ?? error.message;
   const { code = 'storage_unavailable' } = error;
   return new RehydrateError(code, `${what}: ${why} (${facts}). ${advice}`, { kind: error.kind }, { cause: error });
 }
 
-/** The database as the engine calls it: whatever it rejects with is an `SqlError`, also where the adapter is another bundle's, or does not keep to it. */
+/** Whatever it rejects with is an `SqlError`, also where the adapter is another bundle's, or does not keep to it. */
 export function guarded(database: SqlDatabase): SqlDatabase {
   const guard = async <T>(call: () => Promise<T>): Promise<T> => {
     try {
@@ -63,7 +62,6 @@ function asSqlError(error: unknown): SqlError {
   return new SqlError(isOne ? kind : 'io', message, { cause: error });
 }
 
-/** A query whose failure is told in these words. */
 export async function read(
   db: SqlDatabase,
   sql: string,

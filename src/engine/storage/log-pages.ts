@@ -1,10 +1,10 @@
-/** A log read in pages, so that a long one needs little memory. */
+/** A long log needs little memory. */
 import type { SessionEvent } from '../types.ts';
 import type { HistoryRange } from './store.ts';
 
 const PAGE = 500;
 
-/** The events of a range, oldest first, `page` of them at a time, until the end or as long as the signal lets it. `read` is a host's `history`, say. */
+/** Oldest first, until the end or as long as the signal lets it. `read` is a host's `history`, say. */
 export async function* logPages(
   read: (range: HistoryRange) => Promise<readonly SessionEvent[]>,
   range: HistoryRange,

@@ -14,7 +14,7 @@ import type {
   TurnState,
 } from '../types.ts';
 
-/** A session as stored: the public shape without its derived state, and what only the host sees. */
+/** The public shape without its derived state, and what only the host sees. */
 export interface StoredSession {
   readonly info: Omit<SessionInfo, 'state' | 'metadata' | 'openPermissions'>;
   readonly lease: StoredLease;
@@ -34,7 +34,7 @@ export const rowName = {
   turn: (row: Row) => `Turn "${String(row['turn_id'])}" in acp_turns`,
 };
 
-/** The JSON column of one row, or null. `where` names the row for the error, `isShape` says what may be in the column. */
+/** `where` names the row for the error, `isShape` says what may be in the column. */
 export function readJson<T>(row: Row, column: string, where: () => string, isShape: (value: unknown) => boolean = () => true): T | null {
   const stored = row[column];
   if (typeof stored !== 'string') return null;
@@ -102,14 +102,14 @@ export type StoredLease = ReturnType<typeof toLease>;
 
 export function toLease(row: Row) {
   return {
-    /** The JSON text as stored, so that it can be compared exactly. Null when free. */
+    /** As stored, to be compared exactly. Null when free. */
     owner: text(row['lease_owner']),
     generation: Number(row['lease_generation']),
     expiresAt: Number(row['lease_expires_at'] ?? 0),
   };
 }
 
-/** Null when nobody holds the session, or when the stored text does not name an owner. */
+/** Null also when the stored text names no owner. */
 export function toOwner(stored: string | null): LeaseOwner | null {
   if (stored === null) return null;
   try {

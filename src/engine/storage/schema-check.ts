@@ -1,6 +1,6 @@
 /**
- * Whether a database is ours, before anything runs on it. A file from elsewhere may hold triggers, views, generated
- * columns or virtual tables that act when a table is read or written; ours has nothing of the kind, so its schema is compared whole.
+ * Whether a database is ours, before anything runs on it: a file from elsewhere may hold triggers, views, generated columns or virtual
+ * tables that act when a table is read or written.
  */
 import type { SqlDatabase } from '../ports.ts';
 import { SCHEMA_VERSION } from './schema.ts';
@@ -16,8 +16,7 @@ export type SchemaVerdict =
 const MOST_ENTRIES = 100;
 
 /**
- * Whether the database has the schema of a release up to this one, and nothing else: that of an empty database which `make` brings to the same
- * version. Reads the schema alone: no table of the database is touched, so nothing in it can act.
+ * Whether the schema is that of an empty database which `make` brings to the same version. No table is touched, so nothing in it can act.
  */
 export async function schemaMatches(db: Readable, make: (version: number) => Promise<Readable>): Promise<SchemaVerdict> {
   const [pragma] = await db.query('PRAGMA user_version');
@@ -54,7 +53,7 @@ async function entriesOf(db: Readable) {
   }));
 }
 
-/** Comments are kept in a schema, do nothing, and were reworded between releases. Quoted text is left as it is. */
+/** Comments were reworded between releases. Quoted text is left as it is. */
 function withoutComments(sql: string | null): string | null {
   return sql?.replace(QUOTED_OR_BLANK, (_all, quoted?: string) => quoted ?? ' ') ?? null;
 }
@@ -72,8 +71,8 @@ const STATISTICS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The index of the search, which is made on demand, and the tables in which SQLite keeps it. It is not read from a file from
- * elsewhere; by its names nothing that acts can come in, neither a trigger nor an index on a table of ours.
+ * The index of the search, made on demand, with SQLite's own tables. By these names nothing that acts can come in, neither a trigger nor an
+ * index on a table of ours.
  */
 function isSearchIndex(entry: Entry): boolean {
   const named = (name: string): boolean => /^acp_search(_\w+)?$/.test(name);

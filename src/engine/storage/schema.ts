@@ -1,6 +1,6 @@
 /**
- * The schema and its history. Migrations are numbered by their place in the list and tracked in
- * `PRAGMA user_version`; those that a database lacks run as one batch. A released migration never changes; a new one is appended.
+ * Migrations are numbered by their place in the list, as `PRAGMA user_version`; those that a database lacks run as one batch. A released
+ * migration never changes.
  */
 import { SqlError, type SqlDatabase } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
@@ -83,7 +83,7 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   {
     summary: 'what a session has from its user: a title, metadata, settings asked for; what it was made from; deleting in small batches',
-    // A comment in `--` would comment out the rest of the table: SQLite puts these texts into the one that made it.
+    // `--` would comment out the rest: SQLite puts these texts into the one that made the table.
     statements: [
       `ALTER TABLE acp_sessions ADD COLUMN title_set TEXT /* the user's own title; it goes before the agent's */`,
       `ALTER TABLE acp_sessions ADD COLUMN metadata TEXT /* JSON object, the user's own */`,
@@ -108,10 +108,7 @@ export const MIGRATIONS: readonly Migration[] = [
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-/**
- * Brings the database to this code's schema. Errors: `database_too_new` (nothing is changed),
- * `database_corrupt`, `storage_full`.
- */
+/** Errors: `database_too_new` (nothing is changed), `database_corrupt`, `storage_full`. */
 export async function migrate(db: SqlDatabase): Promise<void> {
   for (;;) {
     const version = await schemaVersion(db);
@@ -125,7 +122,7 @@ export async function migrate(db: SqlDatabase): Promise<void> {
     if (version !== 0) await checkOurs(db, version);
     if (version === SCHEMA_VERSION) return;
     if (version === 0 && (await hasSessions(db)) !== null) {
-      // Another process may have made them since our look.
+      // Another process may have made them meanwhile.
       if ((await schemaVersion(db)) > 0) continue;
       return checkOurs(db, version);
     }
@@ -133,7 +130,7 @@ export async function migrate(db: SqlDatabase): Promise<void> {
     try {
       await db.batch([...statements.map((sql) => ({ sql, note: 'schema' })), { sql: `PRAGMA user_version = ${SCHEMA_VERSION}` }]);
     } catch (error) {
-      // Another process may have migrated between our look and our batch, which then fails whole.
+      // Another process may have migrated meanwhile: the batch fails whole.
       if (error instanceof SqlError && error.kind === 'other' && (await schemaVersion(db)) > version) continue;
       throw told(error, 'The database could not be brought to the current schema');
     }
@@ -150,7 +147,7 @@ async function checkOurs(db: SqlDatabase, version: number): Promise<void> {
   );
 }
 
-/** The text that made the table of sessions, or null when there is none. */
+/** What made the table of sessions, if it is there. */
 async function hasSessions(db: SqlDatabase): Promise<string | null> {
   const [row] = await db.query(`SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'acp_sessions'`);
   return row ? String(row['sql']) : null;

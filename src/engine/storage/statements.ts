@@ -2,10 +2,9 @@
 import type { Row, SqlValue, Statement } from '../ports.ts';
 import type { ContentBlock, SessionEvent } from '../types.ts';
 
-/** An event before it has its number. */
 export type NewEvent = SessionEvent extends infer E ? (E extends SessionEvent ? Omit<E, 'seq'> : never) : never;
 
-/** What an agent asks of a person, and what the log has of it until it is answered. */
+/** What an agent asks of a person. */
 export type QuestionKind = 'permission' | 'elicitation';
 export interface OpenQuestion {
   readonly kind: QuestionKind;
@@ -13,7 +12,6 @@ export interface OpenQuestion {
   readonly turnId: string | null;
 }
 
-/** The end of a question that can no longer be answered. */
 export function endOfQuestion({ kind, requestId, turnId }: OpenQuestion, at: number): NewEvent {
   return kind === 'permission'
     ? { kind: 'permission_resolved', turnId, at, origin: 'host', payload: { requestId, optionId: null, by: 'end' } }
@@ -28,9 +26,8 @@ export interface Fence {
 }
 
 /**
- * The number of a session's last event and that of its first, from the log itself: one seek in its key. `id` is SQL. While the log is
- * empty, the first is the one that comes: 1, or after the deletion of an earlier session of this id. So no number of an id ever names
- * two events, and a cursor of a deleted session is known for one.
+ * From the log itself: one seek in its key. `id` is SQL. While the log is empty, the first is the one that comes, after those of a deleted
+ * session of this id: so no number of an id ever names two events.
  */
 export const lastSeq = (id: string): string =>
   `coalesce((SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = ${id}), ${deletedSeq(id)}, 0)`;
@@ -42,10 +39,9 @@ const deletedSeq = (id: string): string => `(SELECT latest_seq FROM acp_deleted_
 export const LAST_SEQ = lastSeq('acp_sessions.session_id');
 
 /**
- * The first statement of a batch that touches the session's row. It renews the lease, moves `latest_seq` on from
- * `base`, and violates the CHECK on it when the lease or the base no longer hold, so that a stale writer's batch
- * rolls back whole. `updatedAt` null leaves the session's place in the list alone: it is indexed, and moving it costs as
- * much as an event.
+ * Begins a batch that touches the session's row: renews the lease, moves `latest_seq` on, and violates the CHECK on it when lease or base
+ * no longer hold, so that a stale writer's batch rolls back whole. `updatedAt` null leaves the place in the list alone, since moving it in
+ * its index costs as much as an event.
  */
 export function fenceAndTouch(fence: Fence, base: number, count: number, expiresAt: number, updatedAt: number | null): Statement {
   return {
@@ -57,7 +53,7 @@ WHERE session_id = ? RETURNING latest_seq`,
   };
 }
 
-// Whole texts, made once: a database finds its prepared statement by the text, and need not read it again each time.
+// A database finds its prepared statement by the text.
 const INTO_LOG = 'INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta) VALUES';
 const INSERT_EVENT = `${INTO_LOG} (?, ?, ?, ?, ?, ?, ?, ?)`;
 const FENCED_INSERT = `${INTO_LOG} (?, CASE WHEN (SELECT lease_owner IS ? AND lease_generation = ? FROM acp_sessions WHERE session_id = ?) THEN ? ELSE -1 END, ?, ?, ?, ?, ?, ?)`;
@@ -68,9 +64,8 @@ export const insertEvent = (sessionId: string, seq: number, event: NewEvent): St
 };
 
 /**
- * The first statement of a batch that only adds events after those of a batch of the same fence: the first of them, and the fence in
- * one. Its number violates the CHECK on `seq` when the lease no longer holds, and the key when the log has it. The session's row
- * is only read, so that the batch writes one page of the log and no other.
+ * Begins a batch that only adds events after one of the same fence, and violates the CHECK on `seq` when the lease no longer holds, or the
+ * key when the log has it. The session's row is only read, so that only the log is written.
  */
 export function fenceAndInsert({ sessionId, owner, generation }: Fence, seq: number, event: NewEvent): Statement {
   const { turnId, at, kind, origin, payload, meta } = event;
@@ -83,7 +78,7 @@ export function fenceAndInsert({ sessionId, owner, generation }: Fence, seq: num
 
 const json = (value: object | undefined): string | null => (value ? JSON.stringify(value) : null);
 
-/** What a batch says of itself is its events' kinds; of an agent's end also whether anybody had asked for it. */
+/** For a journal: kinds of events, and an agent's end that nobody had asked for. */
 const noteOf = (event: NewEvent): string => (event.kind === 'agent_exited' && event.payload.kind !== 'ended' ? 'agent_died' : event.kind);
 
 export const insertRow = (table: string, row: Row): Statement => ({
@@ -93,7 +88,7 @@ export const insertRow = (table: string, row: Row): Statement => ({
   params: Object.values(row),
 });
 
-/** Columns of a session's row that change: what the agent last said about itself, and what the user gave it. */
+/** What the agent last said about itself, and what the user gave. */
 export interface LastKnown {
   capabilities?: unknown;
   agent_info?: unknown;
@@ -130,7 +125,7 @@ export function endTurn(turnId: string, end: { state: string; stopReason?: strin
   };
 }
 
-/** Makes `agentSessionId` the one the session stands on (I4: only when it has answered a turn). */
+/** I4: only when it has answered a turn. */
 export function adoptAgentSession(
   sessionId: string,
   agentSessionId: string,

@@ -8,9 +8,9 @@ import { firstSeq, lastSeq, LAST_SEQ, type OpenQuestion, type QuestionKind } fro
 import { readJson, toEvent, toLease, toSession, toTurn, type StoredSession, type StoredTurn } from './rows.ts';
 
 export interface HistoryRange {
-  /** Only events with a greater seq. */
+  /** Exclusive. */
   readonly after?: number;
-  /** Only events with a smaller seq. */
+  /** Exclusive. */
   readonly before?: number;
   readonly limit?: number;
 }
@@ -19,19 +19,19 @@ const PAGE = 256;
 const SPOKEN = kindsOf('user', 'agent')
   .map((kind) => `'${kind}'`)
   .join(', ');
-/** The number of the last event comes from the log: the row's own lags while an agent streams. */
+/** From the log: the row's own number lags while an agent streams. */
 const LOG_ENDS = `${firstSeq('acp_sessions.session_id')} AS first_seq, ${LAST_SEQ} AS last_seq`;
 const SESSIONS = `SELECT *, ${LOG_ENDS} FROM acp_sessions WHERE deleted_at IS NULL`;
 const PROGRESS = `SELECT session_id, lease_owner, lease_generation, lease_expires_at, ${LOG_ENDS} FROM acp_sessions WHERE deleted_at IS NULL`;
-/** Reads a session as part of a batch: what was just written, without a look of its own that could fail. */
+/** As part of a batch it reads what was just written, without a look that could fail. */
 export const sessionStatement = (sessionId: string): Statement => ({ sql: `${SESSIONS} AND session_id = ?`, params: [sessionId] });
 
-/** The record's sessions with the agent's own, those that they stood on before among them. Takes the agent's name. */
+/** With those that sessions stood on before. Takes the agent's name. */
 const OF_AGENT = `SELECT a.session_id, a.agent_session_id FROM acp_agent_sessions AS a JOIN acp_sessions AS s ON s.session_id = a.session_id
 WHERE s.deleted_at IS NULL AND s.agent = ?`;
 const EVENT_COLUMNS = 'seq, turn_id, at, kind, origin, payload, meta';
 
-/** How far a session has come, without what it is. */
+/** How far a session has come. */
 export type SessionProgress = ReturnType<typeof toProgress>;
 const toProgress = (row: Row) => ({
   sessionId: String(row['session_id']),
@@ -49,7 +49,7 @@ export interface DeletedSession {
 export type Store = ReturnType<typeof createStore>;
 export type StoredAgentSession = NonNullable<Awaited<ReturnType<Store['agentSession']>>>;
 
-/** To all of it but `deletedSessions`, a session that is being deleted does not exist. */
+/** Except to `deletedSessions`, a deleted session does not exist. */
 export function createStore(db: SqlDatabase) {
   const query = (sql: string, params: readonly SqlValue[]) => read(db, sql, params);
 
@@ -76,20 +76,19 @@ ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} OR
         ],
       );
       return rows.map((row) => {
-        // One row that cannot be read must not hide the others.
+        // A damaged row must not hide the others.
         const damaged: string[] = [];
         const stored = toSession(row, (column) => damaged.push(column));
         return damaged.length > 0 ? { ...stored, info: { ...stored.info, damaged } } : stored;
       });
     },
 
-    /** The directories of all sessions, each once. */
     async directories(): Promise<string[]> {
       const rows = await query('SELECT DISTINCT cwd FROM acp_sessions WHERE deleted_at IS NULL', []);
       return rows.map((row) => String(row['cwd']));
     },
 
-    /** Every session with a mark that is another one when it changed. */
+    /** The mark is another one when the session changed. */
     async changes(): Promise<{ readonly sessionId: string; readonly mark: string }[]> {
       const rows = await query(
         `SELECT session_id, created_at, updated_at, title_set, metadata, cwd, ${LAST_SEQ} FROM acp_sessions WHERE deleted_at IS NULL`,
@@ -99,8 +98,8 @@ ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} OR
     },
 
     /**
-     * Makes a session of one that the agent has already, once: of two calls at the same time, in any hosts, one makes it. Gives
-     * the id under which the record has it, which is another one when it had it before. Error: `session_exists`.
+     * Of two calls at the same time, in any hosts, one makes the session. Gives the id under which the record has it. Error:
+     * `session_exists`.
      */
     async adopt(session: {
       readonly sessionId: string;
@@ -145,7 +144,6 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       }
     },
 
-    /** Which of an agent's own sessions the record has, and under which ids. */
     async sessionsOfAgent(agent: string, agentSessionIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
       const rows = await query(`${OF_AGENT} AND a.agent_session_id IN (SELECT value FROM json_each(?))`, [
         agent,
@@ -163,7 +161,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return rows.map((row) => toEvent(row, sessionId));
     },
 
-    /** Newest first, page by page, for as long as the reader goes on. */
+    /** Newest first. */
     async *eventsBackwards(sessionId: string, before = Number.MAX_SAFE_INTEGER): AsyncGenerator<SessionEvent[]> {
       for (let edge = before; ;) {
         const rows = await query(
@@ -177,7 +175,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       }
     },
 
-    /** The last number that the events of sessions of this id had, deleted ones among them. */
+    /** Of all sessions of this id, deleted ones among them. */
     async lastSeqOf(sessionId: string): Promise<number> {
       const [row] = await query(`SELECT ${lastSeq('asked.id')} AS last_seq FROM (SELECT ? AS id) AS asked`, [sessionId]);
       return Number(row?.['last_seq']);
@@ -189,7 +187,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
     },
 
     async runningTurns(sessionId: string): Promise<StoredTurn[]> {
-      // The `+` keeps the order from choosing the index: by `first_seq` every turn of the session would be looked at.
+      // The `+` keeps the order from choosing an index that looks at every turn of the session.
       const rows = await query(`SELECT * FROM acp_turns WHERE session_id = ? AND state = 'running' ORDER BY +first_seq`, [sessionId]);
       return rows.map(toTurn);
     },
@@ -204,7 +202,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return rows.map(toProgress);
     },
 
-    /** Those that are being deleted; of one id, or all. */
+    /** Of one id, or all. */
     async deletedSessions(sessionId?: string): Promise<DeletedSession[]> {
       const rows = await query(
         `SELECT session_id, deleted_at FROM acp_sessions WHERE deleted_at IS NOT NULL${sessionId === undefined ? '' : ' AND session_id = ?'}`,
@@ -213,7 +211,6 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return rows.map((row) => ({ sessionId: String(row['session_id']), deletedAt: Number(row['deleted_at']) }));
     },
 
-    /** Where in the log an agent session began, and the preamble it was given. */
     async agentSession(sessionId: string, agentSessionId: string) {
       const [row] = await query('SELECT began_seq, preamble FROM acp_agent_sessions WHERE session_id = ? AND agent_session_id = ?', [
         sessionId,
@@ -224,7 +221,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return { beganSeq: Number(row['began_seq']), preamble: readJson<ContentBlock[]>(row, 'preamble', where, Array.isArray) };
     },
 
-    /** Whether the log holds any message, of the user's or the agent's, before this event. */
+    /** The user's or the agent's. */
     async hasMessages(sessionId: string, before = Number.MAX_SAFE_INTEGER): Promise<boolean> {
       const [row] = await query(
         `SELECT 1 AS yes FROM acp_session_events WHERE session_id = ? AND seq < ? AND kind = 'update'
@@ -234,7 +231,7 @@ AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') 
       return row !== undefined;
     },
 
-    /** How many turns that the agent answered began with `after < seq < before`. */
+    /** With `after < seq < before`. */
     async completedTurns(sessionId: string, after: number, before: number): Promise<number> {
       const [row] = await query(
         `SELECT count(*) AS turns FROM acp_turns WHERE session_id = ? AND first_seq > ? AND first_seq < ? AND state IN ('completed', 'cancelled')`,
@@ -243,7 +240,7 @@ AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') 
       return Number(row?.['turns'] ?? 0);
     },
 
-    /** The turn that the log, up to an event, has only the beginning of. */
+    /** The turn whose end is not in the log up to an event. */
     async openTurn(sessionId: string, upTo: number): Promise<string | null> {
       const [row] = await query(
         `SELECT kind, turn_id FROM acp_session_events WHERE session_id = ? AND seq <= ? AND kind IN ('turn_started', 'turn_ended') ORDER BY seq DESC LIMIT 1`,
@@ -252,7 +249,7 @@ AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') 
       return row?.['kind'] === 'turn_started' && row['turn_id'] !== null ? String(row['turn_id']) : null;
     },
 
-    /** What an agent asked since it was started, in a turn or outside of one, and nobody answered, up to an event. */
+    /** What an agent asked since it was started, and nobody answered, up to an event. */
     async openQuestions(sessionId: string, upTo = Number.MAX_SAFE_INTEGER): Promise<OpenQuestion[]> {
       const [began] = await query(
         `SELECT seq FROM acp_session_events WHERE session_id = ? AND seq <= ? AND kind = 'resumed' ORDER BY seq DESC LIMIT 1`,

@@ -1,7 +1,6 @@
 /**
- * Group commit for one session. What is appended while a commit runs goes into the next
- * one; there are no timers. Every batch is fenced: after another host took the session over, nothing
- * more can be written.
+ * Group commit for one session: what is appended while a commit runs goes into the next one. Every batch is fenced: after another host took
+ * the session over, nothing more is written.
  */
 import { SqlError, type SqlDatabase, type Statement } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
@@ -14,15 +13,15 @@ import { fenceAndInsert, fenceAndTouch, insertEvent, updateLastKnown, type Fence
 import { toOwner, type StoredSession } from './rows.ts';
 import type { Store } from './store.ts';
 
-/** One unit of work: its events and statements are committed together or not at all. */
+/** Committed together or not at all. */
 export interface Work {
   readonly events: readonly NewEvent[];
-  /** Further statements, made when the numbers are known. */
+  /** Made when the numbers are known. */
   readonly also?: (written: Committed) => readonly (Statement | null)[];
   readonly lastKnown?: LastKnown;
   /**
-   * Part of what the agent says, in its order. When one such work could not be written, those after it are refused,
-   * too: a missing end, which is reported, is better than a gap in the middle (I11).
+   * Part of what the agent says: when one such work could not be written, those after it are refused, too, since a missing end, which is
+   * reported, is better than a gap in the middle (I11).
    */
   readonly said?: boolean;
 }
@@ -39,11 +38,11 @@ export interface WriterOptions {
   readonly latestSeq: number;
   readonly limits: Limits;
   readonly clock: () => number;
-  /** Runs over everything on its way to the log: what was joined here too. */
+  /** Runs over everything on its way to the log, joined chunks included. */
   readonly redact?: <T>(value: T) => T;
-  /** Called after each commit, in order, before the appenders continue (I2). */
+  /** In order, before the appenders continue (I2). */
   readonly onCommitted: (events: readonly SessionEvent[]) => void;
-  /** Called once when nothing more can be written: the lease is another host's, or nobody knows what is in the log. */
+  /** Once, when nothing more can be written: the lease is another host's, or nobody knows what is in the log. */
   readonly onLost: (reason: unknown) => void;
 }
 
@@ -58,13 +57,13 @@ interface Queued {
 const ignore = (): void => undefined;
 
 /**
- * Microtasks from one message of an agent to the next, with room: one where a stream hands it out, one or two for each stream it is piped
- * through, and more where the agent runs in the page. With a third of them a page shows an answer half as fast.
+ * Microtasks between two messages of an agent, with room: a stream takes one, a pipe one or two, and an agent in the page more. With a
+ * third of them a page shows an answer half as fast.
  */
 const GATHER_TICKS = 16;
 const tick = Promise.resolve();
 
-/** Adapters wait for a lock themselves; this is between two of their attempts. */
+/** Adapters wait for a lock themselves; this is between two attempts. */
 const BUSY_PAUSE_MS = 10;
 const LONGEST_BUSY_PAUSE_MS = 1_000;
 
@@ -84,7 +83,7 @@ export function createWriter(options: WriterOptions) {
   const { db, store, fence, limits, clock } = options;
   let latestSeq = options.latestSeq;
   let renewedAt = clock();
-  /** When a batch last wrote the session's row, and looked what the log ends with: the first does, and one after a failure. */
+  /** When a batch last wrote the session's row: the first does, and one after a failure. */
   let touchedAt = -Infinity;
   let mustReread = false;
   let lost: { readonly reason: unknown } | null = null;
@@ -100,7 +99,7 @@ export function createWriter(options: WriterOptions) {
 
   async function drain(): Promise<void> {
     while (queue.length > 0) {
-      // What was read at once comes one by one, some microtasks apart: waits while more comes, and for no task or timer.
+      // What was read at once comes some microtasks apart: waits while more comes, for no task or timer.
       for (let still = 0, { length } = queue; still < GATHER_TICKS && !isFull(); still++) {
         await tick;
         if (queue.length > length) [still, length] = [0, queue.length];
@@ -112,7 +111,7 @@ export function createWriter(options: WriterOptions) {
       const wake = waiters;
       waiters = [];
       for (const resume of wake) resume();
-      // Whatever else goes wrong, nobody is left waiting for it.
+      // Nobody is left waiting.
       try {
         await commit(taken);
       } catch (error) {
@@ -137,7 +136,7 @@ export function createWriter(options: WriterOptions) {
         if (plan.touch && results[0]?.rows.length === 0) throw gone(fence.sessionId);
         break;
       } catch (error) {
-        // Nothing of it was written, and what has the lock lets it go: meanwhile the queue fills and the agent is held back.
+        // Nothing was written: meanwhile the queue fills and the agent is held back.
         const now = performance.now();
         if (!isBusy(error) || now - (refusedAt ??= now) >= limits.busyMs) return failed(items, error, plan);
         await delay(pause);
@@ -166,7 +165,7 @@ export function createWriter(options: WriterOptions) {
       case 'lost':
         return lose(items, verdict.reason);
       case 'unknown':
-        // Nobody can say now whether it is in the log: to go on could write it twice, or leave a turn running.
+        // To go on could write it twice, or leave a turn running.
         return lose(items, told);
       case 'unwritten':
         // One unit of work must not take its neighbours down.
@@ -175,7 +174,7 @@ export function createWriter(options: WriterOptions) {
     }
   }
 
-  /** Refuses what the agent said after something of it that could not be written, and returns the rest. */
+  /** Without what the agent said after something that could not be written, which is refused. */
   function withoutGap(items: readonly Queued[]): readonly Queued[] {
     if (!broken) return items;
     rejectAll(
@@ -198,12 +197,12 @@ export function createWriter(options: WriterOptions) {
     options.onLost(reason);
   }
 
-  /** What became of a batch that failed. An answer may be lost although the batch was written; its number tells. */
+  /** A batch may be written although its answer was lost; its number tells. */
   async function whatHappened(error: unknown, plan: Plan | null): Promise<Verdict> {
     if (RehydrateError.is(error) && error.code === 'session_busy') return { kind: 'lost', reason: error };
     const sql = error instanceof SqlError ? error.kind : 'other';
     if (sql === 'full' || sql === 'corrupt') return { kind: 'unwritten', retry: false };
-    // What failed was the look into the record before the batch.
+    // The look into the record before the batch failed.
     if (!plan) return { kind: 'unwritten', retry: false };
     let stored: StoredSession | null;
     try {
@@ -219,7 +218,7 @@ export function createWriter(options: WriterOptions) {
     const { info, lease } = stored;
     if (lease.generation !== fence.generation) return { kind: 'lost', reason: takenOver(fence.sessionId, lease.owner) };
     if (sql !== 'constraint' && plan.events.length > 0 && info.latestSeq === plan.latestSeq) return { kind: 'written' };
-    // A batch may let the lease go; then its number was told above.
+    // After the number, since a batch may let the lease go.
     if (lease.owner !== fence.owner) return { kind: 'lost', reason: takenOver(fence.sessionId, lease.owner) };
     mustReread ||= info.latestSeq !== latestSeq;
     return { kind: 'unwritten', retry: sql !== 'closed' };
@@ -244,20 +243,20 @@ export function createWriter(options: WriterOptions) {
   }
 
   return {
-    /** When the lease was last renewed by a batch, by the host's clock. */
+    /** By the host's clock. */
     get renewedAt(): number {
       return renewedAt;
     },
-    /** Resolves when the work is durable. Rejects with `session_busy` (lease lost), `storage_full` and the like. */
+    /** Resolves when durable. Rejects with `session_busy` (lease lost), `storage_full` and the like. */
     append: (work: Work) => new Promise<Committed>((resolve, reject) => enqueue({ work, resolve, reject })),
-    /** The same, of what the agent says, for a caller that only needs to hear of failures: no promise is made. */
+    /** The same without a promise, for a caller that only needs to hear of failures. */
     push: (work: Work, onFailed: (error: unknown, work: Work) => void): void => enqueue({ work, resolve: ignore, reject: onFailed }),
     /** Null while the queue is below its limits, else resolves when it is again. */
     room(): Promise<void> | null {
       if (!isFull() || lost) return null;
       return new Promise((resolve) => waiters.push(resolve));
     },
-    /** Resolves when everything appended before has been committed or rejected. */
+    /** When everything appended before has been committed or rejected. */
     async settled(): Promise<void> {
       while (draining) await draining;
     },
@@ -268,14 +267,13 @@ interface Plan {
   readonly statements: readonly Statement[];
   readonly events: readonly SessionEvent[];
   readonly latestSeq: number;
-  /** When the batch writes the session's row: it renews the lease then, and perhaps moves `updated_at`. */
+  /** Where the batch writes the session's row. */
   readonly touch: { readonly at: number; readonly updatedAt: number | null } | null;
 }
 
-/** While an agent streams, the session's row is at most this old. What begins or ends something brings it up to date. */
+/** So old may the session's row be while an agent streams. */
 const TOUCH_MS = 1_000;
 
-/** Joins adjacent chunks, numbers the events after `base`, and lists the statements. */
 function planBatch(
   { fence, clock, limits, redact = (value) => value }: WriterOptions,
   base: number,
@@ -284,7 +282,7 @@ function planBatch(
 ): Plan {
   const events: SessionEvent[] = [];
   const further: (Statement | null)[] = [];
-  /** The last event, and the run of chunks that it begins: more of it may come. */
+  /** The last event, and the run that it begins. */
   let open: NewEvent | null = null;
   let run: ChunkRun | null = null;
   const close = () => {
@@ -315,7 +313,7 @@ function planBatch(
   const last = events.at(-1);
   const moves = !!last && (Math.abs(last.at - touchedAt) >= TOUCH_MS || events.some((event) => event.kind !== 'update'));
   const latestSeq = base + events.length;
-  // What writes the session's row anyway renews the lease with it; most of what an agent streams does not.
+  // What writes the session's row anyway renews the lease with it.
   if (last && !moves && statements.length === 0) {
     const inserts = events.map((event, index) =>
       index === 0 ? fenceAndInsert(fence, event.seq, event) : insertEvent(fence.sessionId, event.seq, event),

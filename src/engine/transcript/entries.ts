@@ -1,6 +1,5 @@
 /**
- * From a log read backwards to the entries of a transcript, newest first. An entry is one message, one tool
- * call or one note; what agents send for machines (usage, modes, commands) and thoughts are left out.
+ * A log read backwards as entries, newest first: messages, tool calls, notes. What agents send for machines, and thoughts, are left out.
  */
 import type { SessionEvent, TurnEnded } from '../types.ts';
 import { fieldsOf, stringOf } from '../objects.ts';
@@ -24,16 +23,15 @@ import {
 } from '../protocol/updates.ts';
 import { asText } from './text.ts';
 
-/** One entry, with its raw text: nothing is redacted, tamed or cut yet. */
+/** Raw: nothing is redacted, tamed or cut yet. */
 export interface Entry {
   readonly label: 'user' | 'agent' | 'tool' | 'plan' | 'note';
   /** After the label, on its line. */
   readonly head: string;
-  /** Below the label. Chunks in order; joined by the renderer, so that a huge message is joined once. */
+  /** Below the label, in chunks, so that a huge message is joined once. */
   readonly body: readonly string[];
   /** True for what may only ever be an excerpt. */
   readonly excerpt?: true;
-  /** The lowest seq that the entry needs. */
   readonly seq: number;
 }
 
@@ -42,14 +40,14 @@ type UpdateEvent = SessionEvent & { readonly kind: 'update' };
 interface OpenMessage {
   readonly label: 'user' | 'agent';
   readonly piece: MessagePiece;
-  /** A thought, which does not become an entry, stands before its oldest part so far. */
+  /** A thought stands before its oldest part so far. */
   isParted: boolean;
   /** Newest first. */
   readonly parts: string[];
   /** Whether the oldest part so far continues a line. */
   inline: boolean;
   chars: number;
-  /** It was told whole, and replaces what was said of it before. */
+  /** It was told whole: what was said before is replaced. */
   isWhole: boolean;
 }
 
@@ -57,17 +55,17 @@ export function createEntryReader() {
   let open: OpenMessage | null = null;
   let openSeq = 0;
   let planSeen = false;
-  /** What updates said of tool calls whose beginning is still to come, with the first of them so far. */
+  /** Tool calls whose beginning is still to come, with the first update so far. */
   const toolCalls = new Map<string, { readonly report: ToolCallReport; readonly seq: number; readonly first: UpdateEvent }>();
-  /** Tool calls that were given already, and began before that, or with this. */
+  /** Tool calls that were given, and where they began. */
   const given = new Map<string, UpdateEvent>();
-  /** What was last said of a question: an answer that was cancelled while it was being stored does not count. */
+  /** The last word on a question: an answer that was cancelled while it was stored does not count. */
   const answers = new Map<string, string>();
   const answered = (id: string, answer: string): Entry[] => {
     if (!answers.has(id)) answers.set(id, answer);
     return close();
   };
-  /** Turns whose end was seen. One without an end was cut off. */
+  /** A turn without an end was cut off. */
   const ended = new Set<string>();
   let seq = 0;
 
@@ -89,7 +87,7 @@ export function createEntryReader() {
     for (const content of blocksOf(event.payload).toReversed()) {
       const text = textOf(content, 'describe');
       const inline = contentKind(content) === 'text';
-      // A prompt's blocks are rows of their own, and what is not text stands on a line of its own.
+      // What is a prompt's block, or not text, stands on a line of its own.
       if (open.parts.length > 0 && (event.origin === 'host' || !inline || !open.inline)) open.parts.push('\n');
       open.parts.push(text);
       open.inline = inline;
@@ -124,7 +122,6 @@ export function createEntryReader() {
         return [...close(), toolEntry(later ? mergeToolCalls(report, later) : report, event.seq)];
       }
       case 'plan': {
-        // Each plan replaces the one before it.
         if (planSeen) return close();
         planSeen = true;
         const body = planEntries(event.payload).map(
@@ -132,7 +129,7 @@ export function createEntryReader() {
         );
         return [...close(), { label: 'plan', head: '', body, excerpt: true, seq: event.seq }];
       }
-      // They may stand between two chunks of a message and do not part it.
+      // These do not part a message.
       case 'state':
       case 'notice':
       case 'compaction':
@@ -143,8 +140,8 @@ export function createEntryReader() {
   };
 
   /**
-   * ACP v2 tells the beginning of a tool call as it tells the rest. One that has a title and a kind is taken to have begun after the
-   * words that come before it, and every one after its prompt.
+   * ACP v2 does not tell a beginning: a call with a title and a kind is taken to have begun after the words that come before it, and every
+   * one after its prompt.
    */
   const begunCalls = (before: 'user' | 'agent'): Entry[] => {
     if (toolCalls.size === 0) return [];
@@ -160,7 +157,7 @@ export function createEntryReader() {
   };
 
   const read = (event: SessionEvent): Entry[] => {
-    // A call that is given was begun after this: what has its id in the turns before is another.
+    // What has the id of a given call in the turns before is another.
     if (cutOffBy(event)) given.clear();
     switch (event.kind) {
       case 'update':
@@ -199,30 +196,28 @@ export function createEntryReader() {
   };
 
   return {
-    /** Takes the next older event and gives the entries that are now complete, newest first. */
+    /** Takes the next older event; gives the entries that are now complete, newest first. */
     push(event: SessionEvent): Entry[] {
       seq = event.seq;
-      // Newest of its turn and not its end: the turn was cut off, or still runs.
-      // (What was imported later says nothing about how it went.)
+      // Newest of its turn and not its end: cut off, or still running. (What was imported later says nothing of it.)
       if (event.turnId !== null && event.origin !== 'import' && event.kind !== 'turn_ended' && !ended.has(event.turnId)) {
         ended.add(event.turnId);
         return [...note('this turn did not end'), ...read(event)];
       }
       return read(event);
     },
-    /** The log's beginning, or as far as anyone looks: gives what is still open. Of the tool calls that are left, only updates are known. */
+    /** Gives what is still open; of tool calls that are left, only updates are known. */
     end: (): Entry[] => [
       ...close(),
       ...[...toolCalls.values()].sort((a, b) => b.seq - a.seq).map(({ report, seq: oldest }) => toolEntry(report, oldest)),
     ],
-    /** How many characters the message that is still open has. */
+    /** Of the message that is still open. */
     get openChars(): number {
       return open?.chars ?? 0;
     },
   };
 }
 
-/** A tool call: title, kind, status and paths in its head, and below it what it gave. */
 function toolEntry(report: ToolCallReport, seq: number): Entry {
   const title = report.title ?? 'a tool call';
   const facts = [report.kind, report.status].filter((fact) => fact !== undefined).join(', ');
@@ -232,7 +227,7 @@ function toolEntry(report: ToolCallReport, seq: number): Entry {
   return { label: 'tool', head, body, excerpt: true, seq };
 }
 
-/** How a turn ended, in words, when it did not simply end. */
+/** Null when it simply ended. */
 function describeTurnEnd({ state, stopReason, error }: TurnEnded): string | null {
   switch (state) {
     case 'completed':
@@ -243,7 +238,7 @@ function describeTurnEnd({ state, stopReason, error }: TurnEnded): string | null
       return `this turn failed${error ? `: ${asText(error.message)}` : ''}`;
     case 'interrupted':
       return 'this turn was interrupted, and may have had effects that are not shown';
-    // What a file that was imported may say.
+    // An imported file may say anything.
     default:
       return null;
   }

@@ -3,10 +3,9 @@ import type { ContentBlock, PreambleMode } from '../types.ts';
 import { RECORD_CLOSING, RECORD_OPENING } from './render.ts';
 
 /**
- * How the record travels: `inline`, in a text block, unless something else was asked for. An embedded resource is never the
- * default: two widely used agents keep only a placeholder of it, so that after their next own resume the record would be gone.
- * And it is only sent to an agent that said it takes them: ACP allows nothing else, and one that drops the block would forget
- * in silence. So `resource` becomes `inline` there; `instead` is the reason, for the report.
+ * How the record travels. An embedded resource is never the default, since two widely used agents keep only a placeholder of it, and is
+ * only sent to an agent that takes them, since one that drops the block would forget in silence. Then it becomes `inline`, and `instead` is
+ * the reason, for the report.
  */
 export function choosePreambleMode(
   requested: PreambleMode | undefined,
@@ -17,13 +16,12 @@ export function choosePreambleMode(
   return { mode: requested ?? 'inline', instead: null };
 }
 
-/** Names the embedded record. Not a file and not fetched by anyone: the text travels with it. */
+/** The name of the embedded record, which nobody fetches. */
 export const RECORD_URI = 'rehydrate:///earlier-conversation.md';
 
 /**
- * The blocks in front of the user's own. Every mode begins with `RECORD_OPENING` and ends with `RECORD_CLOSING`
- * in a text of its own, so that it can be told from the user's words when an agent replays it. `path`: where the record is, for
- * mode `file`.
+ * Every mode begins with `RECORD_OPENING` and ends with `RECORD_CLOSING` in a text of its own, so that it can be told from the user's words
+ * in a replay. `path`: of mode `file`.
  */
 export function buildPreamble(transcript: string, mode: PreambleMode, path = ''): ContentBlock[] {
   switch (mode) {
@@ -48,9 +46,8 @@ export function buildPreamble(transcript: string, mode: PreambleMode, path = '')
 const text = (text: string): ContentBlock => ({ type: 'text', text });
 
 /**
- * Whether a prompt is a slash command: its first block is a text that begins with `/` and a name. Agents look for one only there,
- * so after a preamble it would not be a command. Of an agent that advertised its commands, only those are; a path such
- * as `/etc/hosts` is not one.
+ * Agents look for a slash command only at the beginning of the first block, so after a preamble it would not be one. Of an agent that
+ * advertised its commands, only those are.
  */
 function isSlashCommand(prompt: readonly ContentBlock[], commands?: readonly { readonly name: string }[] | null): boolean {
   const first = prompt[0];
@@ -58,7 +55,7 @@ function isSlashCommand(prompt: readonly ContentBlock[], commands?: readonly { r
   return name !== undefined && (!commands || commands.length === 0 || commands.some((command) => command.name.split(' ')[0] === name));
 }
 
-/** The prompt with the preamble in front of it, or as it is when it is a slash command: then the preamble goes with the next one. */
+/** A slash command goes as it is: then the preamble goes with the next prompt. */
 export function withPreamble(
   preamble: readonly ContentBlock[],
   prompt: readonly ContentBlock[],

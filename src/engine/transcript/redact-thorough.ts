@@ -1,6 +1,6 @@
 /**
- * Taking secrets out of text that leaves the log for an agent, a file or a screen: known values, their
- * encoded forms, the lines of long ones, and the shapes of well-known tokens that nobody named.
+ * Takes secrets out of what leaves the log for an agent, a file or a screen: known values, their encoded forms, the lines of long ones, and
+ * the shapes of well-known tokens.
  */
 import { FIXED_LIMITS } from '../limits.ts';
 import { formsOf, replacer, wholeForms, type Secret } from './redact.ts';
@@ -14,14 +14,14 @@ export function createThoroughRedactor(secrets: readonly Secret[]) {
   const forms = new Map([...formsOf(secrets, encodedForms), ...formsOf(secrets, wholeForms)]);
   const partly = replacer(forms);
   return {
-    /** Known values whole, in encoded forms and in parts, and token shapes. Linear in the text. */
+    /** Linear in the text. */
     thorough: (text: string): string => redactTokens(partly(text)),
     /** The longest text one replacement may span; a caller that cuts before redacting keeps this margin. */
     reach: Math.max(LONGEST_TOKEN, ...[...forms.keys()].map((form) => form.length)),
   };
 }
 
-/** The value as text formats carry it, and its longer lines. A fixed number of forms besides the lines; for most keys they are four. */
+/** The value as text formats carry it, and its longer lines. */
 function encodedForms(value: string): string[] {
   const spoken = [...new Set(wholeForms(value))].filter(longEnough);
   const lines = value.split(/\r?\n/);
@@ -30,10 +30,10 @@ function encodedForms(value: string): string[] {
   return [...spoken.flatMap(spellings).filter(longEnough).flatMap(escapes), ...spoken.flatMap(base64Forms), ...parts];
 }
 
-/** The encoded form of a shorter text may be long, and yet occur everywhere: `\u00e4`. */
+/** Encoded, a shorter text may be long, and yet occur everywhere: `\u00e4`. */
 const longEnough = (text: string): boolean => text.length >= FIXED_LIMITS.secretChars;
 
-/** The same to a reader: made harmless and one line by ourselves, and with its accents composed or apart. */
+/** The same to a reader: made harmless and one line by ourselves, accents composed or apart. */
 function spellings(value: string): string[] {
   return [...new Set([value, tame(value), collapsed(value), value.normalize('NFC'), value.normalize('NFD')])];
 }
@@ -57,7 +57,7 @@ const json = (text: string): string => JSON.stringify(text).slice(1, -1);
 /** A shorter value would leave fragments in base64 that occur elsewhere, too. */
 const MIN_BASE64_BYTES = 12;
 
-/** What is the same of a value in base64 wherever it stands: at each of the three alignments, without the characters it shares with its neighbours. */
+/** What a value is in base64 wherever it stands: at each of three alignments, without the characters it shares with its neighbours. */
 function base64Forms(value: string): string[] {
   const bytes = new TextEncoder().encode(value);
   if (bytes.length < MIN_BASE64_BYTES) return [];

@@ -1,8 +1,6 @@
 /**
- * Taking known secret values out of what is stored. It runs on everything before it is committed, and on a replay before
- * it is matched, and must touch nothing else (I11): a value that lies whole in one string of free text is replaced, and
- * what the protocol itself says never is. What leaves the log for an agent, a file or a screen goes through
- * `redact-thorough.ts` too.
+ * Takes known secret values out of what is stored, and out of a replay before it is matched. It must touch nothing else (I11): whole values
+ * in one string of free text are replaced, and never what the protocol itself says.
  */
 import { FIXED_LIMITS, NESTED_DEEPER } from '../limits.ts';
 
@@ -12,15 +10,14 @@ export interface Secret {
 }
 
 /**
- * Replaces every known value by `[secret NAME]`: in a string, and in the free text of a JSON value (`isProtocol`). Returns the
- * same object when nothing changed, and what it returned before without looking again.
+ * Replaces every known value by `[secret NAME]`, in a string and in the free text of a JSON value. Returns the same object when nothing
+ * changed, and what it returned before without looking again.
  */
 export type Redact = <T>(value: T) => T;
 
 /**
- * The keys whose strings are the protocol's words, ids and addresses, not what somebody said. A secret may be an ordinary
- * word (`message`, `completed`), and an update whose kind were rewritten could no longer be read (I4). Anything else is free
- * text: an agent may add fields of its own, and a value must not be stored there either.
+ * Keys whose strings are the protocol's words, ids and addresses. A secret may be an ordinary word (`message`, `completed`), and an update
+ * whose kind were rewritten could not be read (I4). Anything else, fields of an agent's own among it, is free text.
  */
 const PROTOCOL_KEYS = new Set(
   // discriminators and states
@@ -31,19 +28,16 @@ const PROTOCOL_KEYS = new Set(
   ).split(' '),
 );
 
-/** Whether what stands under the key is the protocol's own: never rewritten. */
+/** Never rewritten. */
 export function isProtocol(key: string): boolean {
   return PROTOCOL_KEYS.has(key) || /Ids?$/.test(key);
 }
 
-/**
- * What things are called, and the values of options: the protocol's where it is an ordinary word (a command's name, a level of
- * effort), and a place where a key may lie all the same.
- */
+/** The protocol's where it is an ordinary word (a command's name, a level of effort), and a place where a key may lie all the same. */
 const NAMES = new Set(['name', 'value', 'currentValue']);
 const ORDINARY_WORD = /^[A-Za-z]+(?:[ _-][A-Za-z]+)*$/;
 
-/** What a tool was given and what it gave: nothing in it is the protocol's, whatever its keys are called. */
+/** Nothing in what a tool was given, or gave, is the protocol's, whatever its keys are called. */
 const FREE_KEYS = new Set(['rawInput', 'rawOutput']);
 
 export function createRedactor(secrets: readonly Secret[]): Redact {
@@ -51,13 +45,13 @@ export function createRedactor(secrets: readonly Secret[]): Redact {
   if (forms.size === 0) return (value) => value;
   const replace = replacer(forms);
   const replaceInNames = replacer(new Map([...forms].filter(([form]) => !ORDINARY_WORD.test(form))));
-  /** What was looked at already: an update is redacted when it comes, and once more when it is written. */
+  /** An update is redacted when it comes, and once more when it is written. */
   const clean = new WeakSet<object>();
 
   const walk = (value: unknown, free: boolean, depth: number, key = ''): unknown => {
     if (typeof value === 'string') return !free && NAMES.has(key) ? replaceInNames(value) : replace(value);
     if (value === null || typeof value !== 'object') return value;
-    // Anything deeper could not be stored as JSON either, and what is not searched is not let through.
+    // What is not searched is not let through.
     if (depth > FIXED_LIMITS.nestedLevels) return NESTED_DEEPER;
     if (Array.isArray(value)) {
       let changed: unknown[] | null = null;
@@ -68,7 +62,7 @@ export function createRedactor(secrets: readonly Secret[]): Redact {
       return changed ?? value;
     }
     const fields = value as Readonly<Record<string, unknown>>;
-    // The bytes of an image or a sound are not text.
+    // An image or a sound is not text.
     const bytes = !free && (fields['type'] === 'image' || fields['type'] === 'audio') ? 'data' : null;
     let changed: Record<string, unknown> | null = null;
     for (const key of Object.keys(fields)) {
@@ -90,12 +84,12 @@ export function createRedactor(secrets: readonly Secret[]): Redact {
   };
 }
 
-/** An object, or a list of objects, under a protocol's key (`kind: {…}`) is read on: only words of its own are left alone. */
+/** An object, or a list of them, under a protocol's key (`kind: {…}`) is read on. */
 function isNested(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !(Array.isArray(value) && value.every((item) => typeof item !== 'object'));
 }
 
-/** Every form to look for, with the name it is replaced by; of equal ones the first name. */
+/** Of equal forms the first name. */
 export function formsOf(secrets: readonly Secret[], forms: (value: string) => readonly string[]): Map<string, string> {
   const found = new Map<string, string>();
   for (const { name, value } of secrets) {
@@ -104,19 +98,19 @@ export function formsOf(secrets: readonly Secret[], forms: (value: string) => re
   return found;
 }
 
-/** The value as it may be said: whole, and a header's token without its scheme (`Bearer abc…`). */
+/** Whole, and a header's token without its scheme (`Bearer abc…`). */
 export function wholeForms(value: string): string[] {
   const token = /^(?:bearer|basic|token|apikey|digest)\s+(\S+)$/i.exec(value.trim())?.[1];
   return [value, value.trim(), ...(token ? [token] : [])];
 }
 
 /**
- * One pass over the text for all values. Occurrences that overlap go as one, with the names of what it holds: of each, what
- * is left beside another one would still be secret. (Of two that begin at the same place the longer one is enough.)
+ * One pass for all values. Occurrences that overlap go as one, with the names of all: what is left of one beside another would still be
+ * secret. (Of two that begin at the same place the longer one is enough.)
  */
 export function replacer(forms: ReadonlyMap<string, string>): (text: string) => string {
   if (forms.size === 0) return (text) => text;
-  // Whole values of many thousand characters would be too large a pattern; their beginnings are as long as the shortest.
+  // Whole values could be too large a pattern; their beginnings are as long as the shortest.
   const byHead = Map.groupBy(
     [...forms.keys()].sort((a, b) => b.length - a.length),
     (form) => form.slice(0, FIXED_LIMITS.secretChars),
@@ -132,7 +126,7 @@ export function replacer(forms: ReadonlyMap<string, string>): (text: string) => 
       const at = match.index;
       heads.lastIndex = at + 1;
       const found = byHead.get(match[0])?.find((form) => text.startsWith(form, at));
-      // One that lies whole in another has nothing to add.
+      // It lies whole in another.
       if (found === undefined || at + found.length <= end) continue;
       if (at >= end) {
         out += mark() + text.slice(end, at);

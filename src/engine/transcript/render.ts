@@ -1,10 +1,7 @@
 /**
- * The transcript: a bounded, redacted rendering of a session's log for an agent to read.
- *
- * It reads the log newest first and stops when the budget is used up, so it costs what the budget costs,
- * not what the log would. It is written oldest first. What someone said is indented and fenced, and
- * speakers are named at the line's beginning, so nothing said can pass for another speaker, for the end of
- * the record, or for a word of the host.
+ * The transcript: a bounded, redacted rendering of a session's log for an agent to read. It reads the log newest first until the budget is
+ * used up, so it costs what the budget costs. What someone said is indented and fenced, and speakers are named at the line's beginning, so
+ * nothing said can pass for another speaker, the record's end, or a word of the host.
  */
 import { checkOptions } from '../check-options.ts';
 import { RehydrateError } from '../errors.ts';
@@ -73,7 +70,7 @@ export async function renderTranscriptRecord(events: NewestFirst, options: Trans
   let newest = 0;
   let complete = true;
 
-  // Entries come complete only at their oldest event, so the open one is watched too.
+  // Entries are complete only at their oldest event, so the open one is watched too.
   const enough = (): boolean => writer.full || reader.openChars > writer.left || read >= maxEvents(budget);
   outer: for await (const page of events) {
     for (const event of Array.isArray(page) ? (page as readonly SessionEvent[]) : [page as SessionEvent]) {
@@ -93,10 +90,7 @@ export async function renderTranscriptRecord(events: NewestFirst, options: Trans
   return { text, bytes: utf8Length(text), events: truncated ? covered : read, truncated };
 }
 
-/**
- * How many events are read at most. A log may hold any number that say nothing to an agent (usage, progress of one
- * tool call), and the cost still has to follow the budget.
- */
+/** A log may hold any number of events that say nothing to an agent, and the cost still has to follow the budget. */
 function maxEvents(budget: number): number {
   return 4_096 + Math.floor(budget / 4);
 }
@@ -122,7 +116,7 @@ function checkedBudget({
 
 // ---------------------------------------------------------------- the frame
 
-/** The frame that the budget can carry. Without room for one that says what it is, there is no transcript. `bytes` is what it takes at most. */
+/** Without room for a frame that says what it is, there is no transcript. `bytes` is what it takes at most. */
 function frameFor(budget: number): { readonly bytes: number; readonly wrap: (body: readonly string[], cut: boolean) => string } {
   for (const [opening, room] of [
     [`${RECORD_OPENING}\n${EXPLANATION}`, 256],
@@ -144,7 +138,7 @@ function wrap(opening: string, body: readonly string[], cut: boolean): string {
 
 // ---------------------------------------------------------------- the entries
 
-/** An entry is worth beginning only when this many bytes of it fit. */
+/** Less of an entry is not worth beginning. */
 const WORTHWHILE = 48;
 
 function createWriter(budget: number, options: TranscriptOptions) {
@@ -162,7 +156,6 @@ function createWriter(budget: number, options: TranscriptOptions) {
         cut = true;
         return;
       }
-      // A blank line before each entry, and a line end after it.
       const room = left - 2;
       const label = `[${entry.label}]`;
       const head = entry.head === '' ? label : `${label} ${headLine(entry.head, cleaner)}`;
@@ -174,7 +167,7 @@ function createWriter(budget: number, options: TranscriptOptions) {
       }
       const most = entry.excerpt ? Math.min(excerptBytes, bodyRoom) : bodyRoom;
       const body = entry.body.length === 0 ? { text: '', cut: false } : indented(entry.body.join(''), most, cleaner);
-      // An excerpt is all a tool call ever gets; only a message that lost something is a loss.
+      // An excerpt is all a tool call ever gets: no loss.
       if (body.cut && !entry.excerpt) {
         cut = true;
         full = true;
@@ -194,11 +187,10 @@ function createWriter(budget: number, options: TranscriptOptions) {
     get full() {
       return full;
     },
-    /** True when something that was given is not wholly there. */
+    /** Something that was given is not wholly there. */
     get cut() {
       return cut;
     },
-    /** The seq of the oldest event that was added. */
     get oldest() {
       return oldest;
     },
@@ -207,9 +199,9 @@ function createWriter(budget: number, options: TranscriptOptions) {
 
 const INDENT = '  ';
 
-/** The words as indented lines within the bytes. Redacted before anything is cut, so that no half of a secret stays. */
+/** Indented lines. Redacted before anything is cut, so that no half of a secret stays. */
 function indented(words: string, bytes: number, { clean, reach }: Cleaner): { text: string; cut: boolean } {
-  // Far larger than what will be shown: its two ends, without the margins in which a secret may have been cut.
+  // Far larger than what is shown: its two ends, without the margins in which a secret may have been cut.
   const most = bytes + reach;
   const isHuge = words.length > 2 * most + 4_096;
   const text = isHuge
@@ -218,15 +210,15 @@ function indented(words: string, bytes: number, { clean, reach }: Cleaner): { te
   const lines = text === '' ? '' : INDENT + text.replaceAll('\n', `\n${INDENT}`);
   if (!isHuge && utf8Length(lines) <= bytes) return { text: lines, cut: false };
   const clipped = clip(lines, Math.max(0, bytes - 4 * INDENT.length), utf8Length(words)).text;
-  // The mark, and a line that lost its own indent to the cut, are indented again: nothing said stands at a line's beginning.
+  // Indented again after the cut: nothing said stands at a line's beginning.
   return { text: front(clipped.replace(/\n(?! {2})/g, `\n${INDENT}`), bytes), cut: true };
 }
 
-/** How much of a head is shown, and how much of it is looked at for that. */
+/** Shown of a head, and looked at for that. */
 const HEAD_CHARS = 400;
 const HEAD_CHARS_READ = 4 * HEAD_CHARS;
 
-/** The head on one line. What is cut off has the margin in which a secret may have been cut. */
+/** One line. What is cut off has the margin in which a secret may have been cut. */
 function headLine(head: string, { clean, reach }: Cleaner): string {
   const line = clean(head.slice(0, HEAD_CHARS_READ + reach), (text) => collapsed(tame(text)));
   return oneLine(head.length > HEAD_CHARS_READ + reach ? line.slice(0, -reach) : line, HEAD_CHARS);
@@ -238,20 +230,20 @@ function createCleaner({ secrets = [], redact = (text) => text }: TranscriptOpti
   const { thorough, reach } = createThoroughRedactor(secrets);
   return {
     /**
-     * Redacted and harmless to quote. Redacted before, since that could break a value's own characters, and again after where
-     * it changed anything, since what it took away may have parted a value.
+     * Redacted before it is made harmless, which could break a value's own characters, and again where that changed anything, since what it
+     * took away may have parted a value.
      */
     clean(text: string, harmless: (text: string) => string = tame): string {
       const once = redact(thorough(text));
       const tamed = harmless(once);
       return unframed(tamed === once ? once : harmless(redact(thorough(tamed))));
     },
-    /** The longest secret that is looked for: so much more is read where something is cut. */
+    /** So much more is read where something is cut. */
     reach,
   };
 }
 
-/** The frame's own words, said inside it, would end it for a reader that looks for them. */
+/** Said inside the frame, its own words would end it for a reader that looks for them. */
 function unframed(text: string): string {
   return text.replace(FRAME_WORDS, (found) => found.slice(0, -1) + ' (quoted)');
 }

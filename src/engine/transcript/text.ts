@@ -4,7 +4,7 @@ import { withoutControls } from '../safe-text.ts';
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** Length in UTF-8, a lone surrogate counted as the three bytes of its replacement character. */
+/** A lone surrogate counts as its replacement character. */
 export function utf8Length(text: string): number {
   return /[\u0080-\uffff]/.test(text) ? encoder.encode(text).length : text.length;
 }
@@ -12,7 +12,7 @@ export function utf8Length(text: string): number {
 /** Whether a character begins at this place of its UTF-8. */
 const begins = (byte: number | undefined): boolean => byte === undefined || (byte & 0xc0) !== 0x80;
 
-/** The longest front of the text within the bytes that ends between two characters. */
+/** Ends between two characters. */
 export function front(text: string, bytes: number): string {
   const all = encoder.encode(text);
   if (all.length <= bytes) return text;
@@ -21,7 +21,7 @@ export function front(text: string, bytes: number): string {
   return decoder.decode(all.subarray(0, end));
 }
 
-/** The longest end of the text within the bytes that begins between two characters. */
+/** Begins between two characters. */
 export function back(text: string, bytes: number): string {
   const all = encoder.encode(text);
   if (all.length <= bytes) return text;
@@ -30,7 +30,7 @@ export function back(text: string, bytes: number): string {
   return decoder.decode(all.subarray(start));
 }
 
-/** Front and end of a text around a mark that says how large the whole is (`whole`, when the text is a part already); the whole text when it fits. */
+/** Around a mark that says how large the whole is (`whole`, when the text is a part already); the text itself when it fits. */
 export function clip(text: string, bytes: number, whole?: number): { readonly text: string; readonly cut: boolean } {
   const size = utf8Length(text);
   if (size <= bytes) return { text, cut: false };
@@ -41,20 +41,18 @@ export function clip(text: string, bytes: number, whole?: number): { readonly te
   return { text: `${head}\n${mark}\n${back(text, room - utf8Length(head))}`, cut: true };
 }
 
-/** Bytes in words, for naming what is not shown. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1_000) return `${bytes} bytes`;
   if (bytes < 1_000_000) return `${(bytes / 1_000).toFixed(1)} kB`;
   return `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
 
-/** Longer runs of fence characters are shortened, so that a fence around the text has a bounded length. */
+/** Longer runs are shortened, so that a fence around the text has a bounded length. */
 export const MAX_FENCE_RUN = 16;
 
 /**
- * Makes what someone said harmless to quote, without changing how it reads: every kind of line break
- * is one, control characters go, runs of fence characters stay shorter than any fence, and tags by which
- * agents mark off context, tools and speakers no longer open or close anything.
+ * Makes what someone said harmless to quote, without changing how it reads: line breaks are one kind, control characters go, runs of fence
+ * characters stay short, and tags by which agents mark off context, tools and speakers open and close nothing.
  */
 export function tame(text: string): string {
   return withoutControls(text.toWellFormed().replace(/\r\n?|[\u0085\u2028\u2029\v\f]/g, '\n'), 'text')
@@ -74,13 +72,13 @@ export function collapsed(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
-/** One line, bounded: for titles and names inside our own lines. */
+/** For titles and names inside our own lines. */
 export function oneLine(text: string, chars = 200): string {
   const line = collapsed(tame(text.slice(0, chars * 4)));
   return line.length <= chars ? line : `${front(line, chars)}…`;
 }
 
-/** What an agent sent where a text belongs; anything else as JSON, since not everything can be made a string. */
+/** Anything else as JSON, since not everything can be made a string. */
 export function asText(value: unknown): string {
   return typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value);
 }

@@ -1,9 +1,6 @@
 /**
- * The shapes of tokens that nobody named, as a table. The examples beside their test are what each must catch, and the innocents
- * that none may touch.
- *
- * A hit needs a shape that its maker publishes, or a place that is a secret's (`Authorization:`, `PASSWORD=`) together with
- * a mixture of characters that words do not have. Repeats are bounded, so that no text makes the search slow; a pattern with
+ * The shapes of tokens that nobody named. A hit needs a shape that its maker publishes, or a place that is a secret's (`PASSWORD=`)
+ * together with a mixture of characters that words do not have. Repeats are bounded, so that no text makes the search slow; a pattern with
  * a lookbehind is tried at every character, so a hint, which has none, says whether to try it at all.
  */
 export interface TokenShape {
@@ -12,15 +9,15 @@ export interface TokenShape {
   readonly what: 'token' | 'password' | 'private key' | 'value';
   readonly pattern: RegExp;
   /**
-   * Literals, one of which is in every such token: it stands in one run of characters without blanks, and is looked for only in
-   * runs that have one of them. A pattern: the token is known by what stands before it, and is looked for in texts that match.
+   * Literals, one of which is in every such token: it is looked for only in runs without blanks that have one. A pattern: the token is
+   * known by what stands before it, and is looked for in texts that match.
    */
   readonly hint: readonly string[] | RegExp;
-  /** Looks at what was found more closely. `before` is what stands in front of it. */
+  /** Looks more closely. `before` is what stands in front. */
   readonly is?: (found: string, before: string) => boolean;
 }
 
-/** A token that begins with one of the prefixes and goes on with at least so many characters of the class. */
+/** With one of the prefixes, and at least so many characters of the class. */
 function prefixed(name: string, prefixes: string, rest: string, least: number, is?: TokenShape['is']): TokenShape {
   const hint = prefixes.split(' ');
   const any = hint.map((prefix) => prefix.replace('.', '\\.')).join('|');
@@ -29,7 +26,7 @@ function prefixed(name: string, prefixes: string, rest: string, least: number, i
 
 const count = (text: string, what: RegExp): number => text.match(what)?.length ?? 0;
 
-/** Letters and digits in a mixture: not words, however they are joined, and no plain number. */
+/** Not words, however they are joined, and no plain number. */
 export function isMixed(text: string): boolean {
   const turns = count(text, /[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])|[A-Z](?=[a-z])/g);
   return /\d/.test(text) && /[A-Za-z]/.test(text) && turns >= Math.max(2, text.length / 10);
@@ -39,7 +36,7 @@ const SECRET_NAME =
   '(?:pass(?:word|wd|phrase)|pwd|secret|token|credential|(?:api|access|account|auth|private|secret|signing|encryption|shared|subscription)[_-]?key)s?';
 const SUFFIX = '(?:_(?:v?\\d+|prod|production|dev|test|staging|live))?';
 
-/** What is written where a value will stand, or instead of it. */
+/** What stands instead of a value. */
 const PLACEHOLDER =
   /^(?:-?[\d._]+|true|false|null|none|undefined|nil|string|str|number|bool(?:ean)?|object|any|void|unknown|required|optional|empty|redacted|hidden|example|changeme|placeholder|todo|[xX*.…-]+|your[_-].*|my[_-].*|process\.env.*|os\.environ.*|env\..*|secrets\..*|.*\(.*)$/i;
 
@@ -99,7 +96,7 @@ export const TOKEN_SHAPES: readonly TokenShape[] = [
   },
 ]; // prettier-ignore
 
-/** Of a value given to a name: in a line of an environment file anything but a placeholder, elsewhere anything but a word. */
+/** In a line of an environment file anything but a placeholder, elsewhere anything but a word. */
 function isAssigned(value: string, before: string): boolean {
   if (PLACEHOLDER.test(value)) return false;
   if (/(?<![a-z0-9_.-])[A-Z0-9_]*[A-Z]["']?=["']?$/.test(before)) return true;
@@ -119,7 +116,7 @@ const IN_RUNS = TOKEN_SHAPES.filter((shape) => literals(shape).length > 0);
 const IN_TEXT = TOKEN_SHAPES.filter(({ hint }) => hint instanceof RegExp);
 const LITERALS = IN_RUNS.flatMap(literals);
 const ANY_LITERAL = new RegExp(LITERALS.map((literal) => literal.replaceAll('.', '\\.')).join('|'), 'g');
-/** Which shapes a literal may belong to. Where one begins with another, either may have been meant. */
+/** Where one literal begins with another, either may have been meant. */
 const BY_LITERAL = new Map(
   LITERALS.map((literal) => [
     literal,
@@ -130,7 +127,7 @@ const BY_LITERAL = new Map(
 const RUN_CODES = Array.from({ length: 128 }, (_, code) => /[\w.~+/=:@%&?-]/.test(String.fromCharCode(code)));
 const LEAST_RUN = 18;
 
-/** A copy in which every string was changed; keys stay as they are. */
+/** Keys stay as they are. */
 export function inStrings(value: unknown, change: (text: string) => string): unknown {
   if (typeof value === 'string') return change(value);
   if (typeof value !== 'object' || value === null) return value;
@@ -138,14 +135,14 @@ export function inStrings(value: unknown, change: (text: string) => string): unk
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inStrings(item, change)]));
 }
 
-/** The text without what looks like a token. Linear in it. */
+/** Linear in the text. */
 export function redactTokens(text: string): string {
   let clean = inRuns(keyBlocks(text));
   for (const shape of IN_TEXT) if ((shape.hint as RegExp).test(clean)) clean = without(clean, shape);
   return clean;
 }
 
-/** Looks only at runs around literals, and for what the literals may belong to: nearly all of a text is passed over in one search. */
+/** Looks only at runs around literals: nearly all of a text is passed over in one search. */
 function inRuns(text: string): string {
   let out = '';
   let at = 0;
@@ -180,7 +177,7 @@ function without(text: string, { what, pattern, is }: TokenShape): string {
 const BEGIN_KEY = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
 const END_KEY = /-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
 
-/** PEM private keys, also ones that were cut off before their end. Each place is looked at once. */
+/** Also ones that were cut off before their end. Each place is looked at once. */
 function keyBlocks(text: string): string {
   let out = '';
   let at = 0;

@@ -1,11 +1,11 @@
-/** Options by their names: an unknown one is refused wherever it stands, so that one that is misspelt is not silently ignored. */
+/** An unknown option is refused wherever it stands, so that a misspelt one is not silently ignored. */
 import { didYouMean } from './did-you-mean.ts';
 import { invalid } from './errors.ts';
 import { isObject } from './objects.ts';
 
 /**
- * Refuses unknown options. `whose` is what the caller knows them by: a function, or an option that holds them. `needed` are those that it
- * cannot do without; when that list is given, even empty, the options themselves are needed.
+ * `whose` is what the caller knows the options by. `needed` are those that it cannot do without; when that list is given, even empty, the
+ * options themselves are needed.
  */
 export function checkOptions<T extends object>(
   whose: string,
@@ -29,10 +29,10 @@ export function refusePromise(name: string, value: unknown): void {
   if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') throw invalid(`${name} is a promise. Await it first.`);
 }
 
-/** Whether an environment can have a variable of this name. */
+/** Whether a variable can have the name. */
 export const isVariable = (name: string): boolean => /^[^=\0]+$/.test(name);
 
-/** A value as its author wrote it, a text in quotes; a long one is cut, and one that is not JSON is shown by its type. */
+/** As its author wrote it; a long value is cut, and one that is not JSON is shown by its type. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'missing';
   if (typeof value === 'number') return String(value);

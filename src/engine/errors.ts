@@ -63,7 +63,7 @@ export function invalid(message: string, data?: Readonly<Record<string, unknown>
   return new RehydrateError('invalid_argument', message, data);
 }
 
-/** What the caller's own signal ended before the call was done. */
+/** The caller's own signal came before the call was done. */
 export function aborted(call: string, reason: unknown): RehydrateError {
   return new RehydrateError(
     'aborted',

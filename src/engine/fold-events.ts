@@ -97,7 +97,7 @@ type Growing = { -readonly [Key in keyof View]: View[Key] };
  */
 export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VIEW): View {
   const next: Growing = { ...view };
-  // Copied once for a call, and only if something is added.
+  // Copied once for a call, if something is added.
   const messages = lazily(view.messages);
   const toolCalls = lazily(view.toolCalls);
   if (typeof events?.[Symbol.iterator] !== 'function')
@@ -138,7 +138,7 @@ export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VI
 
 interface Lazily<T> {
   readonly now: readonly T[];
-  /** The list, to be changed. */
+  /** To be changed. */
   mine(): T[];
 }
 
@@ -187,10 +187,10 @@ function foldUpdate(
   }
 }
 
-/** How many messages are looked through: an id that comes back after so many others begins a new message. */
+/** So many messages are looked through: an id that comes back after more begins a new one. */
 const NEAR_MESSAGES = 64;
 
-/** Adds a piece to its message, or replaces it with a whole one; nothing of the conversation may stand between pieces without an id. */
+/** Nothing of the conversation may stand between pieces without an id. */
 function foldChunk(event: SessionEvent & { readonly kind: 'update' }, messages: Lazily<ViewMessage>, lastToolCall: number): void {
   const { payload, seq } = event;
   const piece = pieceOf(event) as MessagePiece;

@@ -7,7 +7,7 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 
 export const objectOf = (value: unknown): Fields | null => (isObject(value) ? value : null);
 
-/** What can be looked up in it, of a list its entries; nothing in what has no fields. */
+/** Of a list its entries; nothing in what has no fields. */
 export const fieldsOf = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
 
 export const stringOf = (value: unknown): string => (typeof value === 'string' ? value : '');

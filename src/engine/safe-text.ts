@@ -1,12 +1,11 @@
 /**
- * Text of strangers without the characters that act instead of being read: escape sequences, other control characters,
- * and those that turn the direction of what stands around them. Three sets, which differ on purpose:
+ * Text of strangers without escape sequences, other control characters, and those that turn the direction of what stands around them:
  *
- * - `text` for a terminal, a file, another agent: keeps tabs and line ends, and the marks (U+200E, U+200F, U+061C) that
- *   right-to-left languages are written with;
- * - `page` for a web page: these marks go too, since a label stands in the middle of a sentence of ours, and so do the
- *   line separators and the interlinear characters that a browser gives no glyph;
- * - `line` for what must stay on one line: tabs and line ends as well.
+ * - `text` for a terminal, a file, another agent: keeps tabs and line ends, and the marks (U+200E, U+200F, U+061C) that right-to-left
+ * languages are written with;
+ * - `page` for a web page: these marks go too, since a label stands in the middle of a sentence of ours, and so do characters that a
+ * browser gives no glyph;
+ * - `line` for what must stay on one line: tabs and line ends go as well.
  */
 export type ControlSet = 'text' | 'page' | 'line';
 
@@ -16,14 +15,14 @@ const SETS: Readonly<Record<ControlSet, RegExp>> = {
   page: /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb]/g,
   line: /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
 };
-/** Colours and cursor movements (CSI), and titles, links and the clipboard (OSC) with what they carry, and the two-character ones. */
+/** Colours and cursor movements (CSI); titles, links and the clipboard (OSC); the two-character ones. */
 const SEQUENCES =
   /(?:\u001b\[|\u009b)[0-9:;<=>?]{0,64}[ -/]{0,8}[@-~]|(?:\u001b\]|\u009d)[^\u0007\u001b\u009c\u009d]{0,2048}(?:\u0007|\u001b\\|\u009c)|\u001b[@-Z\\^_]/g;
 /* eslint-enable no-control-regex */
 
 /**
- * The text without the characters of the set, or with `instead` in their place. Escape sequences go whole, unless
- * something is wanted in their place. CR LF is one line end.
+ * The text without the characters of the set, or with `instead` in their place: then escape sequences do not go whole. CR LF is one line
+ * end.
  */
 export function withoutControls(text: string, set: ControlSet, instead: string | ((char: string) => string) = ''): string {
   const lines = text.replace(/\r\n/g, '\n');
@@ -31,8 +30,8 @@ export function withoutControls(text: string, set: ControlSet, instead: string |
   return lines.replace(SETS[set], typeof instead === 'string' ? () => instead : instead);
 }
 
-/** The first and the last moment that a date can be, from 1970. */
+/** The limits of a date, from 1970. */
 const LAST_DATE_MS = 8.64e15;
 
-/** A stored moment as ISO 8601. The record may be anybody's: what no date can be is the nearest that can. */
+/** As ISO 8601. The record may be anybody's: what no date can be is the nearest that can. */
 export const isoTime = (at: number): string => new Date(Math.max(-LAST_DATE_MS, Math.min(at, LAST_DATE_MS))).toISOString();

@@ -1,7 +1,4 @@
-/**
- * SHA-256 (FIPS 180-4). `crypto.subtle` is only there on https and localhost, and a page may be served otherwise; where it
- * is, it is faster.
- */
+/** SHA-256 (FIPS 180-4). `crypto.subtle` is faster, but only there on https and localhost, and a page may be served otherwise. */
 import { delay } from './waiting.ts';
 export async function sha256Hex(text: string): Promise<string> {
   const bytes = new TextEncoder().encode(text);
@@ -11,10 +8,10 @@ export async function sha256Hex(text: string): Promise<string> {
 }
 
 const BLOCK = 64;
-/** So many bytes at a time, then others get their turn. */
+/** After so many bytes others get their turn. */
 const SLICE = 1024 * 1024;
 
-/** The same without `crypto.subtle`. */
+/** Without `crypto.subtle`. */
 export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
   const state = Uint32Array.from(fractions((prime) => prime ** (1 / 2), 8));
   const words = new Uint32Array(64);

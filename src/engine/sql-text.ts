@@ -17,7 +17,7 @@ export interface StatementShape {
   readonly actingPragma: string | null;
 }
 
-/** Strings, quoted names, comments, words, parameters, the end of a statement; everything else is skipped. */
+/** All else is skipped. */
 const TOKEN =
   /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|[\p{L}_$][\p{L}\p{N}_$]*|\?\d+|[@:][\p{L}_$][\p{L}\p{N}_$]*|[?;]|\S/gu;
 
@@ -66,7 +66,7 @@ export function statementShape(sql: string): StatementShape {
   return { verb, placeholders, more: false, mayWrite, actingPragma };
 }
 
-/** As many as it takes to know what a PRAGMA does: `EXPLAIN QUERY PLAN PRAGMA main.user_version =`. */
+/** What it takes to know what a PRAGMA does: `EXPLAIN QUERY PLAN PRAGMA main.user_version =`. */
 const PRAGMA_TOKENS = 8;
 const PRAGMA_VERBS = new Set(['PRAGMA', 'EXPLAIN']);
 /** The one PRAGMA that acts when a SELECT reads it as a table. */

@@ -1,3 +1,3 @@
-/** What this library calls itself to agents. A test compares the version with package.json's. */
+/** What agents are told. A test compares it with package.json. */
 export const NAME = 'acp-rehydrate';
 export const VERSION = '0.1.0';

@@ -1,6 +1,4 @@
-/** Waiting, with an end to it. */
-
-/** Resolves after a while, or when the signal comes first. */
+/** Ends at the signal, too. */
 export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const over = () => {
@@ -14,7 +12,7 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** The value, or undefined if it does not come in time. */
+/** Undefined if it does not come in time. */
 export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
@@ -24,7 +22,7 @@ export async function within<T>(promise: Promise<T>, ms: number): Promise<T | un
   }
 }
 
-/** The result, or the signal's reason if that comes first. */
+/** Rejects with the signal's reason if that comes first. */
 export function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return result;
   return new Promise((resolve, reject) => {
@@ -35,7 +33,7 @@ export function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undef
   });
 }
 
-/** A timer that alone must not keep a process running. A browser's is a number, and never does. */
+/** Alone, such a timer keeps no process running. A browser's is a number, and never does. */
 export function inBackground<Timer>(timer: Timer): Timer {
   (timer as { unref?: () => void }).unref?.();
   return timer;

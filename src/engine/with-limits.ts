@@ -1,11 +1,11 @@
-/** Limits as they are given: checked by name and value before anything is done with them. */
+/** Limits are checked by name and value before anything is done with them. */
 import { checkOptions, shown } from './check-options.ts';
 import { invalid } from './errors.ts';
 
-/** The longest a timer can wait; one that is set to more goes off at once. */
+/** A timer that is set to more goes off at once. */
 export const LONGEST_MS = 2 ** 31 - 1;
 
-/** The defaults with what differs. What is undefined counts as not given. Error: `invalid_argument`, naming the limit. */
+/** What is undefined counts as not given. Error: `invalid_argument`, naming the limit. */
 export function withLimits<L extends object>(
   defaults: L,
   changes: Partial<Record<keyof NoInfer<L>, number | undefined>> | undefined,

@@ -1,14 +1,11 @@
-/**
- * Virtual files for agents without a disk: ACP's `fs/*` is answered from the table `workspace_files`, so that
- * what an agent wrote survives sleep.
- */
+/** Virtual files, of the table `workspace_files`. */
 import { countParam, sliceLines } from './protocol/fs-lines.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import type { ClientServiceRequest, ClientServices, SqlDatabase } from './ports.ts';
 import { database as checkDatabase, options as checkOptions } from './sessions/arguments.ts';
 import { withLimits } from './with-limits.ts';
 
-/** An ACP error, with its code for the JSON-RPC answer. */
+/** With the code of the JSON-RPC answer. */
 class FsError extends Error {
   readonly code: number;
   readonly data: unknown;
@@ -60,7 +57,7 @@ export function workspaceFiles(database: SqlDatabase, options: WorkspaceOptions 
         `limit_exceeded: ${path} would have ${bytes} bytes; workspaceFileBytes allows ${limits.workspaceFileBytes}`,
       );
     }
-    // Counted in the statement that writes: of two that come at once, only as many as fit are written.
+    // Counted in the statement that writes: of two that come at once only as many as fit are written.
     const [written] = await database.batch([
       {
         sql: `INSERT INTO workspace_files (session_id, path, content, updated_at)
@@ -87,7 +84,7 @@ RETURNING path`,
   };
 }
 
-/** The normalised path, if it lies in the session's directories. Virtual files have no links, so text decides. */
+/** Normalised, if it lies in the session's directories. Virtual files have no links, so text decides. */
 export function insideRoots(path: unknown, roots: { readonly cwd: string; readonly additionalDirectories: readonly string[] }): string {
   if (typeof path !== 'string' || !path.startsWith('/') || path.includes('\0')) {
     throw invalid(`path must be absolute, got ${JSON.stringify(path)}`);

@@ -3,7 +3,7 @@ import { checkOptions, shown } from './check-options.ts';
 import { invalid } from './errors.ts';
 
 /** A timer that is set to more goes off at once. */
-export const LONGEST_MS = 2 ** 31 - 1;
+const LONGEST_MS = 2 ** 31 - 1;
 
 /** What is undefined counts as not given. Error: `invalid_argument`, naming the limit. */
 export function withLimits<L extends object>(

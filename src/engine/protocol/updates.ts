@@ -356,7 +356,7 @@ export function toolOutput({ id, content = [], terminal, rawOutput }: ToolCallRe
 }
 
 /** A diff is its new text, a terminal the word. */
-export function toolContentText(part: unknown): string {
+function toolContentText(part: unknown): string {
   const fields = fieldsOf(part);
   if (fields['type'] === 'diff') return diffText(fields);
   if (fields['type'] === 'terminal') return '[terminal]';

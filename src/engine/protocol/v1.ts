@@ -86,7 +86,7 @@ const map = <T>(outcome: Outcome, read: (value: unknown) => T): Outcome<T> =>
   outcome.kind === 'answered' ? { kind: 'answered', value: read(outcome.value) } : outcome;
 
 /** How one version words what both can say. */
-export interface Dialect {
+interface Dialect {
   readonly login: string;
   server(server: McpServer): object;
   settings(result: unknown): AnsweredSettings;

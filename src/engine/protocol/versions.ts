@@ -10,7 +10,7 @@ import { clientCapabilitiesV2, readCapabilitiesV2, readFactsV2, speakV2 } from '
 /** The default is the first. */
 export const PROTOCOL_CHOICES: readonly ProtocolChoice[] = ['v1', 'v2', 'newest'];
 
-export interface ClientIntroduction {
+interface ClientIntroduction {
   readonly capabilities: Readonly<Record<string, unknown>>;
   readonly info: { readonly name: string; readonly version: string };
 }
@@ -31,13 +31,13 @@ export function readCapabilities(value: unknown): AgentCapabilities {
 }
 
 /** What is asked in `initialize`. An agent that is asked for 2 and knows only 1 finds the fields of 1 in it, too. */
-export function initializeParams(version: 1 | 2, { capabilities, info }: ClientIntroduction): object {
+function initializeParams(version: 1 | 2, { capabilities, info }: ClientIntroduction): object {
   const v1 = { clientCapabilities: capabilities, clientInfo: info };
   return { protocolVersion: version, ...(version === 2 ? { info, capabilities: clientCapabilitiesV2(capabilities) } : {}), ...v1 };
 }
 
 /** Its fields decide, not the number: there are agents that say 2 and go on in 1. */
-export function readInitialize(result: unknown, choice: ProtocolChoice = 'v1'): AgentFacts | Unusable {
+function readInitialize(result: unknown, choice: ProtocolChoice = 'v1'): AgentFacts | Unusable {
   const unusable = (why: string, otherVersion: boolean): Unusable => ({ kind: 'unusable', why, otherVersion });
   const answer = objectOf(result);
   if (!answer) return unusable('did not answer initialize with an object', false);

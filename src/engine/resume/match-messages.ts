@@ -85,7 +85,7 @@ export interface ReadOptions {
   readonly maxChars: number;
 }
 
-export function readSpeech(side: Side, chunks: readonly Chunk[], redact: ReadOptions['redact'], hasPreamble: boolean) {
+function readSpeech(side: Side, chunks: readonly Chunk[], redact: ReadOptions['redact'], hasPreamble: boolean) {
   const id = chunks[0]?.id ?? null;
   const messages = chunks.every((chunk) => chunk.id === id) ? [chunks] : [...Map.groupBy(chunks, (chunk) => chunk.id).values()];
   const items = messages.length === 1 ? chunks : messages.flat();

@@ -17,7 +17,7 @@ export function choosePreambleMode(
 }
 
 /** The name of the embedded record, which nobody fetches. */
-export const RECORD_URI = 'rehydrate:///earlier-conversation.md';
+const RECORD_URI = 'rehydrate:///earlier-conversation.md';
 
 /**
  * Every mode begins with `RECORD_OPENING` and ends with `RECORD_CLOSING` in a text of its own, so that it can be told from the user's words

@@ -27,7 +27,7 @@ function prefixed(name: string, prefixes: string, rest: string, least: number, i
 const count = (text: string, what: RegExp): number => text.match(what)?.length ?? 0;
 
 /** Not words, however they are joined, and no plain number. */
-export function isMixed(text: string): boolean {
+function isMixed(text: string): boolean {
   const turns = count(text, /[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])|[A-Z](?=[a-z])/g);
   return /\d/.test(text) && /[A-Za-z]/.test(text) && turns >= Math.max(2, text.length / 10);
 }

@@ -1,7 +1,6 @@
 /**
- * One session of a host: what state it is in, with everything that belongs to that state, and its life while an agent
- * lives: what the agent says goes into the log, what it asks is answered, and once it is gone the log says how. Starting
- * (`start.ts`), waking (`wake.ts`) and prompting (`turn.ts`) move it on.
+ * One session of a host: its state, with everything that belongs to that state, and its life while an agent lives. Starting (`start.ts`),
+ * waking (`wake.ts`) and prompting (`turn.ts`) move it on.
  */
 import { delay, inBackground } from '../waiting.ts';
 import { RehydrateError } from '../errors.ts';
@@ -28,7 +27,7 @@ import type { SecretValues } from './secrets.ts';
 import { modeChange, reportedColumns } from './settings.ts';
 import { transition, type TransitionName } from './states.ts';
 
-/** A session's state in this host. What exists only in some states is data of those states alone. */
+/** What exists only in some states is data of those states alone. */
 export type SessionPhase =
   | { readonly kind: 'asleep' }
   | { readonly kind: 'starting' | 'resuming'; readonly abort: AbortController }
@@ -36,7 +35,7 @@ export type SessionPhase =
   | { readonly kind: 'prompting'; readonly live: Live; readonly turn: Turn }
   | { readonly kind: 'ending'; readonly live: Live; readonly ending: Ending };
 
-/** Why a session's agent is being ended, as in `data.cause` of `turn_outcome_unknown`. */
+/** As in `data.cause` of `turn_outcome_unknown`. */
 export interface EndCause {
   readonly kind: 'sleep' | 'closed' | 'idle' | 'cancel_timeout' | 'taken_over' | 'host_failed' | 'agent_gone';
   readonly reason: string;
@@ -44,7 +43,7 @@ export interface EndCause {
   readonly error?: unknown;
 }
 
-/** A session's place in the log, held by the lease, which is renewed until `stop`. */
+/** Held by the lease, which is renewed until `stop`. */
 export type SessionLog = ReturnType<typeof openLog>;
 
 export function openLog(session: Session, held: Pick<WriterOptions, 'fence' | 'latestSeq' | 'redact'>) {
@@ -56,7 +55,7 @@ export function openLog(session: Session, held: Pick<WriterOptions, 'fence' | 'l
   const writer = createWriter({ ...held, db, store, limits, clock, onCommitted, onLost });
   const every = Math.max(1, Math.floor(limits.leaseMs / 3));
   const renew = () => {
-    // A session that writes renews its lease as it writes. After a clock was set back, `renewedAt` would look recent for a long time.
+    // A session that writes renews its lease. After a clock was set back, `renewedAt` would look recent for a long time.
     if (Math.abs(clock() - writer.renewedAt) >= every) writer.append({ events: [] }).catch(onLost);
   };
   const timer = inBackground(setInterval(renew, every));
@@ -68,19 +67,14 @@ export type Basis =
   /** It is the stored one, and has answered a turn or was just created. */
   | { readonly kind: 'proven' }
   | {
-      /**
-       * `resumed`: by `session/resume` or `session/load`, which the agent may still take back at the prompt. `successor`: it becomes the stored one
-       * only when it has answered a turn (I4).
-       */
+      /** `resumed` may still be taken back at the prompt; a `successor` becomes the stored one only when it has answered a turn (I4). */
       readonly kind: 'resumed' | 'successor';
       readonly attempts: readonly ResumeAttempt[];
-      /** What goes in front of its first prompt (I6); also for one that was resumed, when its replay showed that it lost its preamble. */
+      /** What goes in front of its first prompt (I6), or of the next of one whose replay showed that it lost its preamble. */
       readonly preamble: readonly ContentBlock[] | null;
-      /** The event with which it begins. */
       readonly beganSeq: number;
     };
 
-/** The data of a session that has an agent. */
 export interface Live {
   readonly context: SessionContext;
   readonly agent: Agent;
@@ -90,7 +84,7 @@ export interface Live {
   basis: Basis;
   /** How it became live, until a prompt has reported it. */
   report: ResumeReport | null;
-  /** The last turn that was answered: words that continue it belong to it. */
+  /** Words that continue the last answered turn belong to it. */
   lastTurn: { readonly turnId: string; readonly said: LastSaid } | null;
   /** When the agent last said something, and when the session was last used, by `performance.now`. */
   saidAt: number;
@@ -112,7 +106,6 @@ export interface LastSaid {
   foreignId: string | null;
 }
 
-/** A running turn. */
 export interface Turn {
   readonly turnId: string;
   /** Drops the prompt's echo and what a late replay still owed. */
@@ -132,7 +125,7 @@ export interface Ending {
   readonly cause: EndCause;
   /** The turn that ran when it began, until the agent's answer to it is in the log. */
   turn: Turn | null;
-  /** What was said and could not be written when it came, in order: it is tried once more with the end. */
+  /** In order: it is tried once more with the end. */
   readonly unwritten: Work[];
   /** True when something after that was dropped: its turn then has no end of its own. */
   dropped: boolean;
@@ -218,7 +211,6 @@ export class Session {
     };
   }
 
-  /** The live session of this agent session, also while it is being ended. */
   private liveOf(mine: AgentSession): Live | null {
     return 'live' in this.phase && this.phase.live.agentSession === mine ? this.phase.live : null;
   }
@@ -245,7 +237,7 @@ export class Session {
     return this.resumeIntake(live, () => write(live));
   }
 
-  /** Writes what was found; what the agent said meanwhile follows in the same tick, so that nothing comes in between. */
+  /** What the agent said meanwhile follows in the same tick, so that nothing comes in between. */
   resumeIntake<T>(live: Live, write: () => T): T {
     const written = write();
     live.agentSession.resumeIntake((item) => this.hear(live, item), {
@@ -276,7 +268,7 @@ export class Session {
     if (passed.length > 0) this.record(live, inTurn(running.turnId, passed));
   }
 
-  /** The agent says words of the user's that are not known to be old: the whole log tells. It is not listened to meanwhile. */
+  /** Words of the user's that are not known to be old: the whole log tells. The agent is not listened to meanwhile. */
   private async tellLog(live: Live, running: Turn): Promise<void> {
     const { filter } = running;
     try {
@@ -287,7 +279,7 @@ export class Session {
     }
   }
 
-  /** State is stored where it says something new, at once, whatever messages are held back. */
+  /** Stored where it says something new, at once, whatever messages are held back. */
   private hearState(live: Live, turn: Turn | null, said: UpdateWithMeta): void {
     const { agentSession: mine } = live;
     const { update } = said;
@@ -304,7 +296,7 @@ export class Session {
     });
   }
 
-  /** Writes what the agent said into the log. After a failed write nothing more is written: a gap is worse than an end (I11). */
+  /** After a failed write nothing more is written: a gap is worse than an end (I11). */
   private record(live: Live, updates: readonly LoggedUpdate[], lastKnown: LastKnown = {}): void {
     const { phase } = this;
     if (phase.kind === 'ending' && phase.ending.unwritten.length > 0) {
@@ -322,7 +314,7 @@ export class Session {
       return { error: { code: RPC.invalidParams, message: `Invalid params: the session of this connection is ${mine.id}` } };
     const kind = asksFor(method);
     if (kind === null) return this.askClient(mine, agent, request);
-    // While the session is being opened nobody has prompted, so there is nobody to answer.
+    // Nobody has prompted while the session is being opened, so nobody can answer.
     const permissions = mine.isOpen && this.liveOf(mine)?.permissions;
     if (!permissions) return cancelled(kind);
     try {
@@ -363,7 +355,7 @@ export class Session {
     }
   }
 
-  /** Nobody waits for an answer, so an error of the client is dropped: it is not a reason to end the agent. */
+  /** Nobody waits for an answer, so an error of the client is no reason to end the agent. */
   private async passOn(mine: AgentSession, agent: Agent, method: string, params: Readonly<Record<string, unknown>>): Promise<void> {
     const client = this.client ?? this.parts.config.clientFor(mine.context.agent);
     if (!client?.notify) return;
@@ -403,7 +395,7 @@ export class Session {
     if (this.phase.kind === 'prompting' && this.phase.turn === turn) this.become('unsent', { kind: 'live', live });
   }
 
-  /** Writes the end of an answered turn. If that fails, the session ends (see `agentGone`). */
+  /** If that fails, the session ends (see `agentGone`). */
   endTurn(live: Live, turn: Turn, work: Work, settle: (failure: { readonly error: unknown } | null) => void): void {
     turn.progress = { kind: 'answered', settle };
     live.saidAt = performance.now();
@@ -419,7 +411,7 @@ export class Session {
     );
   }
 
-  /** Whether the turn can still be answered: it runs, and everything said in it so far is, or will be, in the log. */
+  /** It runs, and everything said in it so far is, or will be, in the log. */
   isRunning(turn: Turn): boolean {
     const { phase } = this;
     return this.turn === turn && !(phase.kind === 'ending' && phase.ending.dropped);
@@ -428,8 +420,8 @@ export class Session {
   // -------------------------------------------------------------- the end
 
   /**
-   * Ends the session when the agent has said its last words. `tell`: the agent's own session is closed or deleted with ours, where the agent
-   * can do that; whatever it answers, it is ended next.
+   * After the agent's last words. `tell`: the agent's own session is closed or deleted with ours, where it can do that, whatever it
+   * answers.
    */
   async endGently(cause: EndCause, tell?: 'close' | 'delete'): Promise<void> {
     await this.untilQuiet();
@@ -444,7 +436,7 @@ export class Session {
     await this.end(cause);
   }
 
-  /** Agents go on after their answer: last chunks, a title. Resolves when the agent has been quiet for a while. */
+  /** Agents go on after their answer: last chunks, a title. */
   private async untilQuiet(): Promise<void> {
     const { quietMs, quietMaxMs } = this.parts.config.limits;
     const deadline = performance.now() + quietMaxMs;
@@ -457,7 +449,7 @@ export class Session {
     }
   }
 
-  /** Ends the agent's process tree and writes down what that ended. Resolves when both are done, or at once when nothing lives. */
+  /** Resolves when the process tree is gone and what that ended is written, or at once when nothing lives. */
   async end(cause: EndCause, how: 'ask' | 'kill' = 'ask'): Promise<void> {
     this.beginEnd(cause);
     const { phase } = this;
@@ -474,8 +466,8 @@ export class Session {
   }
 
   /**
-   * The host cannot do its part: the log cannot be written, so nothing more may be shown (I2), or a function
-   * it was given to decide with failed. The session cannot go on; a running prompt gets the reason.
+   * The log cannot be written, so nothing more may be shown (I2), or a function the host was given failed. A running prompt gets the
+   * reason.
    */
   fail(error: unknown): void {
     const { phase } = this;
@@ -496,7 +488,7 @@ export class Session {
     if (this.phase.kind === 'ending') this.phase.ending.unwritten.push(work);
   };
 
-  /** The agent is gone. Everything that ends with it is ended in one batch, and the lease is released. */
+  /** Everything that ends with the agent is ended in one batch, and the lease is released. */
   private async agentGone(live: Live, exit: AgentExit): Promise<EndCause> {
     const { sessionId, parts } = this;
     const { config } = parts;
@@ -509,7 +501,7 @@ export class Session {
     } catch (error) {
       failure = { error };
     }
-    // Whether what is still on its way into the log has arrived is known before the end is written.
+    // What is still on its way into the log goes before the end.
     await log.writer.settled();
     const { phase } = this;
     if (phase.kind !== 'ending') throw new Error(`session ${sessionId}: its agent ended while it was ${phase.kind}`);
@@ -533,7 +525,7 @@ export class Session {
         also: ({ lastSeq }) => [...(running && end ? [endTurn(running.turnId, end, lastSeq)] : []), releaseStatement(log.fence)],
       });
     } catch (error) {
-      // The turn is ended when the session is settled. The caller must be told, unless another host simply has the lease.
+      // The turn is ended when the session is settled; the caller must be told, unless another host has the lease.
       failure = { error: cause.error ?? error };
       parts.later(sessionId);
     }
@@ -551,7 +543,7 @@ export class Session {
   }
 }
 
-/** One process serves one session: what names another, such as a sub-session of the agent's own, is not for this one, and is noted. */
+/** One process serves one session: what names another, such as a sub-session of the agent's own, is noted. */
 function isOthers(mine: AgentSession, { connection }: Agent, method: string, named: unknown): boolean {
   if (mine.ownId === null || !isForeign(named, mine.ownId)) return false;
   const id = beginning(JSON.stringify(named), NOTE_CHARS);
@@ -582,10 +574,10 @@ export function remember(said: LastSaid, { update, meta }: UpdateWithMeta): void
   if (id !== '' && id.length <= MOST_ID_CHARS) said.toolCalls.add(id);
 }
 
-/** Tool calls of a turn whose later updates are known to belong to it, and the length of an id that is remembered for it. */
+/** So many tool calls of a turn are known to belong to it, by ids of that length. */
 const [MAX_TOOL_CALLS, MOST_ID_CHARS] = [1_000, 1_000];
 
-/** The turn that an update continues after its end: with the rest of its last message, or of one of its tool calls. */
+/** With the rest of its last message, or of one of its tool calls. */
 function turnContinuedBy(last: Pick<Turn, 'turnId' | 'said'> | null, { update, meta }: UpdateWithMeta): string | null {
   if (!last) return null;
   const { said, turnId } = last;
@@ -595,10 +587,10 @@ function turnContinuedBy(last: Pick<Turn, 'turnId' | 'said'> | null, { update, m
   return continuesMessage({ ...said.message, ...at }, { role, messageId: messageIdOf(update), ...at }, said.isParted) ? turnId : null;
 }
 
-/** The ends that are the agent's doing: its last words say why. */
+/** The agent's own doing: its last words say why. */
 const ENDED_BY_ITSELF: ReadonlySet<EndCause['kind']> = new Set(['agent_gone', 'cancel_timeout']);
 
-/** An exit as stored: with the end of stderr, not all of it. */
+/** With the end of stderr, not all of it. */
 function brief(exit: AgentExit): AgentExit {
   const kept = FIXED_LIMITS.storedStderrChars;
   return exit.stderr === undefined || exit.stderr.length <= kept ? exit : { ...exit, stderr: exit.stderr.slice(-kept) };

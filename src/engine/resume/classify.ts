@@ -250,9 +250,9 @@ const AUTH = any(
 /** A cause that is not the session's absence takes a verdict on the session back. */
 const OTHER_CAUSE =
   /\b(?:permission|denied|forbidden|unauthori[sz]ed|time ?out|timed out|e(?:conn[a-z]+|notfound|timedout|pipe|acces|perm|mfile|nospc|rofs|io|busy)|refused|unreachable|unavailable|network|corrupt(?:ed)?|quota|overloaded|rate limit\w*|mcp|out of memory|tokens?|credentials?|api key|decrypt|parsed?|not be read|is locked|disk full)\b/;
-/** Asked again later, the session may be there; unless that is another one, or was tried already. */
+/** Asked later, the session may be there. "Please try again" alone is what any error says. */
 const LATER =
-  /^(?!.*\b(?:new|another|different|other|start|create|valid|correct)\b).*\b(?:temporar(?:il)?y(?! (?:dir|director|file|folder|stor))|transient(?:ly)?|(?<!after )retry(?:ing|able)?\b|(?<!after )try(?:ing)? (?:it |this |that )?again\b|later$)/;
+  /\btemporar(?:il)?y\b(?! (?:dir|director|file|folder|stor))|\btransient|\bin (?:the |its )?cache\b|\b(?:later|shortly|in a (?:moment|minute|second))$/;
 
 // ---------------------------------------------------------------- −32002
 

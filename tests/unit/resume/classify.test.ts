@@ -526,7 +526,7 @@ describe('what the list adds', () => {
   });
 });
 
-describe('what asks to try again', () => {
+describe('what may be there later', () => {
   const LATER: [code: number, message: string, data?: unknown][] = [
     [-32603, 'Session not found in cache, try again'],
     [-32603, `Session ${ID} not found in cache. Please try again.`],
@@ -535,8 +535,6 @@ describe('what asks to try again', () => {
     [-32603, 'Session not found', { hint: 'Try again in a moment' }],
     [-32603, 'Session not found, please try it again later'],
     [-32603, 'Session not found', { kind: 'TransientError' }],
-    [-32603, 'Internal error', { details: 'no rollout found for thread, retrying may help' }],
-    [-32002, `Session not found: ${ID}, try again`],
     [-32002, 'Resource not found', { sessionId: ID, details: 'temporarily missing' }],
   ];
   it.each(LATER)('costs no memory unless the list proves the absence: %d %s %j', (code, message, data) => {
@@ -554,6 +552,8 @@ describe('what asks to try again', () => {
   });
 
   it.each([
+    ['Session not found. Please try again.'],
+    [`Session ${ID} not found, retry`],
     ['Session not found. Please start a new session and try again.'],
     ['Session not found, create another one and retry'],
     [`Unknown session ${ID}: retry with the correct id`],
@@ -562,8 +562,8 @@ describe('what asks to try again', () => {
     ['Session not found after retrying'],
     ['Session not found after 3 retries'],
     ['Session not found in temporary directory'],
-  ])('but not where it asks for another session, or tells of what was tried: %s', (message) => {
-    expect(at(-32603, message, undefined).outcome).toBe('unknown_session');
+  ])('but not where it is only asked to try again: %s', (message) => {
+    for (const code of [-32603, -32002]) expect(at(code, message, undefined).outcome).toBe('unknown_session');
   });
 });
 

@@ -203,7 +203,7 @@ export function verdictWords(told: Told): string {
         : 'The agent says that it loaded its session. What it replayed does not prove that.';
     case 'transcript':
       return asked(told)
-        ? 'The agent did not bring the session back. A new one of its sessions is given the record.'
+        ? 'The agent did not bring it back: a new session of it is given the record.'
         : 'The agent was not asked for its session: it offers no way back, or none was to be taken. A new one is given the record.';
   }
 }

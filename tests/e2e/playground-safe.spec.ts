@@ -24,6 +24,9 @@ test('escape sequences, markup and links in an answer are only text', async ({ p
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('mine');
   expect(await pg.log.locator('img, script, a').count()).toBe(0);
   expect(await pg.region('Terminal').locator('a').count()).toBe(0);
+  // What came before was not cleared: it is further up.
+  await pg.region('Terminal').locator('.xterm-screen').hover();
+  await page.mouse.wheel(0, -2_000);
   await expect(pg.region('Terminal').locator('.xterm-rows')).toContainText('Noted');
 });
 

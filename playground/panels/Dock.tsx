@@ -22,7 +22,7 @@ export function Dock({ pg, loadTerminal }: DockProps) {
   const open = stage.dock.value;
   const tabs = useRef<HTMLElement>(null);
   const window = useRef<HTMLDivElement>(null);
-  /** The width for which `reveal` ran last. */
+  /** The width for which `reveal` ran last; 0 while it is to run: a scroll of the panel before is no choice of that panel. */
   const revealed = useRef(0);
   const reveal = () => {
     const head = tabs.current;
@@ -37,6 +37,7 @@ export function Dock({ pg, loadTerminal }: DockProps) {
   useSignalEffect(() => {
     void stage.dock.value;
     void stage.large.value;
+    revealed.current = 0;
     requestAnimationFrame(reveal);
   });
   useEffect(() => {

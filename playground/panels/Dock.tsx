@@ -22,8 +22,8 @@ export function Dock({ pg, loadTerminal }: DockProps) {
   const open = stage.dock.value;
   const tabs = useRef<HTMLElement>(null);
   const window = useRef<HTMLDivElement>(null);
-  /** The width for which `reveal` ran last; 0 while it is to run: a scroll of the panel before is no choice of that panel. */
-  const revealed = useRef(0);
+  /** What `reveal` ran for last. */
+  const revealed = useRef({ width: 0, at: -1 });
   const reveal = () => {
     const head = tabs.current;
     const box = window.current;
@@ -31,13 +31,12 @@ export function Dock({ pg, loadTerminal }: DockProps) {
     const tab = head?.children[at] as HTMLElement | undefined;
     if (!head || !box || !tab) return;
     box.scrollLeft = at * box.clientWidth;
-    revealed.current = box.clientWidth;
+    revealed.current = { width: box.clientWidth, at };
     head.scrollLeft = tab.offsetLeft + (tab.offsetWidth - head.clientWidth) / 2;
   };
   useSignalEffect(() => {
     void stage.dock.value;
     void stage.large.value;
-    revealed.current = 0;
     requestAnimationFrame(reveal);
   });
   useEffect(() => {
@@ -90,9 +89,11 @@ export function Dock({ pg, loadTerminal }: DockProps) {
           const at = Math.round(box.scrollLeft / box.clientWidth);
           const seen = DOCK[at];
           const settled = Math.abs(box.scrollLeft - at * box.clientWidth) < 2;
-          // When the width changes, the browser scrolls by itself.
-          const asked = box.clientWidth === revealed.current;
-          if (seen && settled && asked && stage.dock.peek() !== null) stage.dock.value = seen;
+          const open = stage.dock.peek();
+          // When the width changes, the browser scrolls by itself; and the scroll to a panel may end when another was asked for.
+          const { width, at: before } = revealed.current;
+          const asked = box.clientWidth === width && open === DOCK[before];
+          if (seen && settled && asked) stage.dock.value = seen;
         }}
       >
         {DOCK.map((panel) => (

@@ -361,6 +361,19 @@ test('the newest rows stay in view, however many come', async ({ page }) => {
   await expect(pg.region('Wire').locator('.rp-frame').last()).toBeInViewport();
 });
 
+test('a scroll of the panel before, still on its way, does not take back the panel that was asked for', async ({ page }) => {
+  const pg = new PlaygroundPage(page);
+  await pg.open();
+  await pg.button('Timeline').click();
+  await expect(pg.region('Timeline')).toBeInViewport({ ratio: 0.9 });
+  await page.evaluate(() => {
+    const tabs = [...document.querySelectorAll<HTMLElement>('.rp-dock-tab')];
+    tabs.find(({ textContent }) => textContent === 'Wire')!.click();
+    document.querySelector('.rp-dock-window')!.dispatchEvent(new Event('scroll'));
+  });
+  await expect(pg.region('Wire')).toBeInViewport({ ratio: 0.9 });
+});
+
 test('nothing lies beyond the side of any window, and the panel that is looked at stays', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open();

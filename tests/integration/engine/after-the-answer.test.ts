@@ -34,6 +34,16 @@ describe('I11: words after the answer', () => {
     );
   });
 
+  /** One turn, and all that the agent said in it and after it. */
+  async function oneTurn(agents: ReturnType<typeof rawAgents>) {
+    const { host } = await hostOf(agents, { limits: { ...PATIENT, quietMs: 200 } });
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    const { turnId } = await host.prompt('s', 'go');
+    await host.close('s');
+    const events = (await host.history('s')).filter((event) => event.origin === 'agent' && event.kind === 'update');
+    return { turnId, events };
+  }
+
   it('a message of its own belongs to no turn; a late update of a tool call does', async () => {
     const call = { sessionUpdate: 'tool_call', toolCallId: 't', title: 'Look' };
     const agents = rawAgents((message: Heard, agent) => {
@@ -46,11 +56,7 @@ describe('I11: words after the answer', () => {
       }
       if (message.method) agent.say(ordinary(message));
     });
-    const { host } = await hostOf(agents, { limits: { ...PATIENT, quietMs: 200 } });
-    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
-    const { turnId } = await host.prompt('s', 'go');
-    await host.close('s');
-    const events = (await host.history('s')).filter((event) => event.origin === 'agent' && event.kind === 'update');
+    const { turnId, events } = await oneTurn(agents);
     expect(events.map((event) => event.turnId)).toEqual([turnId, turnId, turnId, null]);
     expect(said(events)).toBe('Done.By the way.');
   });
@@ -66,11 +72,7 @@ describe('I11: words after the answer', () => {
       }
       if (message.method) agent.say(ordinary(message));
     });
-    const { host } = await hostOf(agents, { limits: { ...PATIENT, quietMs: 200 } });
-    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
-    const { turnId } = await host.prompt('s', 'go');
-    await host.close('s');
-    const events = (await host.history('s')).filter((event) => event.origin === 'agent' && event.kind === 'update');
+    const { turnId, events } = await oneTurn(agents);
     expect(events.map((event) => event.turnId)).toEqual([turnId, turnId, turnId]);
   });
 

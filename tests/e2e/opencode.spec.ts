@@ -38,8 +38,9 @@ test('OpenCode sleeps and resumes by itself; with its store deleted it goes on f
   await pg.combobox('Agent').selectOption('bridge:opencode');
   const turn = async (text: string): Promise<void> => {
     await pg.send(text);
+    // Live first: before the turn begins there is nothing to cancel either, and OpenCode's start may take a minute on a busy machine.
+    await expect(pg.status).toHaveText('live', { timeout: 180_000 });
     await expect(pg.button('Cancel turn')).toBeDisabled({ timeout: 180_000 });
-    await expect(pg.status).toHaveText('live');
   };
   const lastAsked = (): string => userText(model.requests.at(-1)!);
   const told = (): number => lastAsked().split('The codeword is heron.').length - 1;

@@ -32,6 +32,7 @@ export interface Setting {
   readonly launch: (note: (line: string) => void) => AgentLauncher;
   readonly cwd: string;
   readonly timeoutMs: number;
+  readonly quietMs: number;
   readonly signal: AbortSignal;
   readonly auth: string | undefined;
   readonly protocol: ProtocolChoice;
@@ -129,7 +130,7 @@ export type Introduction = Awaited<ReturnType<RunningAgent['introduce']>>;
 
 /** One process of the agent. Rejects with `RehydrateError` when it cannot be started. */
 export async function startAgent(setting: Setting) {
-  const { name, launch, cwd, timeoutMs, signal, auth, protocol: choice, made, conduct } = setting;
+  const { name, launch, cwd, timeoutMs, quietMs, signal, auth, protocol: choice, made, conduct } = setting;
   const updates: AgentUpdate[] = [];
   const place = { cwd, mcpServers: [], additionalDirectories: [] };
   let protocol!: AgentProtocol;
@@ -309,13 +310,13 @@ export async function startAgent(setting: Setting) {
       return { answer, ...classifyResumeFailure(answer.error, { ...about, listed: await agent.listed(sessionId) }) };
     },
 
-    /** Waits until no update has come for a while, `first` ms for the first one: late replay is part of what is examined. */
-    async quiet(first = DEFAULT_LIMITS.replayQuietMs): Promise<void> {
+    /** Waits until no update has come for a while, so many silences for the first one: late replay is part of what is examined. */
+    async quiet(silencesAtFirst = 1): Promise<void> {
       const began = performance.now();
-      const deadline = began + DEFAULT_LIMITS.replayMaxMs;
+      const deadline = began + Math.max(DEFAULT_LIMITS.replayMaxMs, quietMs);
       lastUpdate = began;
       for (;;) {
-        const wait = Math.min(lastUpdate + (lastUpdate === began ? first : DEFAULT_LIMITS.replayQuietMs), deadline) - performance.now();
+        const wait = Math.min(lastUpdate + (lastUpdate === began ? silencesAtFirst : 1) * quietMs, deadline) - performance.now();
         if (wait <= 0 || link.exit !== null) return;
         await within(link.gone, wait);
       }

@@ -1,5 +1,4 @@
 /** Coming back: later processes take up the first one's sessions, and are asked what was said in them. */
-import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { delay } from '../../engine/waiting.ts';
 import { isConversation } from '../../engine/protocol/updates.ts';
 import { SILENCES_AT_FIRST } from '../../engine/sessions/replay.ts';
@@ -109,7 +108,7 @@ async function resumeOrLoad(agent: RunningAgent, how: How, told: Told): Promise<
   if (outcome === 'success') {
     // As patient as a host.
     const isAwaited = how === 'load' && conversation(agent.heard(told.sessionId).updates) === 0;
-    await agent.quiet(isAwaited ? SILENCES_AT_FIRST * DEFAULT_LIMITS.replayQuietMs : undefined);
+    await agent.quiet(isAwaited ? SILENCES_AT_FIRST : 1);
     const [found, proven] = how === 'load' ? judgeReplay(told, agent, answer.updates) : [judgeSilence(told, agent), true];
     // Without a replay, a client goes by the list.
     const unlisted = how === 'resume' && told.said.length > 0 && agent.facts.canList && (await agent.listed(told.sessionId)) === 'absent';

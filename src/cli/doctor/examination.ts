@@ -1,5 +1,6 @@
 /** An examination in one version of ACP: its setting, what it has found out, and how one step is taken. */
 import path from 'node:path';
+import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
 import type { ProtocolChoice } from '../../engine/types.ts';
 import { whereTyped } from '../parse.ts';
@@ -33,6 +34,8 @@ export interface DoctorOptions {
   readonly protocol?: ProtocolChoice | undefined;
   /** How long it may take to end after its input closed, in milliseconds. Default: as long as a host gives it. */
   readonly graceMs?: number;
+  /** How long no update may come before what it said is taken for whole, in milliseconds. Default: as a host, `replayQuietMs`. */
+  readonly quietMs?: number;
   /** The unit of clock time by which a store may work, in milliseconds. Default: a minute. */
   readonly clockMs?: number;
   /** Told what is about to happen: that a model will be prompted, that there is a wait. */
@@ -63,7 +66,7 @@ export interface Told {
 }
 
 export function newExamination(protocol: ProtocolChoice, options: DoctorOptions, cwd: string) {
-  const { env = {}, timeoutMs = 60_000, auth, signal = new AbortController().signal } = options;
+  const { env = {}, timeoutMs = 60_000, quietMs = DEFAULT_LIMITS.replayQuietMs, auth, signal = new AbortController().signal } = options;
   // The command's files are relative to here, not to the scratch directory.
   const [command = '', ...args] = whereTyped([options.command, ...options.args]);
   const program = { command, args, env };
@@ -72,6 +75,7 @@ export function newExamination(protocol: ProtocolChoice, options: DoctorOptions,
     launch: launcherOf(program),
     cwd,
     timeoutMs,
+    quietMs,
     signal,
     auth,
     protocol,

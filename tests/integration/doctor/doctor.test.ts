@@ -196,13 +196,16 @@ test('I7 what an agent starts in a turn is found, too', async () => {
   expect(await commandLines()).not.toContain(`sleep ${nap}`);
 });
 
+/** A process that ends after its answer has ended by then, on a busy machine too. */
+const UNHURRIED = 3_000;
+
 describe('a process that ends or goes silent between two prompts is told as that', () => {
   test.concurrent.each([
     ['dies-between', /died of SIGSEGV \(it wrote “the model went away”\) before it was asked session\/prompt/],
     ['leaves-between', /exited with code 0 without being asked before it was asked session\/prompt/],
     ['answers-once', /did not answer session\/prompt within/],
   ] as const)('%s', { timeout: 300_000 }, async (kind, words) => {
-    const report = await odd(kind, { timeoutMs: 4_000 });
+    const report = await odd(kind, { timeoutMs: 4_000, quietMs: UNHURRIED });
     expect(found(report, 'prompt')).toMatchObject({ outcome: 'fail', breaksProtocol: true, detail: expect.stringMatching(words) });
     expect(failures(report)).toEqual(kind === 'answers-once' ? ['prompt'] : ['prompt', 'clean-exit']);
     expect(report.verdict).toMatchObject({ tier: 'load', untried: expect.stringMatching(words) });
@@ -213,8 +216,8 @@ describe('a process that ends or goes silent between two prompts is told as that
     if (kind !== 'answers-once') expect(found(report, 'never-prompted')?.detail).toMatch(/^It (died|exited).* before this could be tried/);
   });
 
-  test.concurrent('dies-later', async () => {
-    const report = await odd('dies-later');
+  test.concurrent('dies-later', { timeout: 300_000 }, async () => {
+    const report = await odd('dies-later', { quietMs: UNHURRIED });
     expect(failures(report)).toEqual(['clean-exit']);
     expect(found(report, 'clean-exit')?.detail).toMatch(/ended by itself, with its input open: it died of SIGSEGV.*after session\/prompt/);
   });

@@ -135,11 +135,6 @@ function answer(method, params) {
       if (odd === 'empty-answer') return { result: {} };
       if (odd === 'starts-helper' && prompts === 1)
         spawn('sh', ['-c', `trap '' TERM HUP; sleep ${unitMs}; :`], { stdio: 'ignore', detached: true }).unref();
-      if (odd === 'dies-between' || (odd === 'dies-later' && prompts === 3)) {
-        console.error('the model went away');
-        setTimeout(() => process.kill(process.pid, 'SIGSEGV'), 60);
-      }
-      if (odd === 'leaves-between') setTimeout(() => process.exit(0), 60);
       const session = beside[sessionId] ?? stored[sessionId];
       const blocks = params.prompt;
       alive[sessionId] = `${alive[sessionId] ?? ''} ${blocks.map(textOf).join(' ')}`;
@@ -159,6 +154,13 @@ function answer(method, params) {
   }
 }
 
+function leaveAfterPrompt() {
+  if (odd === 'leaves-between') process.exit(0);
+  if (odd !== 'dies-between' && !(odd === 'dies-later' && prompts === 3)) return;
+  console.error('the model went away');
+  process.kill(process.pid, 'SIGSEGV');
+}
+
 createInterface({ input: process.stdin }).on('line', (line) => {
   const { id, method, params } = JSON.parse(line);
   if (odd === 'is-long' && method === 'session/new') {
@@ -170,4 +172,6 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   if (id === undefined) return;
   const answered = answer(method, params);
   if (answered !== null) send({ id, ...answered });
+  // As soon as the answer is written: a later end could come after the next question where the machine is busy.
+  if (method === 'session/prompt') process.stdout.write('', leaveAfterPrompt);
 });

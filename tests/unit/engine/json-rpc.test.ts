@@ -1,5 +1,6 @@
 /** The peer on a stream that can be written to no more after one write failed, as those of processes and sockets are. */
 import { expect, it } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createPeer, type RpcResponse } from '../../../src/engine/protocol/json-rpc.ts';
 
 function peerOn(messageBytes = 1_000) {
@@ -70,4 +71,35 @@ it('an error without an id is about the request that waits when that is the last
   say({ id: null, error });
   await expect.poll(() => noise.length).toBe(2);
   expect(settled).toEqual([]);
+});
+
+it('I10: answers that the agent leaves unread are counted in bytes, and past unreadBytes it is not read any further', async () => {
+  const answer = 'é'.repeat(100);
+  const messageBytes = new TextEncoder().encode(JSON.stringify({ jsonrpc: '2.0', id: 1, result: answer })).length;
+  const fromAgent = new TransformStream<never, never>();
+  const writer = fromAgent.writable.getWriter();
+  const say = (message: object) => void writer.write({ jsonrpc: '2.0', ...message } as never);
+  const [heard, reads]: [string[], (() => void)[]] = [[], []];
+  createPeer(
+    { readable: fromAgent.readable, writable: new WritableStream({ write: () => new Promise<void>((resolve) => reads.push(resolve)) }) },
+    {
+      onRequest: async () => ({ result: answer }),
+      onNotification: (method) => void heard.push(method),
+      room: () => null,
+      onNoise: (what) => void heard.push(what),
+    },
+    // In characters they would fit.
+    { messageBytes: 10_000, agentRequests: 10, unreadAnswers: 10, unreadBytes: 2 * messageBytes - 1 },
+  );
+  say({ id: 1, method: '_a' });
+  say({ method: '_one' });
+  say({ id: 2, method: '_a' });
+  await delay(5);
+  // The first of these was waited for when the limit was passed.
+  say({ method: '_two' });
+  say({ method: '_three' });
+  await delay(5);
+  expect(heard).toEqual(['_one', '_two']);
+  reads[0]!();
+  await expect.poll(() => heard).toEqual(['_one', '_two', '_three']);
 });

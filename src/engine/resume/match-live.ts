@@ -185,9 +185,10 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
     },
     /** Gives what was still held back. */
     end(): readonly ReplayItem[] {
-      // A held answer may be the live one, word for word: losing it is worse than storing it twice.
+      // A held answer may be the live one, word for word: losing it is worse than storing it twice. After its own question it is the old one.
       out = [];
-      if (held?.side === 'user' || spoke) settle();
+      const isOld = awaited !== null && held?.maybe.includes(awaited) && awaited.text.length === held.length;
+      if (held?.side === 'user' || spoke || isOld) settle();
       giveOut(...(Array.isArray(asking) ? asking : []));
       asking = false;
       return out;

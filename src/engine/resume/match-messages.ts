@@ -55,12 +55,14 @@ function nameOf({ update, meta }: ReplayItem, turnId: string | null): string {
 // ---------------------------------------------------------------- a speech
 
 export interface Chunk extends ReplayItem {
+  /** The update as it came: a whole message of several blocks is several chunks. */
+  readonly source: SessionUpdate;
   /** Null for what stands beside messages. */
   readonly text: string | null;
   /** Of its message, or the one it follows. */
   readonly id: string | null;
   /** The part that is new, made once. */
-  rest?: ReplayItem;
+  rest?: Chunk;
 }
 
 export interface Speech {
@@ -118,13 +120,13 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
     return isRecord ? RECORD_OPENING + RECORD_CLOSING : words;
   };
 
-  const take = (item: ReplayItem): void => {
+  const take = (item: ReplayItem, source: SessionUpdate): void => {
     const side = sideOf(item.update, item.meta);
     let speech = speeches.at(-1);
     if (side && speech?.side !== side) speeches.push((speech = { side, items: [], size: 0 }));
     if (!speech) return;
     const text = side && wordsOf(item.update);
-    speech.items.push({ ...item, text, id: side ? messageIdOf(item.update) : (speech.items.at(-1)?.id ?? null) });
+    speech.items.push({ ...item, source, text, id: side ? messageIdOf(item.update) : (speech.items.at(-1)?.id ?? null) });
     const size = 128 + (text ?? JSON.stringify(item.update)).length;
     speech.size += size;
     for (kept += size; kept > maxChars && releasedTo < speeches.length - 1; releasedTo++) {
@@ -152,7 +154,7 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
       const speech = speeches.at(-1);
       if (replacesMessage(item.update) && speech?.side === roleOf(item.update, item.meta))
         speech.items = speech.items.filter(({ text, id }) => text === null || id === null || id !== messageIdOf(item.update));
-      for (const update of chunksOf(item.update)) take(update === item.update ? item : { ...item, update });
+      for (const update of chunksOf(item.update)) take(update === item.update ? item : { ...item, update }, item.update);
     },
   };
 }
@@ -224,7 +226,7 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
         // What was added to a message later is another.
         const id = `${turnId} ${origin} ${messageIdOf(update)}`;
         open.events.push(one);
-        if (!replaced.has(id)) open.chunks.push({ update, text: messageText(update), id });
+        if (!replaced.has(id)) open.chunks.push({ update, source: update, text: messageText(update), id });
         if (replacesMessage(update)) replaced.add(id);
       } else if (is !== 'state') {
         if (is === 'compaction') compactedAt = Math.max(compactedAt, seq);

@@ -102,8 +102,12 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         /** Whether it reached the newest message it should bring; else more may come late. */
         reachedEnd: !owed.some(({ isCertain }) => isCertain),
         /** What says again what we have; and whether nothing else was said. */
-        repeats: (): ReadonlySet<SessionUpdate> =>
-          new Set(units.flatMap((unit) => (unit.at === null ? knownIn(unit, index, replay) : unit.items)).map(({ update }) => update)),
+        repeats: (): ReadonlySet<SessionUpdate> => {
+          const known = new Set(units.flatMap((unit) => (unit.at === null ? knownIn(unit, index, replay) : unit.items)));
+          // An update is ours with all its blocks.
+          const others = new Set(units.flatMap(({ items }) => items.filter((item) => !known.has(item))).map(({ source }) => source));
+          return new Set([...known].map(({ source }) => source).filter((source) => !others.has(source)));
+        },
         isAllOurs: units.length > 0 && places.length === units.length,
         /** Whether what came first is ours. */
         beginsOurs: units.length > 0 && units[0]!.at !== null,
@@ -264,11 +268,11 @@ function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], in
 /** What the log does not hold: the rest of messages, and what the user went on with in another client. */
 function findNews(units: readonly Unit[], logged: readonly LoggedSpeech[], index: Index, log: LogReader, isAllNew: boolean) {
   /** `turnId`: the turn it completes; null for what was said in another client. */
-  const imported: (ReplayItem & { readonly turnId: string | null })[] = [];
+  const imported: (ReplayItem & { readonly source: SessionUpdate; readonly turnId: string | null })[] = [];
   let importedMessages = 0;
-  const add = (turnId: string | null, items: readonly ReplayItem[], isNew: (item: ReplayItem) => boolean): void => {
+  const add = (turnId: string | null, items: readonly Chunk[], isNew: (item: ReplayItem) => boolean): void => {
     const news = items.filter(isNew);
-    for (const { update, meta } of news) imported.push({ update, ...(meta ? { meta } : {}), turnId });
+    for (const { update, source, meta } of news) imported.push({ update, source, ...(meta ? { meta } : {}), turnId });
     if (news.length > 0) importedMessages++;
   };
   const last = units.findLastIndex(({ at }) => at !== null);
@@ -341,7 +345,7 @@ function beginsAgain(names: readonly string[]): number[] {
  * What a message goes on with after what we have of it: of a turn that ended the rest of the same message, of one that was cut off
  * everything.
  */
-function restOf({ text, items, had }: Unit, ours: LoggedSpeech, isOpen: boolean): ReplayItem[] {
+function restOf({ text, items, had }: Unit, ours: LoggedSpeech, isOpen: boolean): Chunk[] {
   let more = squeeze(text ?? '').length - had;
   const at = items.findLastIndex((item) => item.text !== null && (more -= squeeze(item.text).length) < 0);
   const cut = items[at];

@@ -301,7 +301,7 @@ function ownOf(items: readonly ReplayItem[], { nextToolCalls }: Pick<ReplayResul
 function ownAmong(repeats: ReadonlySet<SessionUpdate>, items: readonly ReplayItem[], result: ReplayResult): LoggedUpdate[] {
   const { isAllOurs, imported, besideInLog } = result;
   const rest = imported.filter(({ turnId }) => turnId !== null);
-  const taken = new Set(rest.map(({ update }) => update));
+  const taken = new Set(rest.map(({ source }) => source));
   const isOwn = ({ update, meta }: ReplayItem): boolean =>
     isAllOurs ? !isConversation(update, meta) && !besideInLog.has(JSON.stringify(update)) : !repeats.has(update);
   return [

@@ -1,9 +1,9 @@
 /** The host as a client of ACP v2: what is different there, and that a session goes on whichever version its agent is spoken to in. */
 import { describe, expect, it } from 'vitest';
-import type { HostOptions } from '../../../src/engine/index.ts';
+import type { Host, HostOptions } from '../../../src/engine/index.ts';
 import { foldEvents } from '../../../src/engine/index.ts';
 import { inProcessLauncher, type AgentVariant } from '../../../src/testing/agents/index.ts';
-import { ask, CWD, world, worldOf } from './helpers.ts';
+import { ask, CWD, PATIENT, until, world, worldOf } from './helpers.ts';
 import { rawAgents, update, type Heard } from './raw-agent.ts';
 import { watched } from './watched-agents.ts';
 
@@ -102,6 +102,46 @@ describe('a session goes on under the other version', () => {
       expect(await ask(back, sessionId, 'What is my cat called?')).toBe('Miette');
     },
   );
+});
+
+it('I3: a replay between turns, in whole messages: only the one that the log lacks is stored, once', async () => {
+  const whole = (role: 'user' | 'agent', text: string) => {
+    const messageId = `${text} ${processes}`;
+    return update({ sessionUpdate: `${role}_message`, messageId, content: text.split('|').map((part) => ({ type: 'text', text: part })) });
+  };
+  let processes = 0;
+  const agents = rawAgents(({ id, method, params }: Heard, agent) => {
+    const result = (value: object) => agent.say({ jsonrpc: '2.0', id, result: value });
+    if (method === 'initialize') {
+      processes += 1;
+      return result({ protocolVersion: 2, info: { name: 'raw', version: '1' }, capabilities: { session: {} } });
+    }
+    if (method === 'session/new') return result({ sessionId: 'raw-1', configOptions: [] });
+    if (method === 'session/list') return result({ sessions: [{ sessionId: 'raw-1', cwd: CWD }] });
+    if (method !== 'session/prompt') return result({});
+    result({ messageId: `live ${processes}` });
+    const [{ text }] = params!['prompt'] as [{ text: string }];
+    agent.say(whole('agent', `Answer to|${text}`), update({ sessionUpdate: 'state_update', state: 'idle', stopReason: 'end_turn' }));
+    // Asked in another client.
+    const elsewhere = [whole('user', 'And there?'), whole('agent', 'Answer|elsewhere.')];
+    if (processes > 1) agent.say(whole('user', 'Who am I?'), whole('agent', 'Answer to|Who am I?'), ...elsewhere);
+  });
+  const { wake } = await worldOf(agents);
+  const told = async (host: Host) => foldEvents(await host.history('s')).messages.map(({ text }) => text);
+  const limits = { ...PATIENT, replayQuietMs: 50 };
+  const first = await wake({ ...V2, limits });
+  await first.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+  await first.prompt('s', 'Who am I?');
+  await first.sleep();
+  const before = ['Who am I?', 'Answer toWho am I?'];
+  for (const round of ['one', 'two']) {
+    const host = await wake({ ...V2, limits });
+    await host.prompt('s', `Round ${round}`);
+    before.push(`Round ${round}`, `Answer toRound ${round}`, ...(round === 'one' ? ['And there?', 'Answerelsewhere.'] : []));
+    await until(async () => (await told(host)).length >= before.length);
+    await host.sleep();
+    expect(await told(await wake(V2))).toEqual(before);
+  }
 });
 
 describe('which version is spoken', () => {

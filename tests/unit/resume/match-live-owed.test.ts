@@ -1,6 +1,6 @@
 /** I11: a live answer that begins like a message the replay still owed is the live answer. Found by the model test. */
 import { describe, expect, it } from 'vitest';
-import { createLiveFilter } from '../../../src/engine/resume/match-live.ts';
+import { createLiveFilter, type LiveFilterOptions } from '../../../src/engine/resume/match-live.ts';
 import type { SessionUpdate } from '../../../src/engine/index.ts';
 import { log } from '../transcript/log.ts';
 import { match, user } from './replay.ts';
@@ -54,6 +54,21 @@ describe('I11: an owed “Noted.” and a live answer that begins with it', () =
     ];
     const items = [...said.flatMap((update) => filter.push(update as SessionUpdate)), ...filter.end()];
     expect(items.map(({ update }) => update.sessionUpdate)).toEqual(kept);
+  });
+
+  it.each([
+    ['after its own question', [user('My dog is Rex.'), chunk('Noted.')], []],
+    ['without it, it may be the live one', [chunk('Noted.', 'a1')], ['Noted.']],
+  ])('an old answer with which a turn ends: %s', (_, said, kept) => {
+    const filter = createLiveFilter({
+      prompt: [{ type: 'text', text: 'again' }],
+      next: [
+        { side: 'user', text: 'My dog is Rex.', messageId: null, isCertain: true },
+        { side: 'agent', text: 'Noted.', messageId: 'a1', isCertain: true },
+      ].slice(said.length === 1 ? 1 : 0) as LiveFilterOptions['next'] & object,
+    });
+    const items = [...said.flatMap((update) => filter.push(update)), ...filter.end()];
+    expect(items.map(({ update }) => (update as { content: { text: string } }).content.text)).toEqual(kept);
   });
 
   it('of a turn that was cut off only the question is owed, not the half of its answer', async () => {

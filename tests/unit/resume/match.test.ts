@@ -276,7 +276,7 @@ describe('what happened in another client is imported once', () => {
     for (const update of [...replayOfTwo, user('new')]) matcher.take(update);
     matcher.take(odd, { trace: 1 });
     const { imported } = await matcher.end();
-    expect(imported[1]).toEqual({ update: odd, meta: { trace: 1 }, turnId: null });
+    expect(imported[1]).toEqual({ update: odd, source: odd, meta: { trace: 1 }, turnId: null });
   });
 });
 

@@ -13,7 +13,8 @@ const NOT_THERE = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'];
 
 function readText(path: string): string | null {
   try {
-    return readFileSync(path, 'latin1');
+    // Node reads UTF-8 at a third of what other encodings cost, and each end of an agent reads hundreds. All that is looked for is ASCII.
+    return readFileSync(path, 'utf8');
   } catch (error) {
     // Any other failure is our own (no descriptor free, say) and says nothing about the process.
     if (NOT_THERE.includes((error as NodeJS.ErrnoException).code ?? '')) return null;

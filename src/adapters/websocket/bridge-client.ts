@@ -1,5 +1,6 @@
 /** The bridge's few HTTP endpoints, from a page or a program. */
 import { RehydrateError } from '../../engine/errors.ts';
+import { fieldsOf } from '../../engine/objects.ts';
 import { WEBSOCKET_LIMITS } from './limits.ts';
 
 export interface BridgeAddress {
@@ -35,6 +36,12 @@ export function httpUrl(url: string): string {
   return url.replace(/^ws/i, 'http').replace(/\/+$/, '');
 }
 
+/** Error: `invalid_argument` for what no header and no subprotocol can carry; where it is tried, the token is in the error's words. */
+export function checkToken(token: string): void {
+  if (typeof token === 'string' && /^[\w-]+$/.test(token)) return;
+  throw new RehydrateError('invalid_argument', 'token is not one of a bridge. It is 43 letters, digits, - and _, as the bridge prints it.');
+}
+
 export async function ask<T>(bridge: BridgeAddress, method: 'GET' | 'DELETE', path: string, ms: number): Promise<Answer<T>> {
   const request = bridge.fetch ?? globalThis.fetch;
   const address = `${httpUrl(bridge.url)}${path}`;
@@ -62,10 +69,21 @@ export async function ask<T>(bridge: BridgeAddress, method: 'GET' | 'DELETE', pa
  * @example
  * const [{ name, cwd }] = await listBridgeAgents({ url: 'ws://127.0.0.1:4711', token });
  */
-export async function listBridgeAgents(bridge: BridgeAddress): Promise<readonly BridgeAgent[]> {
-  const answer = await ask<readonly BridgeAgent[]>(bridge, 'GET', '/agents', WEBSOCKET_LIMITS.requestMs);
-  if (answer.kind === 'answered') return answer.body;
-  throw bridgeProblem(bridge.url, answer);
+export function listBridgeAgents(bridge: BridgeAddress): Promise<readonly BridgeAgent[]> {
+  return agentsOf(bridge, WEBSOCKET_LIMITS.requestMs);
+}
+
+export async function agentsOf(bridge: BridgeAddress, ms: number): Promise<readonly BridgeAgent[]> {
+  checkToken(bridge.token);
+  const answer = await ask<unknown>(bridge, 'GET', '/agents', ms);
+  if (answer.kind !== 'answered') throw bridgeProblem(bridge.url, answer);
+  if (Array.isArray(answer.body) && answer.body.every(isAgent)) return answer.body;
+  throw new RehydrateError('agent_start_failed', `What answers at ${bridge.url} is no bridge. Check the address.`, { url: bridge.url });
+}
+
+function isAgent(value: unknown): value is BridgeAgent {
+  const { name, cwd } = fieldsOf(value);
+  return typeof name === 'string' && typeof cwd === 'string';
 }
 
 export function bridgeProblem(url: string, answer: Exclude<Answer<unknown>, { kind: 'answered' }>): RehydrateError {

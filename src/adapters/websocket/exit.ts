@@ -24,6 +24,9 @@ export const EXIT_CODES: Readonly<Record<AgentExit['kind'], number>> = {
   quit: 4006,
 };
 
+/** The close code with which our side ends a connection for a limit of its own. */
+export const CLIENT_LIMIT = 4000;
+
 /** What each of them says by itself; 4005 says nothing about the agent. */
 const SAID: Readonly<Record<number, (reason: Reason | null) => AgentExit>> = {
   [EXIT_CODES.ended]: () => ({ kind: 'ended', code: 0, signal: null }),
@@ -79,6 +82,7 @@ function describeClose(code: number, limit?: string): string {
     1002: 'the bridge did not accept a frame as JSON-RPC text (1002)',
     1006: named === '' ? 'the connection was lost' : `the connection was cut off: the bridge's limit${named} was reached`,
     1009: `a message was larger than the bridge's limit${named} (1009)`,
+    [CLIENT_LIMIT]: `this side's limit${named} was reached (${CLIENT_LIMIT})`,
     4004: `the bridge's limit${named} was reached (4004)`,
     4005: 'the bridge is shutting down (4005)',
   };

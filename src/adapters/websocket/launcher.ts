@@ -1,11 +1,12 @@
 import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../engine/ports.ts';
-import { ask, type BridgeAddress, type BridgeAgent, bridgeProblem, httpUrl } from './bridge-client.ts';
+import { agentsOf, ask, type BridgeAddress, bridgeProblem, checkToken, httpUrl } from './bridge-client.ts';
 import { asExit, type CloseFacts, type ConnectionDiagnostics, exitFromClose, saysExit } from './exit.ts';
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from './limits.ts';
 import { socketStream, type WebSocketLike } from './message-stream.ts';
 import { randomId } from '../../engine/random-id.ts';
+import { within } from '../../engine/waiting.ts';
 import { withLimits } from '../../engine/with-limits.ts';
 
 export interface WebSocketLauncherOptions extends BridgeAddress {
@@ -30,6 +31,7 @@ const OF_A_BRIDGE = ['agents', 'cwd', 'close'];
  */
 export function websocketLauncher(options: WebSocketLauncherOptions): AgentLauncher {
   checkOptions('websocketLauncher', options, [...OPTIONS, ...OF_A_BRIDGE] as typeof OPTIONS, ['url', 'token']);
+  checkToken(options.token);
   const limits: WebSocketLimits = withLimits(WEBSOCKET_LIMITS, options.limits);
   return {
     async launch(spec, { signal }): Promise<AgentProcess> {
@@ -96,9 +98,9 @@ async function connect(
     // When the agent did not end by itself, the bridge is ending its tree now, and asking waits for that.
     if (!saysExit(close.code)) await askBridge('DELETE', '?how=ask', endMs);
     const report = await askBridge<ConnectionDiagnostics>('GET', '/diagnostics', requestMs);
-    if (report.kind !== 'answered') return finish(exitFromClose(close, null));
-    note(report.body.stderr);
-    finish(exitFromClose(close, { exit: asExit(report.body.exit), limit: report.body.limit }));
+    const told = report.kind === 'answered' ? report.body : null;
+    if (told) note(told.stderr);
+    finish(exitFromClose(close, { exit: asExit(told?.exit), limit: messages.exceeded ?? told?.limit }));
   }
 
   /** The socket opens before the bridge says, in the close frame that follows, that it could not start the agent. */
@@ -131,8 +133,13 @@ async function connect(
       const answer = await askBridge<unknown>('DELETE', `?how=${how}`, endMs);
       const ended = answer.kind === 'answered' ? asExit(answer.body) : null;
       if (ended === null) {
-        // The bridge does not answer; if it lives, it ends the tree when the socket closes.
+        // The bridge does not answer; if it lives, it ends the tree when the socket closes. A network that is gone never says that it did.
         socket.close();
+        if ((await within(closed, requestMs)) === undefined) {
+          messages.closed();
+          const message = `the bridge neither ended it within ${endMs} ms (endMs) nor closed the connection within ${requestMs} ms (requestMs)`;
+          finish({ kind: 'disconnected', code: null, signal: null, message });
+        }
         return exit.promise;
       }
       finish(ended);
@@ -147,9 +154,7 @@ async function connect(
 /** A browser does not tell why an upgrade was refused; the list of agents does. */
 async function whyRefused(agent: string, bridge: BridgeAddress, ms: number): Promise<RehydrateError> {
   const { url } = bridge;
-  const answer = await ask<readonly BridgeAgent[]>(bridge, 'GET', '/agents', ms);
-  if (answer.kind !== 'answered') return bridgeProblem(url, answer);
-  const agents = answer.body.map(({ name }) => name);
+  const agents = (await agentsOf(bridge, ms)).map(({ name }) => name);
   if (agents.includes(agent))
     return bridgeProblem(url, { kind: 'refused', status: 503, reason: 'too many connections, or too many in one second' });
   const message = `The bridge at ${url} has no agent named '${agent}'. It has: ${agents.join(', ')}.`;

@@ -5,6 +5,7 @@ import type { MessageStream } from '../../engine/ports.ts';
 import { delay } from '../../engine/waiting.ts';
 import { messageText, parseText } from '../json-rpc.ts';
 import { messageQueue } from '../message-queue.ts';
+import { CLIENT_LIMIT } from './exit.ts';
 import type { WebSocketLimits } from './limits.ts';
 import { exceeds } from '../../engine/exceeds.ts';
 
@@ -28,6 +29,8 @@ export interface SocketStream {
   readonly stream: MessageStream;
   /** The socket has closed: what came before is still delivered. */
   closed(): void;
+  /** The limit of this side for which it was closed. */
+  readonly exceeded: keyof WebSocketLimits | undefined;
 }
 
 /** `reject` gets the frames that are not messages. */
@@ -39,9 +42,11 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
       limit,
       value: limits[limit],
     });
+  let exceeded: keyof WebSocketLimits | undefined;
   const fail = (limit: keyof WebSocketLimits): void => {
+    exceeded = limit;
     said.end(tooMuch(limit));
-    socket.close(4000, 'client limit');
+    socket.close(CLIENT_LIMIT);
   };
   const onMessage = ({ data: text }: { readonly data: unknown }): void => {
     if (!said.open) return;
@@ -64,5 +69,11 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
       while (socket.bufferedAmount > limits.bufferedBytes && socket.readyState === 1) await delay(POLL_MS);
     },
   });
-  return { stream: { readable: said.readable, writable }, closed: () => said.end() };
+  return {
+    stream: { readable: said.readable, writable },
+    closed: () => said.end(),
+    get exceeded() {
+      return exceeded;
+    },
+  };
 }

@@ -44,6 +44,14 @@ interface Held {
   readonly ending: string;
 }
 
+/** The whole log, which tells words of the user's that nothing else tells. */
+type WholeLog =
+  | { readonly kind: 'unasked' }
+  /** These wait for it. */
+  | { readonly kind: 'asked'; readonly waiting: ReplayItem[] }
+  /** It was told, or nobody is to be asked. */
+  | { readonly kind: 'settled' };
+
 export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) => text, ...options }: LiveFilterOptions) {
   const sent = [...(preamble ?? []), ...prompt];
   const words = sent.map((block) => textOf(block) ?? '');
@@ -62,8 +70,7 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
   /** The answer to an owed question that came: live words may stand between the two. */
   let awaited: Expected | null = null;
   let wasReplay = false;
-  /** What waits for the whole log; false when nobody is to be asked. */
-  let asking: ReplayItem[] | boolean = hasMore === true;
+  let log: WholeLog = { kind: hasMore ? 'unasked' : 'settled' };
   let held: Held | null = null;
   /** What is held back, and what is given out. */
   let [items, out]: [ReplayItem[], readonly ReplayItem[]] = [[], []];
@@ -129,8 +136,8 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
     // What was held may be over, and this the next message of the same side: of the agent's, if its id differs or an owed question was
     // before it; else the first one owed is the beginning of a live answer.
     const whole = before.maybe.find((one) => one.text.length === before.length);
-    if (side === 'user' && asking === true && !whole) {
-      asking = [...items, item];
+    if (side === 'user' && log.kind === 'unasked' && !whole) {
+      log = { kind: 'asked', waiting: [...items, item] };
       [items, held] = [[], null];
       return;
     }
@@ -155,9 +162,16 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
 
   const take = (item: ReplayItem): void => {
     const side = sideOf(item.update, item.meta);
-    if (Array.isArray(asking)) asking.push(item);
+    if (log.kind === 'asked') log.waiting.push(item);
     else if (side) chunk(item, side);
     else other(item);
+  };
+
+  /** What waited for the whole log, which is not asked again. */
+  const released = (): readonly ReplayItem[] => {
+    const waiting = log.kind === 'asked' ? log.waiting : [];
+    log = { kind: 'settled' };
+    return waiting;
   };
 
   return {
@@ -169,14 +183,13 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
     },
     /** Whether only the whole log, which `know` takes, can tell what came last. */
     get asks() {
-      return Array.isArray(asking);
+      return log.kind === 'asked';
     },
     /** What a replay of the whole log would bring; gives what of the waiting is to be stored. */
     know(whole: Pick<LiveFilterOptions, 'next' | 'nextToolCalls'>): readonly ReplayItem[] {
-      const waited = Array.isArray(asking) ? asking : [];
       ({ owed, ids, nextToolCalls } = owing(whole));
-      [out, asking] = [[], false];
-      waited.forEach(take);
+      out = [];
+      released().forEach(take);
       return out;
     },
     /** Whether a replay was still under way in this turn. */
@@ -189,8 +202,7 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
       out = [];
       const isOld = awaited !== null && held?.maybe.includes(awaited) && awaited.text.length === held.length;
       if (held?.side === 'user' || spoke || isOld) settle();
-      giveOut(...(Array.isArray(asking) ? asking : []));
-      asking = false;
+      giveOut(...released());
       return out;
     },
   };

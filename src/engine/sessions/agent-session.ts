@@ -123,7 +123,7 @@ export class AgentSession {
     this.awaitName()(id, replay);
   }
 
-  /** What was said meanwhile, and what is said from here on, goes to `hear`. Called in the tick in which what was found was handed to the log. */
+  /** What was said meanwhile, and what is said from here on, goes to `hear`. */
   resumeIntake(hear: (item: AgentUpdate) => void, late: LateReplay): void {
     const { id, replay } = this;
     const { held } = this.opening;

@@ -98,6 +98,11 @@ export class Agent {
     this.msBefore = this.connection.agentMs - waitedMs;
   }
 
+  async end(how: 'ask' | 'kill', sessionId: string): Promise<void> {
+    await this.connection.end(how);
+    await this.releaseClients(sessionId);
+  }
+
   /** It is gone, and its clients release what they hold for it. A client that fails to is ignored: why the agent is gone is what counts. */
   async releaseClients(sessionId: string): Promise<void> {
     const clients = [...this.clients];
@@ -132,15 +137,8 @@ export interface AgentStart {
   readonly redact?: <T>(value: T) => T;
 }
 
-/**
- * Runs `work` on an agent that has introduced itself, and then `commit`, which stores what it made: whatever goes
- * wrong, nothing is left running. What is stored stands, so an abort during `commit` is the caller's to handle.
- */
-export async function withAgent<T, R>(
-  start: AgentStart,
-  work: (agent: Agent) => Promise<T>,
-  commit: (made: T, agent: Agent) => Promise<R>,
-): Promise<R> {
+/** Runs `work` on an agent that has introduced itself, and leaves it running. When that fails or is aborted, nothing is left. */
+export async function withAgent<T>(start: AgentStart, work: (agent: Agent) => Promise<T>): Promise<T> {
   const { config, signal, sessionId, client } = start;
   signal.throwIfAborted();
   const asked = performance.now();
@@ -160,11 +158,9 @@ export async function withAgent<T, R>(
     if (!idle) await introduce(agent, config, client);
     const made = await work(agent);
     signal.throwIfAborted();
-    signal.removeEventListener('abort', onAbort);
-    return await commit(made, agent);
+    return made;
   } catch (error) {
-    await connection.end(isHang(error) ? 'kill' : 'ask');
-    await agent.releaseClients(sessionId);
+    await agent.end(isHang(error) ? 'kill' : 'ask', sessionId);
     if (signal.aborted) throw signal.reason;
     throw redactError(start.redact, error);
   } finally {
@@ -320,7 +316,6 @@ export function createAgents(config: Config) {
         listener: DEAF,
       },
       work,
-      async (made) => made,
     ).finally(() => running.delete(entry));
     const entry = { abort, over: over.catch(() => undefined) };
     running.add(entry);

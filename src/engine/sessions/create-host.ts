@@ -11,18 +11,16 @@ import { search } from '../records/search.ts';
 import { migrate } from '../storage/schema.ts';
 import type { LastKnown, NewEvent } from '../storage/statements.ts';
 import type { StoredSession } from '../storage/rows.ts';
-import { createStore } from '../storage/store.ts';
 import { createRedactor } from '../transcript/redact.ts';
 import { createThoroughRedactor } from '../transcript/redact-thorough.ts';
-import { callForSession, createAgents } from './agent-startup.ts';
+import { callForSession } from './agent-startup.ts';
 import { withChecks } from './arguments.ts';
 import { configure, type HostOptions } from './config.ts';
 import type { Host, SessionChanges } from './host.ts';
 import { cleanUpAll, progressOf, type AsleepWork } from './lease.ts';
 import { createManager } from './manager.ts';
-import type { HostParts } from './parts.ts';
 import { withoutValues } from './secrets.ts';
-import { checkCursor, createSubscriptions } from './subscriptions.ts';
+import { checkCursor } from './subscriptions.ts';
 import { renderPreamble, renderRecord } from './render-record.ts';
 
 /**
@@ -39,20 +37,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const config = configure(options);
   const { database, limits, clock, newId } = config;
   await migrate(database);
-
-  const store = createStore(database);
-  const subscriptions = createSubscriptions({ store, limits, progress: (sessionId) => progressOf(parts, sessionId) });
-  const parts: HostParts = {
-    config,
-    store,
-    subscriptions,
-    agents: createAgents(config),
-    self: JSON.stringify(config.owner),
-    later: (sessionId) => manager.later(sessionId),
-  };
-  const { agents } = parts;
-  const manager = createManager(parts);
-  const { storedSession, describe } = manager;
+  const manager = createManager(config);
+  const { parts, storedSession, describe } = manager;
+  const { store, subscriptions, agents } = parts;
   database.owners?.opened(config.owner.hostId);
   await cleanUpAll(parts);
   /** Aborted when the host has been put to sleep. */

@@ -9,17 +9,30 @@ import { sha256Hex } from '../sha256.ts';
 import { storageError } from '../storage/errors.ts';
 import { withState, type StoredSession, type StoredTurn } from '../storage/rows.ts';
 import { fenceAndTouch } from '../storage/statements.ts';
+import { createStore } from '../storage/store.ts';
 import type { ContentBlock, McpServer, PromptResult, SessionInfo, SessionUpdate, StopReason } from '../types.ts';
-import { redactError, type Agent } from './agent-startup.ts';
+import { createAgents, redactError, type Agent } from './agent-startup.ts';
 import { hostClosed } from './arguments.ts';
+import type { Config } from './config.ts';
 import type { Host, PromptOptions, ResumeOptions } from './host.ts';
-import { busy, cleanUp, createLeaseCleanup, endAbandoned, releaseLease, takeLease, writeAsleep, type AsleepWork } from './lease.ts';
+import {
+  busy,
+  cleanUp,
+  createLeaseCleanup,
+  endAbandoned,
+  progressOf,
+  releaseLease,
+  takeLease,
+  writeAsleep,
+  type AsleepWork,
+} from './lease.ts';
 import { updateEvents } from './logged-updates.ts';
 import type { HostParts } from './parts.ts';
 import { resolveKnown, secretValues } from './secrets.ts';
 import { Session, type EndCause, type Live } from './session.ts';
 import { reportedColumns, settingError, withSetting, withRequested } from './settings.ts';
 import { startSession } from './start.ts';
+import { createSubscriptions } from './subscriptions.ts';
 import { endedMeanwhile, startTurn, type RunningTurn } from './turn.ts';
 import { liveReport, wake } from './wake.ts';
 
@@ -62,10 +75,19 @@ type LiveCalls = Pick<
   | 'delete'
 >;
 
-export function createManager(parts: HostParts) {
-  const { config, store } = parts;
-  const { limits } = config;
+export function createManager(config: Config) {
+  const { database, limits, owner } = config;
   const entries = new Map<string, Entry>();
+  const cleanup = createLeaseCleanup((sessionId) => serially(sessionId, interruptAbandoned), limits.settleRetryMs);
+  const store = createStore(database);
+  const parts: HostParts = {
+    config,
+    store,
+    self: JSON.stringify(owner),
+    later: cleanup.later,
+    agents: createAgents(config),
+    subscriptions: createSubscriptions({ store, limits, progress: (sessionId) => progressOf(parts, sessionId) }),
+  };
   /** Set when the host goes to sleep: from then on nothing is opened, whenever it was asked for. */
   let ended = false;
 
@@ -132,16 +154,13 @@ export function createManager(parts: HostParts) {
   async function ensure({ session, prompt: running }: Entry, options: ResumeOptions = {}): Promise<Live> {
     const { policy = config.policy, signal, client } = options;
     if (client) session.client = client;
-    const { live, state } = session;
+    const live = await session.settled();
     if (live) {
       // Its prompt is going down the tiers: which session of its own the agent will have is not known yet.
       if (!live.agentSession.isOpen) throw inProgress(session.sessionId, running?.turn?.turnId);
       live.usedAt = performance.now();
       return live;
     }
-    // The agent died, or is being ended, and that is not in the log yet. One that ends by itself is not hurried, so that its exit is the true one (I8).
-    if ('live' in state && state.live.agent.connection.ended) await state.live.over;
-    await session.end({ kind: 'agent_gone', reason: 'the agent is gone' }, 'kill');
     await makeRoom();
     const abort = new AbortController();
     const joined = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal;
@@ -436,8 +455,6 @@ export function createManager(parts: HostParts) {
     await endAbandoned(parts, sessionId);
   }
 
-  const cleanup = createLeaseCleanup((sessionId) => serially(sessionId, interruptAbandoned), limits.settleRetryMs);
-
   const idleCheck = limits.idleMs > 0 ? inBackground(setInterval(endIdle, Math.max(5, Math.min(limits.idleMs / 4, 30_000)))) : undefined;
 
   function endIdle(): void {
@@ -446,6 +463,7 @@ export function createManager(parts: HostParts) {
   }
 
   return {
+    parts,
     calls,
     storedSession,
     describe,
@@ -490,8 +508,6 @@ export function createManager(parts: HostParts) {
       await Promise.all(ends);
       await cleanup.end();
     },
-    /** Releases a lease that may be held although nothing is live, as soon as that can be written. */
-    later: (sessionId: string) => cleanup.later(sessionId),
   };
 }
 

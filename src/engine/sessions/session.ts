@@ -161,6 +161,19 @@ export class Session {
     return (phase.kind === 'live' || phase.kind === 'prompting') && !phase.live.agent.connection.ended ? phase.live : null;
   }
 
+  /**
+   * The same once it is certain: an agent that is gone or going is waited for, until the session sleeps. One that ended by itself is not
+   * hurried, so that its exit is the true one (I8).
+   */
+  async settled(): Promise<Live | null> {
+    const { live, phase } = this;
+    if (live || !('live' in phase)) return live;
+    const { agent, over } = phase.live;
+    if (!agent.connection.ended) await agent.connection.end('kill');
+    await over;
+    return null;
+  }
+
   /** Every change of state goes through here, and only as the table allows. */
   become(on: TransitionName, next: SessionPhase): void {
     const to = transition(this.phase.kind, on);
@@ -215,8 +228,8 @@ export class Session {
     return 'live' in this.phase && this.phase.live.agentSession === mine ? this.phase.live : null;
   }
 
-  /** The agent has the session; `write` hands what was found to the log. */
-  opened<T>(agentSession: AgentSession, agent: Agent, log: SessionLog, basis: Basis, report: ResumeReport, write: (live: Live) => T): T {
+  /** The agent has the session, and how it has it is in the log, or was handed to it in this tick. */
+  opened({ agentSession, agent, report }: Pick<Live, 'agentSession' | 'agent' | 'report'>, log: SessionLog, basis: Basis): Live {
     const { config } = this.parts;
     const { context } = agentSession;
     const now = performance.now();
@@ -234,18 +247,17 @@ export class Session {
       over: agent.connection.gone.then((exit) => this.agentGone(live, exit)),
     };
     this.become('opened', { kind: 'live', live });
-    return this.resumeIntake(live, () => write(live));
+    this.resumeIntake(live);
+    return live;
   }
 
-  /** What the agent said meanwhile follows in the same tick, so that nothing comes in between. */
-  resumeIntake<T>(live: Live, write: () => T): T {
-    const written = write();
+  /** What the agent said meanwhile follows. In the tick in which how it has the session was handed to the log, so that nothing comes in between. */
+  resumeIntake(live: Live): void {
     live.agentSession.resumeIntake((item) => this.hear(live, item), {
       limits: this.parts.config.limits,
       store: (news) => this.record(live, news),
       fail: (error) => this.fail(error),
     });
-    return written;
   }
 
   // -------------------------------------------------------------- what the agent says

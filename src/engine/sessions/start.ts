@@ -9,7 +9,6 @@ import { adoptAgentSession, fenceAndTouch, insertEvent, insertRow, updateLastKno
 import { sessionStatement } from '../storage/store.ts';
 import type { SessionEvent } from '../types.ts';
 import { AgentSession, contextOf } from './agent-session.ts';
-import type { Agent } from './agent-startup.ts';
 import type { CreateOptions } from './host.ts';
 import { updateEvents } from './logged-updates.ts';
 import { secretValues, withoutValues } from './secrets.ts';
@@ -37,22 +36,25 @@ export function startSession(session: Session, options: CreateOptions): Promise<
       NOTHING_REQUESTED,
     );
     const request = { session, agentSession, params, stored: null, policy: 'auto', began } as const;
-    return openOnAgent(request, signal ? AbortSignal.any([abort.signal, signal]) : abort.signal, async (opened, agent) => {
-      const stored = await insertSession(session, agentSession, agent, options, opened);
+    const opened = await openOnAgent(request, signal ? AbortSignal.any([abort.signal, signal]) : abort.signal);
+    try {
+      const stored = await insertSession(session, options, opened);
       Object.assign(session, { secrets, params });
       return { stored, answer: opened.answer };
-    });
+    } catch (error) {
+      await opened.agent.end('ask', session.sessionId);
+      throw error;
+    }
   });
 }
 
 /** The row, its lease and its first events, all in one batch; then what came early follows. */
 async function insertSession(
   session: Session,
-  agentSession: AgentSession,
-  agent: Agent,
-  { agent: name, cwd, additionalDirectories = [], mcpServers = [], env = {} }: CreateOptions,
+  { agent, cwd, additionalDirectories = [], mcpServers = [], env = {} }: CreateOptions,
   opened: Opened,
 ): Promise<StoredSession> {
+  const { agentSession } = opened;
   const { sessionId, parts } = session;
   const { config, store, subscriptions, self } = parts;
   const { database, limits, clock } = config;
@@ -67,7 +69,7 @@ async function insertSession(
   const written = agentSession.reported;
   const row: Row = {
     session_id: sessionId,
-    agent: name,
+    agent,
     agent_session_id: agentSessionId,
     cwd,
     additional_directories: JSON.stringify(additionalDirectories),
@@ -79,7 +81,7 @@ async function insertSession(
     created_at: now,
     updated_at: now,
   };
-  const known = updateLastKnown(sessionId, redact({ ...knownOf(agentSession, agent), wishes: NOTHING_REQUESTED }));
+  const known = updateLastKnown(sessionId, redact({ ...knownOf(opened), wishes: NOTHING_REQUESTED }));
   // Those who follow this id followed another session, which somebody else deleted.
   subscriptions.end(sessionId);
   let stored: StoredSession | null;
@@ -106,14 +108,13 @@ async function insertSession(
   }
   const log = openLog(session, { fence, latestSeq: before + events.length, redact });
   subscriptions.publish(sessionId, events);
-  session.opened(agentSession, agent, log, { kind: 'proven' }, opened.report, () => {
-    // What the agent said of its state while the batch was on its way.
-    const since = agentSession.newsSince(written);
-    if (since.length > 0)
-      log.writer.push(
-        { events: updateEvents(since, clock()), said: true, lastKnown: reportedColumns(agentSession.reported) },
-        session.keepUnwritten,
-      );
-  });
+  // What the agent said of its state while the batch was on its way.
+  const since = agentSession.newsSince(written);
+  if (since.length > 0)
+    log.writer.push(
+      { events: updateEvents(since, clock()), said: true, lastKnown: reportedColumns(agentSession.reported) },
+      session.keepUnwritten,
+    );
+  session.opened(opened, log, { kind: 'proven' });
   return stored;
 }

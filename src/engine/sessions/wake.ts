@@ -50,21 +50,17 @@ export function wake(session: Session, { policy, abort, signal }: WakeOptions): 
     const reported = { ...NOTHING_REPORTED, commands: info.commands, title: info.title, usage: info.usage };
     const agentSession = new AgentSession(context, reported, requestedOf(info, stored.requested));
     try {
-      return await openOnAgent({ session, agentSession, params, stored, policy, began }, signal, async (opened, agent) => {
-        const news = agentSession.changesSince(info);
-        const { live, written } = session.opened(agentSession, agent, log, basisOf(opened, 0), opened.report, (live) => ({
-          live,
-          written: log.writer.append({ events: openedEvents(config, opened, news), lastKnown: knownOf(agentSession, agent) }),
-        }));
-        try {
-          const { lastSeq } = await written;
-          live.basis = basisOf(opened, lastSeq - news.length);
-        } catch (error) {
-          await session.end({ kind: 'host_failed', reason: 'the report could not be stored', error }, 'kill');
-          throw error;
-        }
-        return live;
-      });
+      const opened = await openOnAgent({ session, agentSession, params, stored, policy, began }, signal);
+      const events = openedEvents(config, opened, agentSession.changesSince(info));
+      const written = log.writer.append({ events, lastKnown: knownOf(opened) });
+      const live = session.opened(opened, log, basisOf(opened, latestSeq + 1));
+      try {
+        await written;
+      } catch (error) {
+        await session.end({ kind: 'host_failed', reason: 'the report could not be stored', error }, 'kill');
+        throw error;
+      }
+      return live;
     } catch (error) {
       log.stop();
       await log.writer.settled();
@@ -111,10 +107,12 @@ interface Circumstances extends Omit<OpenRequest, 'params'> {
 interface OwnSession {
   readonly id: string;
   readonly kept: StoredAgentSession | null;
+  /** What the agent's list says of it, once it was asked; it is asked once. */
+  listed?: Listed;
 }
 
-/** As in the report, and what the next steps need to know: `weak` as the classifier has it, and what the agent's list said, where it was asked. */
-type Attempt = ResumeAttempt & { readonly weak?: true | undefined; readonly listed?: Listed | undefined };
+/** As in the report, with `weak` as the classifier has it. */
+type Attempt = ResumeAttempt & Pick<TriedStep, 'weak'>;
 
 /** How the agent has the session: what it answered, checked, and which agent session that is. */
 interface OpenSession {
@@ -136,15 +134,13 @@ type StepResult =
   | { readonly kind: 'failed'; readonly attempt: Attempt };
 
 export interface Opened extends OpenSession {
+  readonly agent: Agent;
+  readonly agentSession: AgentSession;
   readonly report: ResumeReport;
 }
 
-/** Has an agent open the session by one of the tiers, in a new process or an idle one; `commit` stores how. */
-export function openOnAgent<T>(
-  request: OpenRequest,
-  signal: AbortSignal,
-  commit: (opened: Opened, agent: Agent) => Promise<T>,
-): Promise<T> {
+/** Has an agent open the session by one of the tiers, in a new process or an idle one. When it fails, no agent is left. */
+export function openOnAgent(request: OpenRequest, signal: AbortSignal): Promise<Opened> {
   const { session, agentSession } = request;
   const { config, agents } = session.parts;
   const { sessionId, agent: name, cwd, secrets, redact } = agentSession.context;
@@ -157,7 +153,7 @@ export function openOnAgent<T>(
     takeIdle: async () =>
       (await config.directoryExists(cwd, { sessionId, signal })) === false ? null : agents.takeIdle(name, env, client, signal),
   };
-  return withAgent(start, (agent) => openByTiers(request, agent), commit);
+  return withAgent(start, (agent) => openByTiers(request, agent));
 }
 
 /** One tier after the other, as `nextStep` decides. Errors: those of calling an agent, and what `nextStep` stops with. */
@@ -176,19 +172,18 @@ async function openByTiers(request: OpenRequest, agent: Agent): Promise<Opened> 
     if (forked?.kind === 'opened') return reported('resume', forked.session, attempts, on);
   }
   for (;;) {
-    const listed = attempts.findLast((attempt) => attempt.listed)?.listed;
     const step = nextStep({
       policy: adopted ? 'strict' : policy,
       capabilities: { resume: canResume && !(adopted && canLoad), load: canLoad, list: canList },
       agentSessionId: own?.id ?? null,
       hasHistory: hasHistory || adopted,
       attempts: attempts.filter((attempt): attempt is TriedStep & Attempt => isNative(attempt.method)),
-      listed,
+      listed: own?.listed,
     });
     switch (step.do) {
       case 'session/resume':
       case 'session/load': {
-        const result = await resumeOrLoad(step.do, own!, listed, on);
+        const result = await resumeOrLoad(step.do, own!, on);
         attempts = [...attempts, result.attempt];
         if (result.kind === 'opened') open = result.session;
         continue;
@@ -228,9 +223,8 @@ async function circumstancesOf(request: OpenRequest, agent: Agent): Promise<Circ
 /** Begins an attempt. The result makes its entry of the report, once the outcome is known. */
 function beginAttempt(method: AttemptMethod, { connection }: Agent) {
   const since = connection.agentMs;
-  return (outcome: AttemptOutcome, evidence: string, { error, ...more }: Partial<Attempt> = {}): Attempt => ({
-    ...{ method, outcome, evidence, ...(error && { error }), ms: tenths(connection.agentMs - since) },
-    ...more,
+  return (outcome: AttemptOutcome, evidence: string, more: Pick<Attempt, 'error' | 'weak'> = {}): Attempt => ({
+    ...{ method, outcome, evidence, ...more, ms: tenths(connection.agentMs - since) },
   });
 }
 
@@ -241,7 +235,7 @@ const patienceOf = ({ limits }: Config) => ({ ms: limits.sessionMs, of: 'silence
 // ---------------------------------------------------------------- session/resume, session/load
 
 /** Has the agent resume or load its session. */
-async function resumeOrLoad(method: NativeMethod, own: OwnSession, listed: Listed | undefined, on: Circumstances): Promise<StepResult> {
+async function resumeOrLoad(method: NativeMethod, own: OwnSession, on: Circumstances): Promise<StepResult> {
   const { agent, agentSession, config, store } = on;
   const { connection, protocol } = agent;
   const attempt = beginAttempt(method, agent);
@@ -261,19 +255,18 @@ async function resumeOrLoad(method: NativeMethod, own: OwnSession, listed: Liste
     }
     case 'refused': {
       const { error } = outcome;
-      const { outcome: how, evidence, weak } = classifyResumeFailure(error, { method, agentSessionId: own.id, listed });
+      const { outcome: how, evidence, weak } = classifyResumeFailure(error, { method, agentSessionId: own.id, listed: own.listed });
       return failed(attempt(how, evidence, { error, weak }));
     }
   }
-  const check = await (isLoad ? checkLoad : checkResume)(replay, own, listed, on);
-  if (check.outcome !== 'ok') return failed(attempt(check.outcome, check.evidence, { listed: check.listed }));
-  const { verified, came } = check;
+  const { outcome: worth, evidence, verified, came } = await (isLoad ? checkLoad : checkResume)(replay, own, on);
+  if (worth !== 'ok') return failed(attempt(worth, evidence));
   // Some agents do not keep what they were given in front of a prompt: then it is gone from the replay, and given again.
   const gone = came?.preamble === 'gone' ? own.kept : null;
   const again = gone ? '; the record it had been given is not in it any more, and goes in front of the next prompt again' : '';
   return {
     kind: 'opened',
-    attempt: attempt('ok', `${check.evidence}${again}`, { listed: check.listed }),
+    attempt: attempt('ok', `${evidence}${again}`),
     session: {
       ...{ settings: outcome.value, verified, replay: came, isNew: false, answer: null },
       beganSeq: own.kept?.beganSeq ?? 0,
@@ -282,31 +275,29 @@ async function resumeOrLoad(method: NativeMethod, own: OwnSession, listed: Liste
   };
 }
 
-/** What a success is worth, with what the agent's list said, where it was asked. */
+/** What a success is worth. */
 interface Check {
   readonly outcome: 'ok' | 'unproven' | 'unknown_session';
   readonly evidence: string;
   readonly verified: Verification;
   readonly came: ReplayOutcome | null;
-  readonly listed: Listed | undefined;
 }
 
 /** A load that brought none of the expected messages is not believed. */
-async function checkLoad(replay: Replay, own: OwnSession, listed: Listed | undefined, on: Circumstances): Promise<Check> {
+async function checkLoad(replay: Replay, own: OwnSession, on: Circumstances): Promise<Check> {
   const came = await replay.untilQuiet(on.agent.connection, on.config.limits);
   const { verified } = came;
-  const check = { outcome: 'ok', evidence: `answered; ${describeReplay(came)}`, verified, came, listed } as const;
+  const check = { outcome: 'ok', evidence: `answered; ${describeReplay(came)}`, verified, came } as const;
   if (verified !== 'replay-empty' && (verified !== 'replay-mismatch' || came.missing === 0)) return check;
   if (on.hasHistory) return { ...check, outcome: 'unproven' };
-  const shown = listed ?? (await askOwnList(own, on));
-  if (shown !== 'absent') return { ...check, listed: shown };
-  return { ...check, outcome: 'unknown_session', evidence: `${check.evidence}, and session/list does not show the session`, listed: shown };
+  if ((await askOwnList(own, on)) !== 'absent') return check;
+  return { ...check, outcome: 'unknown_session', evidence: `${check.evidence}, and session/list does not show the session` };
 }
 
 /** After `session/resume`, which must not replay, all there is to check is the list. */
-async function checkResume(replay: Replay, own: OwnSession, before: Listed | undefined, on: Circumstances): Promise<Check> {
-  const listed = before ?? (await askOwnList(own, on));
-  const check = { outcome: 'ok', evidence: 'answered', verified: verifyResume(listed), came: null, listed } as const;
+async function checkResume(replay: Replay, own: OwnSession, on: Circumstances): Promise<Check> {
+  const listed = await askOwnList(own, on);
+  const check = { outcome: 'ok', evidence: 'answered', verified: verifyResume(listed), came: null } as const;
   if (listed === 'absent' && (on.hasHistory || on.adopted))
     return { ...check, outcome: 'unknown_session', evidence: 'it answered with success, but session/list does not show the session' };
   const came = replay.received > 0 ? await replay.match() : null;
@@ -330,11 +321,11 @@ async function judgeByList(attempts: readonly Attempt[], own: OwnSession, on: Ci
     return { ...attempt, weak: undefined, ...classifyResumeFailure(error, { method, agentSessionId: own.id, listed }) };
   });
   const last = judged.at(-1)!;
-  return judged.with(-1, { ...last, listed, ms: tenths(last.ms + connection.agentMs - since) });
+  return judged.with(-1, { ...last, ms: tenths(last.ms + connection.agentMs - since) });
 }
 
-async function askOwnList({ id }: OwnSession, { agent, agentSession, config }: Circumstances): Promise<Listed> {
-  return agent.facts.canList ? askList(agent, id, agentSession.context.cwd, config) : 'unknown';
+async function askOwnList(own: OwnSession, { agent, agentSession, config }: Circumstances): Promise<Listed> {
+  return (own.listed ??= agent.facts.canList ? await askList(agent, own.id, agentSession.context.cwd, config) : 'unknown');
 }
 
 // ---------------------------------------------------------------- session/new, session/fork
@@ -479,10 +470,10 @@ async function reported(
     ms: tenths(performance.now() - began),
     agentMs: tenths(connection.agentMs - agent.msBefore),
   };
-  return { ...open, report: context.redact(report) };
+  return { ...open, agent, agentSession, report: context.redact(report) };
 }
 
-const told = (attempts: readonly Attempt[]): ResumeAttempt[] => attempts.map(({ weak: _, listed: __, ...attempt }) => attempt);
+const told = (attempts: readonly Attempt[]): ResumeAttempt[] => attempts.map(({ weak: _, ...attempt }) => attempt);
 
 function countsOf({ received, matched, missing, importedMessages: imported, next }: ReplayOutcome): NonNullable<ResumeReport['replay']> {
   // Where nothing matched, the agent told a summary instead.
@@ -529,39 +520,38 @@ function stopError(
   });
 }
 
-/** What to do next, where the reason does not say it: with the agent, and with the record. */
-const ADVICE: Partial<Record<RehydrateError['code'], readonly [agent: string, record: string]>> = {
-  agent_timeout: ['Try again, raise the limit sessionMs', ', or use policy transcript'],
-  agent_exited: ['Try again, run the agent by hand to see why', ', or use policy transcript'],
-  agent_protocol_error: ['Try another version of the agent', ', or use policy transcript'],
-  resume_indeterminate: ['Try again', ', or use policy transcript'],
-  session_not_resumable: ['Policy strict allows no other way', '; use policy auto or transcript'],
+const TRY_AGAIN: Partial<Record<RehydrateError['code'], string>> = {
+  agent_timeout: ', raise the limit sessionMs',
+  agent_exited: ', run the agent by hand to see why',
+  resume_indeterminate: '',
 };
 
-/** An adopted session of which nothing is stored yet can only come from the agent, whatever the policy. */
+/** What to do next, where the reason does not say it. An adopted session of which nothing is stored yet can only come from the agent, whatever the policy. */
 function adviceFor(code: RehydrateError['code'], adopted: boolean): string {
-  const advice = ADVICE[code];
-  if (!advice) return '';
-  const [agent, record] = advice;
-  if (!adopted) return ` ${agent}${record} to go on from the stored record.`;
-  return code === 'session_not_resumable' ? ' The record has nothing of it to go on from.' : ` ${agent}.`;
+  const onward = ' to go on from the stored record.';
+  if (code === 'session_not_resumable')
+    return adopted
+      ? ' The record has nothing of it to go on from.'
+      : ` Policy strict allows no other way; use policy auto or transcript${onward}`;
+  const how = TRY_AGAIN[code];
+  return how === undefined ? '' : ` Try again${how}${adopted ? '.' : `, or use policy transcript${onward}`}`;
 }
 
 // ---------------------------------------------------------------- into the log
 
-/** What the claim to the agent session rests on, with the number of the event that reports it. */
-function basisOf({ isNew, report, preamble, beganSeq }: Opened, reportSeq: number): Basis {
+/** What the claim to the agent session rests on. `nextSeq`: where one that was just made begins, since it has no replay in front of its report. */
+function basisOf({ isNew, report, preamble, beganSeq }: Opened, nextSeq: number): Basis {
   return {
     kind: isNew ? 'successor' : 'resumed',
     attempts: report.attempts,
     preamble: preamble?.blocks ?? null,
-    beganSeq: beganSeq ?? reportSeq,
+    beganSeq: beganSeq ?? nextSeq,
   };
 }
 
 /** What is known of the agent and its session when it is opened. */
-export function knownOf({ reported }: AgentSession, { facts }: Agent): LastKnown {
-  return { ...reportedColumns(reported), capabilities: facts.capabilities, agent_info: facts.info };
+export function knownOf({ agentSession, agent: { facts } }: Opened): LastKnown {
+  return { ...reportedColumns(agentSession.reported), capabilities: facts.capabilities, agent_info: facts.info };
 }
 
 /** What was imported, the report, and what is new of the state that the agent reported. */
@@ -614,13 +604,13 @@ export async function resumeAgain(session: Session, live: Live, refusal: Refusal
   const opened = await openByTiers(request, agent);
   const news = agentSession.newsSince(before);
   live.basis = basisOf(opened, firstSeq);
-  await session.resumeIntake(live, () =>
-    live.log.writer.append({
-      events: openedEvents(config, opened, news),
-      also: () => [{ sql: 'UPDATE acp_turns SET report = ? WHERE turn_id = ?', params: [JSON.stringify(opened.report), turn.turnId] }],
-      lastKnown: reportedColumns(agentSession.reported),
-    }),
-  );
+  const written = live.log.writer.append({
+    events: openedEvents(config, opened, news),
+    also: () => [{ sql: 'UPDATE acp_turns SET report = ? WHERE turn_id = ?', params: [JSON.stringify(opened.report), turn.turnId] }],
+    lastKnown: reportedColumns(agentSession.reported),
+  });
+  session.resumeIntake(live);
+  await written;
   return opened.report;
 }
 

@@ -2,12 +2,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { type AgentLauncher, type AgentProcess, type AgentSpec } from '../../../src/engine/index.ts';
-import { createAgents } from '../../../src/engine/sessions/agent-startup.ts';
 import { configure } from '../../../src/engine/sessions/config.ts';
 import { createManager } from '../../../src/engine/sessions/manager.ts';
-import { createSubscriptions } from '../../../src/engine/sessions/subscriptions.ts';
 import { migrate } from '../../../src/engine/storage/schema.ts';
-import { createStore } from '../../../src/engine/storage/store.ts';
 import { ask, CWD, hostOf, said, worldOf } from './helpers.ts';
 import { ordinary, rawAgents, update, type Heard, type RawAgent } from './raw-agent.ts';
 
@@ -194,16 +191,7 @@ describe('I10: sessions that are not there', () => {
     const database = await openNodeSqlite(':memory:');
     onTestFinished(() => database.close());
     await migrate(database);
-    const config = configure({ database, agents: agents() });
-    const store = createStore(database);
-    const manager = createManager({
-      config,
-      store,
-      subscriptions: createSubscriptions({ store, limits: config.limits, progress: store.progress }),
-      self: 'me',
-      later: () => {},
-      agents: createAgents(config),
-    });
+    const manager = createManager(configure({ database, agents: agents() }));
     const calls: ((id: string) => Promise<unknown>)[] = [
       (id) => manager.calls.prompt(id, [{ type: 'text', text: 'hi' }], { idempotencyKey: id }),
       (id) => manager.calls.resume(id, {}),

@@ -41,14 +41,13 @@ export function contextOf(
 
 /** What the agent says while the session is being opened: it waits until the log says how the agent has it. */
 interface Opening {
-  /** The last report of each kind of state, which becomes part of what is found if it is news. */
+  /** The last report of each kind of state. */
   readonly state: Map<string, UpdateWithMeta>;
-  /** Everything else, which follows into the log. */
+  /** Everything else. */
   readonly held: AgentUpdate[];
   heldBytes: number;
 }
 
-/** Which of the agent's own sessions it is, and where what the agent says goes. */
 type Intake =
   /** The agent is about to name one: what it says until then belongs to that one. */
   | { readonly kind: 'unnamed'; readonly opening: Opening }
@@ -59,15 +58,13 @@ type Intake =
 
 const unnamed = (): Intake => ({ kind: 'unnamed', opening: { state: new Map(), held: [], heldBytes: 0 } });
 
-/** Whether what the agent sends names another session than this one. */
 export const isForeign = (named: unknown, id: string): boolean => named !== undefined && named !== null && named !== id;
 
 export class AgentSession {
   readonly context: SessionContext;
   reported: ReportedState;
-  /** What the user last asked for. */
   requested: RequestedSettings;
-  /** The preamble that the agent was given. */
+  /** The one that the agent was given. */
   preamble: readonly ContentBlock[] | null = null;
   private intake: Intake = unnamed();
 
@@ -103,12 +100,11 @@ export class AgentSession {
 
   // -------------------------------------------------------------- from its first word until it is open
 
-  /** The agent turned out not to have it: it is opened anew. */
   reopen(): void {
     this.intake = unnamed();
   }
 
-  /** The agent is asked to make a session of its own. Returns the function to call with its name once the agent has said it. */
+  /** The agent is asked to make a session of its own. Gives the function to call with its name. */
   awaitName(): (id: string, replay?: Replay | null) => void {
     this.intake = { kind: 'unnamed', opening: this.opening };
     return (id, replay = null) => {
@@ -146,7 +142,6 @@ export class AgentSession {
     } else if (!intake.replay?.take(update, meta, false)) this.hold(item);
   }
 
-  /** Keeps it until more is known about the session. */
   private hold(item: AgentUpdate): void {
     const { queuedEvents, queuedBytes } = this.context.limits;
     const { opening } = this;
@@ -159,12 +154,11 @@ export class AgentSession {
 
   // -------------------------------------------------------------- what it reports
 
-  /** What a client says about the session, with the id by which the agent knows it. */
+  /** With the id by which the agent knows the session. */
   toAgent<T>(value: T): T {
     return exchangeIds(value, this.context.sessionId, this.ownId);
   }
 
-  /** The other way round. */
   fromAgent<T>(value: T): T {
     return exchangeIds(value, this.ownId, this.context.sessionId);
   }
@@ -181,7 +175,7 @@ export class AgentSession {
     return learnt;
   }
 
-  /** Whether it is a title made of the preamble's words, which says nothing about the session. */
+  /** Made of the preamble's words, it says nothing about the session. */
   isTitleOfPreamble(update: SessionUpdate): boolean {
     if (this.preamble === null || update.sessionUpdate !== 'session_info_update' || typeof update.title !== 'string') return false;
     const title = update.title.replace(/(…|\.\.\.)\s*$/, '').replace(/\s+/g, '');
@@ -193,7 +187,7 @@ export class AgentSession {
     return [...this.opening.state.values()].filter(({ update }) => learn(before, update) !== null && learn(this.reported, update) === null);
   }
 
-  /** The same, and what the agent's answers changed of what was known: a client that follows the session reads it from the log. */
+  /** The same, and what the agent's answers changed of what was known: followers read it from the log. */
   changesSince(before: ReportedState): readonly UpdateWithMeta[] {
     const said = this.newsSince(before);
     const known = said.reduce((state, { update }) => ({ ...state, ...learn(state, update) }), before);

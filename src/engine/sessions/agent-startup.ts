@@ -26,7 +26,6 @@ import { NAME, VERSION } from '../version.ts';
 import type { Config } from './config.ts';
 import type { DescribeOptions } from './host.ts';
 
-/** The receiver of what an agent says. */
 export interface AgentListener {
   onUpdate(update: AgentUpdate, agent: Agent): void;
   onRequest(request: IncomingRequest, agent: Agent): Promise<RpcResponse>;
@@ -36,7 +35,6 @@ export interface AgentListener {
   room(): Promise<void> | null;
 }
 
-/** A live agent. */
 export class Agent {
   readonly name: string;
   private readonly gone = new AbortController();
@@ -56,7 +54,7 @@ export class Agent {
     this.listener = listener;
   }
 
-  /** Launches it; it has not introduced itself yet. */
+  /** It has not introduced itself yet. */
   static async launch({ config, name, cwd, env, sessionId, signal, listener }: AgentStart): Promise<Agent> {
     const agent = new Agent(name, listener, config.release);
     agent.connection = await openConnection(
@@ -92,7 +90,7 @@ export class Agent {
     this.introduced = protocol;
   }
 
-  /** From here on it speaks to another listener, which has waited for it so long. */
+  /** From here on it speaks to another listener, which waited for it so long. */
   listen(listener: AgentListener, waitedMs: number): void {
     this.listener = listener;
     this.msBefore = this.connection.agentMs - waitedMs;
@@ -103,7 +101,7 @@ export class Agent {
     await this.releaseClients(sessionId);
   }
 
-  /** It is gone, and its clients release what they hold for it. A client that fails to is ignored: why the agent is gone is what counts. */
+  /** When it is gone. A client that fails is ignored: why the agent is gone is what counts. */
   async releaseClients(sessionId: string): Promise<void> {
     const clients = [...this.clients];
     this.clients.clear();
@@ -132,7 +130,7 @@ export interface AgentStart {
   /** The client that the agent may ask, as it is told in `initialize`. */
   readonly client: ClientServices | undefined;
   readonly listener: AgentListener;
-  /** Gives an agent that is running and has introduced itself, if there is one. The caller must end it. */
+  /** One that runs and has introduced itself, if there is one. */
   readonly takeIdle?: () => Promise<Agent | null>;
   readonly redact?: <T>(value: T) => T;
 }
@@ -168,7 +166,7 @@ export async function withAgent<T>(start: AgentStart, work: (agent: Agent) => Pr
   }
 }
 
-/** An error with the agent's words, in which known secret values and token shapes are replaced. */
+/** Without known secret values and token shapes: it may quote the agent. */
 export function redactError(redact: AgentStart['redact'], error: unknown): unknown {
   if (!RehydrateError.is(error)) return error;
   const [message, data] = redact ? [redact(error.message), redact(error.data)] : [error.message, error.data];
@@ -194,7 +192,7 @@ async function introduce(agent: Agent, config: Config, client: ClientServices | 
   );
 }
 
-/** A new session of the agent's. Errors: `auth_required`, and those of a call. */
+/** Errors: `auth_required`, and those of a call. */
 export async function newAgentSession(
   agent: Agent,
   config: Config,
@@ -215,7 +213,7 @@ export async function newAgentSession(
   return { ...made, agentSessionId };
 }
 
-/** What is wrong with an answer that names no new session. */
+/** What is wrong with an answer to `session/new` that names no session. */
 export function unnamed(answer: unknown): string {
   const id = (answer as { readonly sessionId?: unknown } | null | undefined)?.sessionId;
   return id === undefined
@@ -223,7 +221,7 @@ export function unnamed(answer: unknown): string {
     : `with the session id ${beginning(JSON.stringify(id), NOTE_CHARS)}, which must be a well-formed string that is not empty`;
 }
 
-/** The answer to a call that must succeed. Errors: `auth_required`, and those of a call. */
+/** The answer. Errors: `auth_required`, and those of a call. */
 export async function callForSession<T>(
   agent: Agent,
   config: Config,
@@ -236,7 +234,7 @@ export async function callForSession<T>(
   throw await failureError(outcome, agent.name, agent.connection);
 }
 
-/** A call that may be refused because nobody has signed in: then the remembered method is tried once. */
+/** Where it is refused because nobody has signed in, the remembered method is tried once. */
 export async function callWithAuth<T>(
   agent: Agent,
   config: Config,
@@ -265,7 +263,7 @@ export function authRequired({ name, facts }: Agent, error: unknown): RehydrateE
 
 // ---------------------------------------------------------------- agents without a session
 
-/** Ignores everything: there is no session yet that it could be for. */
+/** There is no session yet that anything could be for. */
 const DEAF: AgentListener = {
   onUpdate: () => undefined,
   onRequest: ({ method }) => Promise.resolve({ error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } }),
@@ -276,7 +274,7 @@ const DEAF: AgentListener = {
 
 export type Agents = ReturnType<typeof createAgents>;
 
-/** A process that no session has yet, and what it was told of the client. */
+/** A process that no session has yet; `advertised`: what it was told of the client. */
 interface IdleProcess {
   readonly advertised: string;
   readonly agent: Promise<Agent>;
@@ -295,7 +293,7 @@ export function createAgents(config: Config) {
 
   const advertised = (client: ClientServices | undefined) => JSON.stringify(client?.capabilities ?? {});
 
-  /** Starts an agent for `work`, which is ended when the host goes to sleep. */
+  /** Runs `work` on an agent, which is ended when the host goes to sleep. */
   async function run<T>(
     name: string,
     what: string,
@@ -322,7 +320,7 @@ export function createAgents(config: Config) {
     return over;
   }
 
-  /** The agent in an idle process: it is kept for the first session that can use it. */
+  /** Kept for the first session that can use it. */
   async function idleAgent(name: string, options: DescribeOptions): Promise<Agent> {
     for (;;) {
       const held = idle.get(name);
@@ -331,7 +329,7 @@ export function createAgents(config: Config) {
         try {
           return await mine.agent;
         } catch (error) {
-          // A session took it and gave up, which does not concern this caller: another one is started.
+          // A session took it and gave up: another one is started for this caller.
           if (!mine.abort.signal.aborted) throw error;
           continue;
         }
@@ -374,7 +372,6 @@ export function createAgents(config: Config) {
       return agent?.connection.ended ? null : agent;
     },
 
-    /** How a person signed in with an agent. */
     authMethod: (name: string): string | undefined => authMethods.get(name),
 
     /** Errors: `invalid_argument` for a method the agent does not offer, and those of starting an agent. */
@@ -407,7 +404,7 @@ export function createAgents(config: Config) {
       return description;
     },
 
-    /** The idle process, if a session of this environment and client can use it; when the caller gives up before it has it, it is ended. */
+    /** If a session of this environment and client can use it. When the caller gives up before it has it, it is ended. */
     async takeIdle(
       name: string,
       env: Readonly<Record<string, string>>,
@@ -425,7 +422,7 @@ export function createAgents(config: Config) {
       return agent?.connection.ended ? null : agent;
     },
 
-    /** The host goes to sleep, and does not wait for a login, which may take minutes in a browser. */
+    /** A login, which may take minutes in a browser, is not waited for. */
     async end(): Promise<void> {
       const reason = (ended = new RehydrateError(
         'agent_exited',

@@ -30,7 +30,6 @@ const checks =
     throw invalid(`${name} must be ${expected}; it is ${shown(value)}.`);
   };
 
-/** One of these values. */
 export function oneOf<T extends string>(values: readonly T[]): (value: unknown, name: string) => T {
   return checks((value) => values.includes(value as T), `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`) as never;
 }
@@ -54,7 +53,7 @@ const title: Check = (value, name, limits) =>
   bounded(titleText(value, name, limits), name, { limit: 'titleBytes', allowed: FIXED_LIMITS.titleBytes }, 'Give a shorter one.');
 const list = checks((value) => Array.isArray(value), 'a list');
 const callback = checks((value) => typeof value === 'function', 'a function');
-/** Whether it has all these methods, of its own or of its class. */
+/** Of its own or of its class. */
 const hasMethods = (value: unknown, ...names: readonly string[]): boolean =>
   isObject(value) && names.every((name) => typeof value[name] === 'function');
 const signal = checks((value) => value instanceof AbortSignal, 'an AbortSignal');
@@ -97,7 +96,7 @@ const servers: Check = (value, name, limits) => {
   return bounded(value, name, ofPrompt(limits), 'Give fewer.');
 };
 
-/** It is passed on for the client, so it must not be a method that the host calls itself. */
+/** Passed on for a client: none that the host calls itself. */
 const foreignMethod: Check = (value, name, limits) => {
   if (HOSTS_OWN_METHODS.has(text(value, name, limits) as string))
     throw invalid(`${String(value)} is the host's own to say. Use the method of the host that does it; extensions are passed on.`, {
@@ -114,7 +113,7 @@ const metadata: Check = (value, name) => {
   return bounded(value, name, { limit: 'metadata', allowed: METADATA_BYTES }, 'Keep less with the session.', onlyJson);
 };
 
-/** JSON would make something else of it without a word: of NaN null, of a Map an empty object. */
+/** JSON would silently make something else of it: of NaN null, of a Map an empty object. */
 function onlyJson(key: string, value: unknown): unknown {
   const isTold =
     typeof value === 'number'
@@ -130,7 +129,6 @@ function onlyJson(key: string, value: unknown): unknown {
 
 // ---------------------------------------------------------------- a prompt
 
-/** The prompt as content blocks. */
 const prompt: Check = (content, _, limits) => {
   const blocks: unknown = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
   if (!Array.isArray(blocks)) throw invalid('A prompt must be a string or an array of ACP content blocks.');
@@ -145,20 +143,18 @@ const prompt: Check = (content, _, limits) => {
   return bounded(blocks, 'The prompt', ofPrompt(limits), 'Send less, or name a file instead of its content.');
 };
 
-/** Further parameters of a call. */
 const params: Check = (value, name, limits) => {
   if (!isObject(value)) throw invalid(`${name} must be an object.`);
   return bounded(value, name, ofPrompt(limits), 'Send less.');
 };
 
-/** The parameters of an extension, which may be none. */
+/** Those of an extension, which may be none. */
 const foreignParams: Check = (value, name, limits) => (value === undefined ? value : bounded(value, name, ofPrompt(limits), 'Send less.'));
 
 /** Less than `nestedLevels`: what is stored around a block nests, too. */
 const PROMPT_LEVELS = FIXED_LIMITS.nestedLevels - 10;
 
 interface Size {
-  /** The limit's name. */
   readonly limit: string;
   readonly allowed: number;
 }
@@ -209,7 +205,7 @@ export function options(call: string, given: unknown, needs: readonly string[], 
   return checked;
 }
 
-/** An option has the same check in every call, unless it is there with the call's name, too. What is not here is checked where it is used. */
+/** The same in every call, unless it is here with the call's name, too. What is not here is checked where it is used. */
 const OPTIONS: Readonly<Record<string, Check>> = {
   agent: text,
   cwd: directory,
@@ -269,7 +265,7 @@ interface Call {
   readonly takes?: readonly string[];
   /** The session may be a new one. */
   readonly makes?: true;
-  /** Options that must be given, and those that may be. */
+  /** Options that must be given. */
   readonly needs?: readonly string[];
   readonly may?: readonly string[];
   /** It only reads, or ends things, so a host that sleeps can still do it as long as its database is open. */

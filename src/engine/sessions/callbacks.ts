@@ -12,7 +12,6 @@ import { isAbsolute, isNewId } from './arguments.ts';
 
 // ---------------------------------------------------------------- one function
 
-/** What is known of an option that is a function. */
 interface Callback<T> {
   /** As the user knows it. */
   readonly option: string;
@@ -27,7 +26,6 @@ export interface Occasion {
   readonly sessionId?: string | undefined;
   /** Its caller gives up, for this reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Further particulars for the error. */
   readonly data?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -43,7 +41,7 @@ function failed<T>(
   return new RehydrateError(code, `The host's option ${option} ${what}${whose}. ${advice}`, { option, ...session, ...data }, { cause });
 }
 
-/** What it threw. An error of this library says for itself what to do. */
+/** An error of this library says for itself what to do. */
 function threw<T>(callback: Callback<T>, occasion: Occasion, error: unknown): RehydrateError {
   if (RehydrateError.is(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
@@ -71,7 +69,7 @@ function callNow<T>(callback: Callback<T>, call: () => unknown, occasion: Occasi
 const answerOf = <T>(callback: Callback<T>, call: () => unknown, occasion: Occasion): Promise<unknown> =>
   (async () => call())().catch((error: unknown) => Promise.reject(threw(callback, occasion, error)));
 
-/** One that may take its time. `waiting` gets what gives it up, while it is waited for. */
+/** One that may take its time. `waiting` holds what gives it up, while it is waited for. */
 async function callAndWait<T>(
   callback: Callback<T>,
   call: () => unknown,
@@ -141,7 +139,6 @@ const RELEASE: Callback<unknown> = { option: 'client.release', holds: isAnything
 
 type Asked = PermissionRequested & { readonly sessionId: string };
 
-/** As they are among the host's options. */
 interface Given {
   readonly newId: () => string;
   readonly ownerAlive: OwnerAlive;
@@ -192,7 +189,7 @@ export function wrapCallbacks(given: Given, callbackMs: number) {
         );
       return services.get(agent);
     },
-    /** What is let go has to be, so this is waited for when the host goes to sleep, too. */
+    /** Waited for when the host goes to sleep, too: what is held must be let go. */
     release: (services: ClientServices, sessionId: string) =>
       callAndWait(RELEASE, () => services.release(sessionId), { sessionId }, callbackMs),
     preambleFiles: files && calledFiles(files, ask),

@@ -76,7 +76,6 @@ export interface HostOptions {
   readonly sameDirectory?: ((a: string, b: string) => boolean | Promise<boolean>) | undefined;
 }
 
-/** The options with everything filled in, and the user's functions as the host calls them. */
 export interface Config
   extends Required<Pick<HostOptions, 'database' | 'knownSecrets' | 'policy' | 'clock' | 'whenFull' | 'protocol'>>, Callbacks {
   readonly launcher: AgentLauncher;

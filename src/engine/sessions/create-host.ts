@@ -1,4 +1,3 @@
-/** `createHost`: the sessions of one database, live or not, and what can be done with them. */
 import { inBackground } from '../waiting.ts';
 import { invalid, RehydrateError, sessionNotFound } from '../errors.ts';
 import { SqlError, type Statement } from '../ports.ts';
@@ -42,7 +41,6 @@ export async function createHost(options: HostOptions): Promise<Host> {
   const { store, subscriptions, agents } = parts;
   database.owners?.opened(config.owner.hostId);
   await cleanUpAll(parts);
-  /** Aborted when the host has been put to sleep. */
   const ended = new AbortController();
   // What cannot be removed now, the next host removes.
   const leftDeletes = finishDeletes(parts, { signal: ended.signal }).catch((error: unknown) => {
@@ -50,11 +48,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
   });
   let asleep: Promise<void> | null = null;
 
-  /** What `update` writes. Null where that is nothing, as with other values for the same servers: then a session that is live elsewhere is not in the way. */
+  /** What `update` writes. Null where that is nothing (other values for the same servers): then a session may be live elsewhere. */
   async function changesOf({ info }: StoredSession, changes: SessionChanges): Promise<AsleepWork | null> {
     const { title, metadata, cwd, mcpServers, additionalDirectories } = changes;
     const { sessionId } = info;
-    // Another path to the same directory changes nothing: for agents a session belongs to the path under which it was made.
+    // Another path to the same directory is not written: agents know the session under the path it was made with.
     const moves = cwd !== undefined && !(await config.sameDirectory(cwd, info.cwd, { sessionId }));
     if (moves && (await config.directoryExists(info.cwd, { sessionId })))
       throw invalid(
@@ -117,13 +115,13 @@ export async function createHost(options: HostOptions): Promise<Host> {
           { agent: name, method: 'session/list' },
         );
       const ids = page.sessions.map(({ sessionId }) => sessionId);
-      // A successor is in the record only when it has answered a turn, and in this host before that.
+      // A successor that has not answered a turn yet is known to this host alone.
       const known = new Map([
         ...live.map(({ agentSessionId, sessionId }) => [agentSessionId, sessionId] as const),
         ...(await store.sessionsOfAgent(name, ids)),
       ]);
       const sessions = [];
-      /** As short as a title that is given, so that the session can be adopted with it. */
+      /** No longer than `adopt` takes. */
       const titleOf = (value: unknown): string | null => wellFormed(typeof value === 'string' ? beginning(value, QUOTE_CHARS) : value);
       const wellFormed = (value: unknown): string | null => (typeof value === 'string' ? value.toWellFormed() : null);
       for (const { sessionId: agentSessionId, ...told } of page.sessions) {
@@ -287,7 +285,6 @@ function readCursor(cursor: string): { updatedAt: number; sessionId: string } {
   return { updatedAt: Number(updatedAt), sessionId };
 }
 
-/** Waits so long, or until one of the signals aborts. */
 function pause(ms: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

@@ -25,7 +25,6 @@ import type { Occasion } from './callbacks.ts';
 import type { Config } from './config.ts';
 import type { HostParts } from './parts.ts';
 
-/** What a lease is taken with. */
 type LeaseParts = Pick<HostParts, 'config' | 'store' | 'subscriptions' | 'self' | 'later'>;
 
 // ---------------------------------------------------------------- judging
@@ -40,7 +39,6 @@ export function judgeLease(lease: StoredLease, self: string, alive: boolean | 'u
   return alive === false || (alive === 'unknown' && lease.expiresAt <= now) ? 'abandoned' : 'held';
 }
 
-/** Asks about the owner and judges. */
 async function leaseVerdict({ self, config }: LeaseParts, lease: StoredLease, occasion: Occasion): Promise<LeaseVerdict> {
   const { ownerAlive, clock } = config;
   const owner = lease.owner === self ? null : toOwner(lease.owner);
@@ -101,8 +99,7 @@ WHERE session_id = ?`,
     try {
       await database.batch(statements);
     } catch (error) {
-      // Another host wrote between the read and the batch: read again. That cannot go on for ever,
-      // since each time another one made progress.
+      // Another host wrote between the read and the batch. Each time one makes progress, so this ends.
       if (error instanceof SqlError && error.kind === 'constraint' && attempt < 20) continue;
       // The batch may have been written although the answer was lost.
       const now = await store.session(sessionId).catch((unread: unknown) => {
@@ -187,7 +184,7 @@ export function failedAfterSending(error: unknown, turnId: string): RehydrateErr
 
 // ---------------------------------------------------------------- releasing
 
-/** Releases the lease, so that the next host need not ask whether this one is alive. Harmless when the lease is gone already. */
+/** Harmless when the lease is gone already. */
 export function releaseStatement(fence: Fence): Statement {
   return {
     sql: `UPDATE acp_sessions SET lease_owner = NULL, lease_expires_at = NULL, latest_seq = ${LAST_SEQ} WHERE session_id = ? AND lease_owner IS ? AND lease_generation = ?`,
@@ -244,13 +241,12 @@ export async function cleanUp(parts: LeaseParts, sessionId: string, lease: Store
     await endAbandoned(parts, sessionId);
     return 'cleaned';
   } catch (error) {
-    // Another host took it meanwhile, it was deleted, or the record cannot be read or written: the caller only reads.
+    // Taken by another host meanwhile, deleted, or not readable or writable: the caller only reads.
     if (!RehydrateError.is(error) && !(error instanceof SqlError)) throw error;
     return RehydrateError.is(error) && error.code === 'session_busy' ? 'held' : verdict;
   }
 }
 
-/** The same for every session of the database that shows a running turn. */
 export async function cleanUpAll(parts: LeaseParts): Promise<void> {
   const left = await parts.store.sessionsWithRunningTurns();
   await Promise.all(left.map(({ sessionId, lease }) => cleanUp(parts, sessionId, lease)));
@@ -264,19 +260,18 @@ export async function progressOf(parts: LeaseParts, sessionId: string): Promise<
 }
 
 /**
- * Sessions whose end could not be written: a turn shows as running, or the lease as held, although nothing is live. That is tried again until
- * the storage works, so that nobody has to wait for this host to sleep (I9, I12). `cleanUp` may find nothing to do; it rejects while the
- * storage does not work.
+ * Sessions whose end could not be written: a turn shows as running, or the lease as held, although nothing is live. `cleanUp`, which rejects
+ * while the storage does not work, is tried again until then, so that nobody waits for this host to sleep (I9, I12).
  */
 export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>, everyMs: number) {
   const open = new Map<string, ReturnType<typeof setTimeout>>();
   let ended = false;
 
-  /** True when there is nothing left to do here. */
+  /** True when nothing is left to do. */
   const attempt = (sessionId: string): Promise<boolean> =>
     cleanUp(sessionId).then(
       () => true,
-      // Another host has it, or it was deleted: nothing is left to do. Any other failure may pass.
+      // Another host has it, or it was deleted. Any other failure may pass.
       (error: unknown) => RehydrateError.is(error) && (error.code === 'session_busy' || error.code === 'session_not_found'),
     );
 
@@ -292,12 +287,12 @@ export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>
   };
 
   return {
-    /** Tries after `everyMs`, again and again. The session's next prompt need not wait for it. */
+    /** From `everyMs` on, again and again. */
     later(sessionId: string): void {
       clearTimeout(open.get(sessionId));
       wait(sessionId);
     },
-    /** The host goes to sleep: all that is open is tried once more, then left to the next host. */
+    /** All that is open is tried once more, then left to the next host. */
     async end(): Promise<void> {
       ended = true;
       const left = [...open];

@@ -16,7 +16,6 @@ export interface LoggedUpdate extends UpdateWithMeta {
 export const inTurn = (turnId: string | null, items: readonly UpdateWithMeta[]): LoggedUpdate[] =>
   items.map((item) => ({ ...item, turnId }));
 
-/** Updates as events of the log. */
 export function updateEvents(items: readonly LoggedUpdate[], at: number): NewEvent[] {
   return items.map(({ update: payload, meta, turnId = null, origin = 'agent' }): NewEvent => {
     const event = { kind: 'update', turnId, at, origin, payload } as const;

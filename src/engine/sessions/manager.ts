@@ -36,14 +36,13 @@ import { createSubscriptions } from './subscriptions.ts';
 import { endedMeanwhile, startTurn, type RunningTurn } from './turn.ts';
 import { liveReport, wake } from './wake.ts';
 
-/** What a host has in memory for one session. */
 interface Entry {
   readonly session: Session;
-  /** The end of the last thing that changed the session, so that the next waits for it. */
+  /** Settles when the last operation on the session has ended, for which the next one waits. */
   tail: Promise<unknown>;
-  /** How many operations run or wait for their turn. While there is one, the entry must stay the session's only one. */
+  /** Operations that run or wait for their turn. While there is one, the entry is not forgotten. */
   waiting: number;
-  /** How many calls of `request` wait for the agent: while there is one, the session is in use. */
+  /** Calls of `request` that wait for the agent. */
   requests: number;
   /** A prompt from its first look at the record to its result; at most one. */
   prompt: Prompt | null;
@@ -59,7 +58,6 @@ interface Prompt {
   turn: RunningTurn | null;
 }
 
-/** The calls of a host that concern live sessions. */
 type LiveCalls = Pick<
   Host,
   | 'create'
@@ -88,7 +86,7 @@ export function createManager(config: Config) {
     agents: createAgents(config),
     subscriptions: createSubscriptions({ store, limits, progress: (sessionId) => progressOf(parts, sessionId) }),
   };
-  /** Set when the host goes to sleep: from then on nothing is opened, whenever it was asked for. */
+  /** The host went to sleep: nothing is opened any more. */
   let ended = false;
 
   // -------------------------------------------------------------- one thing at a time
@@ -105,14 +103,14 @@ export function createManager(config: Config) {
   const liveOf = (sessionId: string): Live | null => entries.get(sessionId)?.session.live ?? null;
   const stateOf = (sessionId: string): Session['state']['kind'] => entries.get(sessionId)?.session.state.kind ?? 'asleep';
 
-  /** Forgets a session that is not in use, that nothing waits for, and of which nothing is held that the record does not have. */
+  /** Unless the session is in use, or something is held for it that the record does not have. */
   function forget(sessionId: string): void {
     const entry = entries.get(sessionId);
     if (!entry || entry.waiting > 0 || entry.prompt || entry.session.state.kind !== 'asleep') return;
     if (!entry.session.secrets?.known.length && !entry.session.params) entries.delete(sessionId);
   }
 
-  /** Runs `work` when everything that was asked for this session before is done. */
+  /** Runs `work` after everything that was asked for this session before. */
   function serially<T>(sessionId: string, work: (entry: Entry) => Promise<T>): Promise<T> {
     const entry = entryOf(sessionId);
     entry.waiting += 1;
@@ -126,7 +124,7 @@ export function createManager(config: Config) {
 
   // -------------------------------------------------------------- coming to life
 
-  /** Waits until another session may become live. The caller takes the place as soon as this resolves. */
+  /** Waits until another session may become live. The caller must take the place in the same tick. */
   async function makeRoom(): Promise<void> {
     for (;;) {
       if (ended) throw hostClosed();
@@ -143,7 +141,7 @@ export function createManager(config: Config) {
     }
   }
 
-  /** Since when the session has not been used, if it is live and nothing is under way. */
+  /** Since when it has not been used, if it is live and nothing is under way. */
   function idleSince({ session, waiting, requests, prompt }: Entry): { readonly sessionId: string; readonly since: number }[] {
     const { sessionId, state, live } = session;
     const inUse = waiting > 0 || requests > 0 || prompt;
@@ -156,7 +154,7 @@ export function createManager(config: Config) {
     if (client) session.client = client;
     const live = await session.settled();
     if (live) {
-      // Its prompt is going down the tiers: which session of its own the agent will have is not known yet.
+      // Its prompt is going down the tiers, so the agent's own session is not known yet.
       if (!live.agentSession.isOpen) throw inProgress(session.sessionId, running?.turn?.turnId);
       live.usedAt = performance.now();
       return live;
@@ -165,7 +163,7 @@ export function createManager(config: Config) {
     const abort = new AbortController();
     const joined = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal;
     const made = await wake(session, { policy, abort, signal: joined });
-    // An abort that came too late to stop the opening still stops what was to follow.
+    // An abort that came too late to stop the wake still stops what was to follow.
     joined.throwIfAborted();
     return made;
   }
@@ -180,7 +178,7 @@ export function createManager(config: Config) {
     const hash = sha256Hex(JSON.stringify(content));
     if (running) {
       if (key === undefined || running.options.idempotencyKey !== key) {
-        // Another turn is running; this key may still be that of a finished one.
+        // The key may be that of a finished turn.
         const prior = key === undefined ? null : await store.turnByKey(sessionId, key);
         if (prior) return repeat(prior, await hash);
         throw inProgress(sessionId, running.turn?.turnId);
@@ -220,7 +218,7 @@ export function createManager(config: Config) {
         const request = { turnId: config.newId(), content, contentHash, idempotencyKey, policy, params };
         const started = await startTurn(session, live, request);
         if (started) return started;
-        // The agent died before anything was stored or sent, so the session is woken again, but only once.
+        // The agent died before anything was stored or sent: the session is woken again, once.
         if (lives > 1) throw endedMeanwhile(sessionId);
       }
     });
@@ -229,18 +227,17 @@ export function createManager(config: Config) {
     return turn.result;
   }
 
-  /** The result of a prompt that is repeated with its idempotency key. */
   async function repeat(prior: StoredTurn, hash: string): Promise<PromptResult> {
     const { sessionId } = prior;
     const key = prior.idempotencyKey as string;
     if (prior.contentHash !== hash) throw conflict(sessionId, key);
     let turn = prior;
     if (turn.state === 'running') {
-      // Not this host's, or it would have been joined. If its host is dead, taking the lease ends the turn; else that is `session_busy`.
+      // It is another host's. If that is dead, taking the lease ends the turn; else this throws `session_busy`.
       await serially(sessionId, interruptAbandoned);
       turn = (await store.turnByKey(sessionId, key)) ?? turn;
     }
-    // Still running: the turn is over, but its end is not in the record yet.
+    // Still running: it is over, but its end is not in the record yet.
     const { turnId, state, error, stopReason, report, lastSeq } = turn;
     if (state === 'running') throw inProgress(sessionId, turnId);
     if (error) throw new RehydrateError(error.code, error.message, { turnId, ...(error.data as object | undefined) });
@@ -274,7 +271,6 @@ export function createManager(config: Config) {
         asked.kind === 'option' || configOptions !== before.configOptions
           ? [{ sessionUpdate: 'config_option_update', configOptions: [...(configOptions ?? [])] }]
           : [];
-      // What was asked for comes first.
       const said = (asked.kind === 'mode' ? [...mode, ...options] : [...options, ...mode]).map(
         (update) => ({ update, origin: 'host' }) as const,
       );
@@ -382,7 +378,7 @@ export function createManager(config: Config) {
     return stored;
   }
 
-  /** Errors: `session_not_found`, and `session_busy` when another host runs the session: nothing of it can be ended here. */
+  /** Errors: `session_not_found`, and `session_busy` when another host runs the session. */
   async function refuseElsewhere(sessionId: string): Promise<void> {
     const { lease } = await storedSession(sessionId);
     if (stateOf(sessionId) === 'asleep' && (await cleanUp(parts, sessionId, lease)) === 'held') throw busy(sessionId, lease);
@@ -400,7 +396,7 @@ export function createManager(config: Config) {
 
   // -------------------------------------------------------------- the end
 
-  /** Ends the live session, and has the agent close or delete its own with `tell`. `then` runs in the same operation: nothing can wake the session in between. */
+  /** `tell`: the agent closes or deletes its own session. `then` runs in the same operation, so that nothing wakes the session in between. */
   async function end(
     sessionId: string,
     cause: EndCause,
@@ -418,7 +414,7 @@ export function createManager(config: Config) {
           { sessionId, cause: { kind: cause.kind } },
         ),
       );
-    // A running operation, such as a setting that the agent does not answer, ends with the agent, so it is not waited for.
+    // A running operation, such as a setting that the agent does not answer, ends with the agent.
     else if (waiting > 0) void session.end(cause);
     await serially(sessionId, async () => {
       const told = session.state.kind === 'live';
@@ -428,14 +424,13 @@ export function createManager(config: Config) {
     });
   }
 
-  /** Has the agent's own session of one that slept deleted by a process of that agent which is running anyway, if there is one. */
+  /** The agent's own session of one that slept, by a process of that agent that runs anyway, if there is one. */
   async function deleteAtAgent({ agent: name, agentSessionId }: Pick<SessionInfo, 'agent' | 'agentSessionId'>): Promise<void> {
     const agent = liveWith(name)[0]?.agent ?? (await parts.agents.runningIdle(name));
     if (agentSessionId !== null && agent?.facts.canDelete)
       await agent.protocol.deleteSession(agentSessionId, { ms: Math.min(limits.settingMs, limits.cancelGraceMs) });
   }
 
-  /** Those that live with an agent of this name: the agent, and the session of its own. */
   function liveWith(name: string): { readonly sessionId: string; readonly agent: Agent; readonly agentSessionId: string | null }[] {
     return [...entries.values()].flatMap(({ session: { sessionId, live } }) =>
       live?.agent.name === name ? [{ sessionId, agent: live.agent, agentSessionId: live.agentSession.ownId }] : [],
@@ -447,9 +442,9 @@ export function createManager(config: Config) {
     const { sessionId, state } = session;
     if (state.kind !== 'asleep') {
       const stored = await store.session(sessionId);
-      // It is live here, and its turn ends by itself.
+      // Live here: its turn ends by itself.
       if (stored?.lease.owner === parts.self) return;
-      // Another host took the session over, and this one has not noticed yet.
+      // Taken over by another host, which this one has not noticed yet.
       await session.end({ kind: 'taken_over', reason: 'the session was taken over by another host' }, 'kill');
     }
     await endAbandoned(parts, sessionId);
@@ -484,7 +479,6 @@ export function createManager(config: Config) {
         else if (work) await writeAsleep(parts, sessionId, work);
         if (mcpServers) session.secrets = secretValues(session.secrets?.env ?? {}, mcpServers);
       }),
-    /** Values that were given for one session are held for the other, too. */
     shareSecrets(from: string, to: string): void {
       const secrets = entries.get(from)?.session.secrets;
       if (secrets) entryOf(to).session.secrets = secrets;
@@ -495,7 +489,7 @@ export function createManager(config: Config) {
       const held = session?.live?.context.secrets ?? session?.secrets;
       return [...(await resolveKnown(config.secrets, info, held)), ...config.knownSecrets];
     },
-    /** How many sessions are in memory. */
+    /** Sessions in memory. */
     get size() {
       return entries.size;
     },
@@ -535,7 +529,6 @@ async function deleteRecord(parts: HostParts, sessionId: string): Promise<void> 
       throw storageError(error, `Session "${sessionId}" could not be deleted`);
     }
   }
-  // Its followers are done.
   subscriptions.end(sessionId);
   try {
     await removeDeleted({ sessionId, deletedAt: at }, config);
@@ -547,14 +540,14 @@ async function deleteRecord(parts: HostParts, sessionId: string): Promise<void> 
   }
 }
 
-/** Resolves when it is over, however it went. */
+/** However it went. */
 const over = (result: Promise<unknown>): Promise<void> =>
   result.then(
     () => undefined,
     () => undefined,
   );
 
-/** A prompt that was stopped before its turn; a caller's own reason that is an error of this library is told as it is. */
+/** A prompt that was stopped before its turn. A caller's own reason that is an error of this library stands. */
 function unsent(sessionId: string, reason?: unknown): RehydrateError {
   if (RehydrateError.is(reason)) return reason;
   return new RehydrateError(

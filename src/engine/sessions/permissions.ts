@@ -18,7 +18,7 @@ interface Open {
   readonly turnId: string | null;
   readonly requestId: string;
   readonly kind: QuestionKind;
-  /** Of a permission: what is asked. */
+  /** Of a permission. */
   readonly request: PermissionRequested | null;
   readonly answer: (response: RpcResponse) => void;
   /** The response for the agent. */
@@ -42,8 +42,8 @@ const CANCELLED: Readonly<Record<QuestionKind, RpcResponse>> = {
 export const cancelled = (kind: QuestionKind): RpcResponse => CANCELLED[kind];
 
 /**
- * The options to choose from, or what is wrong with them. An answer is an id: of two options with the same id one is offered; if they are of
- * two kinds they are refused, since an answer that is meant to reject might allow.
+ * The options to choose from, or what is wrong with them. An answer is an id: of two options with the same id one is offered, and two of
+ * different kinds are refused, since an answer meant to reject might allow.
  */
 function optionsOf(options: unknown): PermissionOption[] | string {
   if (!Array.isArray(options) || !options.every((option) => typeof (option as PermissionOption | null)?.optionId === 'string'))
@@ -66,7 +66,7 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
 
   const ended = (entry: Open): NewEvent => endOfQuestion(entry, config.clock());
 
-  /** Stores the question, has it answered, and resolves to the response for the agent. */
+  /** Stores the question, has it answered, and gives the agent's response. */
   async function raise(
     { rpcId, turnId, kind }: Pick<Open, 'rpcId' | 'turnId' | 'kind'>,
     asked: Omit<PermissionRequested | ElicitationRequested, 'requestId'>,
@@ -96,7 +96,7 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
 
   const isOpen = ({ requestId, settling }: Open): boolean => open.has(requestId) && !settling;
 
-  /** Stores the answer, then gives it; null cancels the question. False where it was cancelled while its answer was being stored. */
+  /** Stores the answer, then gives it; null cancels. False where it was cancelled while its answer was being stored. */
   async function settle(
     entry: Open,
     given: Omit<PermissionResolved, 'requestId'> | Omit<ElicitationResolved, 'requestId'> | null,
@@ -133,13 +133,12 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
       const asked = { toolCall: toolCall as ToolCallUpdate, options: offered };
       return raise({ rpcId, turnId, kind: 'permission' }, asked, async (entry) => {
         const rule = config.permission({ ...(entry.request as PermissionRequested), sessionId });
-        // A rule may ask a person and take as long; the agent does not wait for it once the request is answered otherwise.
+        // A rule may ask a person: it is not waited for once the request is answered otherwise.
         const choice = await Promise.race([rule, entry.answered.then(() => undefined)]);
         if (choice !== undefined && isOpen(entry)) await choose(entry, hasOption(entry, choice) ? choice : null, 'rule');
       });
     },
 
-    /** Has the client answer. */
     elicit(
       rpcId: RpcId,
       { sessionId: _, ...question }: Fields,
@@ -149,7 +148,7 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
       return raise({ rpcId, turnId, kind: 'elicitation' }, { question }, async (entry) => {
         const response = await Promise.race([answerOf(entry.unwanted.signal), entry.answered]);
         if (!isOpen(entry)) return;
-        // A client that cannot answer does not answer, which is no reason for the agent to fail.
+        // That the client cannot answer is no reason for the agent to fail.
         if ('error' in response) await settle(entry, null);
         else await settle(entry, { answer: redact(response.result) as ElicitationResolved['answer'], by: 'client' }, response);
       });
@@ -176,12 +175,11 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
       if (!(await choose(entry, optionId, 'person'))) throw notOpen();
     },
 
-    /** The agent withdrew its question. */
     async withdraw(rpcId: unknown): Promise<void> {
       for (const entry of open.values()) if (entry.rpcId === rpcId && !entry.settling) await settle(entry, null);
     },
 
-    /** Answers everything open with `cancelled`; the events are for the caller to store. */
+    /** The events are for the caller to store. */
     cancelAll(): NewEvent[] {
       const all = [...open.values()];
       open.clear();
@@ -189,7 +187,7 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
         answer(CANCELLED[kind]);
         unwanted.abort();
       }
-      // Also after an answer that is just being stored: it was not given.
+      // Also where an answer is just being stored: it was not given.
       return all.map(ended);
     },
 

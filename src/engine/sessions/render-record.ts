@@ -32,9 +32,8 @@ export function renderRecord(
 interface PreambleRequest {
   readonly mode?: PreambleMode | undefined;
   readonly budget?: number | undefined;
-  /** A preview writes no file; it shows where one would be named. */
+  /** Writes no file. */
   readonly preview?: true;
-  /** Nobody waits for the preamble any more. */
   readonly signal?: AbortSignal;
 }
 
@@ -53,5 +52,4 @@ export async function renderPreamble(
   return { blocks: buildPreamble(text, mode, path), report: { mode, ...covered }, instead };
 }
 
-/** Stands in a preview for the path that the file will have. */
 const PREVIEW_PATH = '/path/given/when/it/is/sent.md';

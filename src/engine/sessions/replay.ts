@@ -28,11 +28,10 @@ export interface ReplayOutcome extends ReplayResult {
   readonly news: readonly LoggedUpdate[];
 }
 
-/** Updates that are matched together. */
 interface Part {
   readonly matcher: ReturnType<typeof createReplayMatcher>;
   received: number;
-  /** What is not part of a conversation (notices, kinds of later versions) and came among it: a replay may bring it again. */
+  /** What came among a conversation and is not part of it (notices, kinds of later versions): a replay may bring it again. */
   readonly beside: ReplayItem[];
   /** What was made of the first so many. */
   matched: { readonly received: number; readonly outcome: ReplayOutcome } | null;
@@ -57,13 +56,13 @@ export interface LateReplay {
 /** What the replay had not brought yet when the prompt was sent. */
 export type Owed = Pick<ReplayOutcome, 'next' | 'nextToolCalls'>;
 
-/** How many times as long the first message of a replay may take: an agent that brings nothing is left for a new one. */
+/** The first message of a replay may take so many times as long: an agent that brings none is left for a new one. */
 export const SILENCES_AT_FIRST = 4;
 
-/** A wait that took so much longer than it should says nothing of the agent: this process stood still. */
+/** A wait that took so much too long says nothing of the agent: this process stood still. */
 const STANDSTILL_MS = 40;
 
-/** No agent says so much outside a conversation: while the session is being opened, more is a replay without the user's words; later, more must not wait. */
+/** No agent says more outside a conversation: while the session is being opened it is a replay without the user's words; later it must not wait. */
 const MAX_ASIDE = 256;
 
 export type Replay = ReturnType<ReturnType<typeof openReplay>>;
@@ -85,7 +84,7 @@ export function openReplay(
       preamble: textsOf(began?.preamble ?? []),
       redact,
       isAdopted,
-      // A completed turn is a message of the user's and one of the agent's; counting them reads no event.
+      // A completed turn is two messages; counting turns reads no event.
       ...(isWhole ? {} : { countBefore: async (seq) => 2 * (await store.completedTurns(sessionId, fromSeq, seq)) }),
     }),
     received: 0,
@@ -98,7 +97,7 @@ export function openReplay(
 function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod) {
   let state: State = method === 'session/load' ? { kind: 'replaying', part: newPart() } : { kind: 'undecided', part: newPart(), items: [] };
   let late: LateReplay | null = null;
-  /** Set where it was still under way when a prompt was sent. */
+  /** It was still under way when a prompt was sent. */
   let outlasts = false;
   /** Whether the whole log was asked for, and told nothing of what had come. */
   let wasAsked = false;
@@ -144,7 +143,7 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
           continue;
         }
       }
-      // Asked for the session, an agent that must not replay does not repeat by chance what we have, even without the user's words.
+      // While it is asked for the session, an agent that must not replay does not repeat what we have by chance.
       const repeats = state.kind === 'undecided' && (!late || outlasts) ? result.repeats() : null;
       const isRestated = !!repeats && repeats.size > 0;
       const isReplay = state.kind === 'replaying' || isRestated;
@@ -170,7 +169,6 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
       const wait = Math.min(limits.replayQuietMs, left);
       const since = performance.now();
       await connection.wait(wait);
-      // While this process stood still itself nothing could be heard.
       const stoodStill = performance.now() - since > wait + STANDSTILL_MS;
       silences = receivedOf(state) === before ? silences + (stoodStill ? 0 : 1) : 0;
       if (silences >= (receivedOf(state) === 0 ? SILENCES_AT_FIRST : 1)) return match();
@@ -179,7 +177,7 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
 
   // -------------------------------------------------------------- late
 
-  /** What was handed out to be stored: matching the same part again finds it again. */
+  /** What was handed out to be stored, and is found again when the same part is matched again. */
   const given = new WeakSet<SessionUpdate>();
   let settling: Promise<unknown> = Promise.resolve();
   /** What came waits until it has been quiet. */
@@ -310,7 +308,7 @@ function ownAmong(repeats: ReadonlySet<SessionUpdate>, items: readonly ReplayIte
   ];
 }
 
-/** The texts of a preamble's blocks, including those of an embedded record. */
+/** Those of an embedded record among them. */
 function textsOf(blocks: readonly ContentBlock[]): string[] {
   return blocks.flatMap((block) =>
     block.type === 'text' ? [block.text] : block.type === 'resource' && 'text' in block.resource ? [block.resource.text] : [],

@@ -5,7 +5,6 @@ import type { McpPlace, SecretRef, Secrets } from '../ports.ts';
 
 export type Pair = { name: string; value: string };
 
-/** The values of one session, by what they are for. */
 export interface SecretValues {
   readonly env: Readonly<Record<string, string>>;
   readonly mcpServers: readonly McpServer[];
@@ -65,7 +64,6 @@ export function secretValues(env: Readonly<Record<string, string>>, mcpServers: 
   };
 }
 
-/** Where a server's values go. */
 function placeOf(server: McpServer): McpPlace {
   const { url, command, args } = server as McpPlace;
   return { ...(url === undefined ? {} : { url }), ...(command === undefined ? {} : { command, args: args ?? [] }) };
@@ -89,8 +87,8 @@ interface Missing {
 }
 
 /**
- * Every value by its name, and those that are missing. What this host was given and still holds comes first; a server's values only
- * for the very server that they were given with: if the record has that server otherwise by now, the port is asked for the one in the record.
+ * What this host was given and still holds comes first; a server's values only for the very server they were given with: if the record has it
+ * otherwise by now, the port is asked.
  */
 async function resolveAll(
   secrets: AskSecret,
@@ -127,7 +125,7 @@ async function resolveAll(
   return { values: secretValues(env, servers), missing };
 }
 
-/** Every value of a session. Error: `secret_missing`, naming all that are missing, before any agent starts. */
+/** Error: `secret_missing`, naming all that are missing, before any agent starts. */
 export async function resolveSecrets(
   secrets: AskSecret,
   session: Named,
@@ -145,7 +143,7 @@ export async function resolveSecrets(
   );
 }
 
-/** A header is not looked for in the environment: a variable of its name could be meant for any server. */
+/** A header is not looked for in the environment: a variable of that name could be meant for any server. */
 function adviceFor(missing: readonly Missing[]): string {
   const namesOf = (...kinds: SecretRef['kind'][]) =>
     missing

@@ -11,7 +11,6 @@ import { inMode, valuesOf, type ReportedState } from '../protocol/reported-state
 import type { LastKnown } from '../storage/statements.ts';
 import type { ResumeReport, SessionInfo } from '../types.ts';
 
-/** What the user last asked for. */
 export interface RequestedSettings {
   readonly mode: string | null;
   readonly options: Readonly<Record<string, string | boolean>>;
@@ -53,7 +52,6 @@ export function withRequested(requested: RequestedSettings, setting: Setting, st
     : { ...requested, options: { ...others, [setting.id]: setting.value } };
 }
 
-/** The new mode, where what the agent says changes it. */
 export function modeChange(said: Partial<InForce>, before: InForce): string | null {
   const mode = said.modes?.currentModeId;
   if (mode !== undefined && mode !== before.modes?.currentModeId) return mode;
@@ -61,7 +59,6 @@ export function modeChange(said: Partial<InForce>, before: InForce): string | nu
   return option && option.currentValue !== modeOptionOf(before)?.currentValue ? String(option.currentValue) : null;
 }
 
-/** What the agent reported, as columns of the session's row. */
 export function reportedColumns(state: Partial<ReportedState>): LastKnown {
   return {
     ...('modes' in state ? { modes: state.modes } : {}),
@@ -86,7 +83,6 @@ function settingsToRestore(requested: RequestedSettings, now: InForce): Setting[
   return settings;
 }
 
-/** The reported state after an answer with modes, options and commands. */
 export function withAnswer<T extends InForce>(state: T, said: AnsweredSettings): T {
   return {
     ...state,
@@ -96,7 +92,7 @@ export function withAnswer<T extends InForce>(state: T, said: AnsweredSettings):
   };
 }
 
-/** What is in force once the agent has accepted a setting: what it says itself, or else what was asked for. */
+/** After the agent accepted a setting: what it says itself, or else what was asked for. */
 export function withSetting<T extends InForce>(state: T, setting: Setting, said: AnsweredSettings): T {
   const { kind, value } = setting;
   const mode = isMode(setting, state);
@@ -122,7 +118,7 @@ export interface RestoreDriver {
  */
 export async function restoreSettings(requested: RequestedSettings, driver: RestoreDriver): Promise<ResumeReport['settings']> {
   const restored = new Set<string>();
-  /** Why each was refused, and how many had been accepted by then. One that got no answer is not tried again, since each try costs the whole wait. */
+  /** Why each was refused, and how many had been accepted by then. One without an answer is not tried again: each try costs the whole wait. */
   const refused = new Map<string, { readonly reason: string; readonly accepted: number | 'final' }>();
   /** Accepted ones that the agent does not list, each with its list at that time: while the list stays the same, they are in force. */
   const unlisted = new Map<string, string>();
@@ -158,7 +154,6 @@ export async function restoreSettings(requested: RequestedSettings, driver: Rest
 
 const keyOf = ({ kind, id }: Setting): string => `${kind} ${id}`;
 
-/** The error for a setting that the user asked for and the agent did not take. */
 export function settingError(sessionId: string, setting: Setting, failure: Failure, reported: ReportedState): RehydrateError {
   const code = failure.kind === 'refused' ? 'invalid_argument' : failure.kind === 'hung' ? 'agent_timeout' : 'agent_exited';
   return new RehydrateError(
@@ -168,7 +163,6 @@ export function settingError(sessionId: string, setting: Setting, failure: Failu
   );
 }
 
-/** How many names are listed, and how much of each. */
 const [MOST_OFFERED, NAME_CHARS] = [20, 60];
 
 function offered({ kind, id }: Setting, { modes, configOptions }: ReportedState): string {

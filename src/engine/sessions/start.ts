@@ -16,7 +16,6 @@ import { openLog, type Session } from './session.ts';
 import { NOTHING_REQUESTED, reportedColumns } from './settings.ts';
 import { knownOf, openedEvents, openOnAgent, type Opened } from './wake.ts';
 
-/** The session as it was written, and what else the agent answered. */
 export interface Started {
   readonly stored: StoredSession;
   readonly answer: NewAgentSession['rest'] | null;
@@ -82,7 +81,7 @@ async function insertSession(
     updated_at: now,
   };
   const known = updateLastKnown(sessionId, redact({ ...knownOf(opened), wishes: NOTHING_REQUESTED }));
-  // Those who follow this id followed another session, which somebody else deleted.
+  // They follow another session of this id, which somebody else deleted.
   subscriptions.end(sessionId);
   let stored: StoredSession | null;
   try {

@@ -13,18 +13,17 @@ import type { SessionEvent, SessionInfo } from '../types.ts';
 interface Follower {
   waiting: SessionEvent[];
   waitingBytes: number;
-  /** Not all that it has yet to see is waiting here: the rest is in the database. */
+  /** The database has more that it has yet to see. */
   lagged: boolean;
   ended: boolean;
   wake: (() => void) | null;
 }
 
-/** The followers of one session. */
 interface Followed {
   readonly followers: Set<Follower>;
-  /** The last number that any of them was given or offered. */
+  /** The last number that any of them was offered. */
   seen: number;
-  /** Tells the session from a later one of the same id; null until it was read. */
+  /** Tells the session from a later one of the same id; null until read. */
   firstSeq: number | null;
 }
 
@@ -33,7 +32,7 @@ export type Subscriptions = ReturnType<typeof createSubscriptions>;
 export interface SubscriptionOptions {
   readonly store: Store;
   readonly limits: Pick<Limits, 'subscriberEvents' | 'subscriberBytes' | 'followMs'>;
-  /** How far a session has come, after what a dead host left running was ended; null when there is no such session. */
+  /** After what a dead host left running was ended; null when there is no such session. */
   readonly progress: (sessionId: string) => Promise<SessionProgress | null>;
 }
 
@@ -45,7 +44,6 @@ const FIRST_PAGE = 16;
 export function createSubscriptions({ store, limits, progress }: SubscriptionOptions) {
   const sessions = new Map<string, Followed>();
   let closed = false;
-  /** While anybody follows. */
   let timer: ReturnType<typeof setInterval> | undefined;
 
   const each = (sessionId: string, act: (follower: Follower) => void) => {
@@ -68,7 +66,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   };
 
   let looking: Promise<unknown> | null = null;
-  /** What another host writes is not published here. What cannot be read now may be the next time; a follower that reads reports the failure itself. */
+  /** What another host writes is not published here. A failure to read is told by the follower that reads. */
   const lookAtAll = () => {
     looking ??= Promise.allSettled([...sessions].map(([sessionId, followed]) => look(sessionId, followed))).then(() => (looking = null));
   };
@@ -93,7 +91,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
     timer = undefined;
   };
 
-  /** A function of its own, so that what was read is not kept for as long as the follower stays. */
+  /** A function of its own, so that what was read is not kept for as long as the follower is there. */
   const begin = async (sessionId: string, followed: Followed, after: number): Promise<void> => {
     const found = await progress(sessionId);
     if (!found) throw sessionNotFound(sessionId);
@@ -141,7 +139,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
         if (!follower.ended) await begin(sessionId, followed, after);
         for (;;) {
           if (follower.lagged) {
-            // From here on live events are kept again; those that the page has, too, are skipped by their number.
+            // From here on live events are kept again; those that the page has are skipped by their number.
             Object.assign(follower, { waiting: [], waitingBytes: 0, lagged: false });
             for (let limit = FIRST_PAGE; ;) {
               const page = await store.events(sessionId, { after: cursor, limit });
@@ -180,7 +178,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   };
 }
 
-/** Throws when the number is not 0, the start, and no event of this log has it. */
+/** Error: `invalid_argument` where no event of this log has the number; 0 is the start. */
 export function checkCursor(sessionId: string, after: number, { firstSeq, latestSeq }: Pick<SessionInfo, 'firstSeq' | 'latestSeq'>): void {
   if (after === 0 || (after >= firstSeq - 1 && after <= latestSeq)) return;
   const why =

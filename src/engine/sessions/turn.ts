@@ -20,7 +20,7 @@ import { liveReport, resumeAgain } from './wake.ts';
 
 export interface TurnRequest {
   readonly turnId: string;
-  /** As the user wrote it: this is what the agent gets. It is stored with known secrets replaced. */
+  /** As the user wrote it, and as the agent gets it; it is stored with known secrets replaced. */
   readonly content: readonly ContentBlock[];
   readonly contentHash: string;
   readonly idempotencyKey: string | undefined;
@@ -37,8 +37,8 @@ export interface RunningTurn {
 }
 
 /**
- * Stores the prompt, then sends it (I1). Resolves when it is stored and on its way; the outcome
- * is in `result`. Rejects when it could not be stored: then nothing was sent. Null: the agent was already gone, and the session sleeps.
+ * Stores the prompt, then sends it (I1): the outcome is in `result`. Rejects when it could not be stored, and then it was not sent. Null: the
+ * agent was already gone, and the session sleeps.
  */
 export async function startTurn(session: Session, live: Live, request: TurnRequest): Promise<RunningTurn | null> {
   const { config } = session.parts;
@@ -138,7 +138,6 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     const listed = said === 'doubtful' ? await askList(live.agent, live.agentSession.id, live.context.cwd, config) : ('unknown' as const);
     if (!session.isRunning(turn)) return;
     if (said === 'doubtful' && classify(refusal, listed) !== 'unknown_session') return finish(refused(refusal));
-    // The agent does not have the session: the prompt goes to the one that the next tier opens.
     try {
       report = await resumeAgain(session, live, { turn, error: refusal, listed, policy: request.policy, firstSeq });
       madeSuccessor = live.basis.kind === 'successor';

@@ -46,7 +46,7 @@ export function wake(session: Session, { policy, abort, signal }: WakeOptions): 
     const context = contextOf(config, sessionId, info, secrets);
     const { fence, latestSeq } = await takeLease(parts, sessionId, signal);
     const log = openLog(session, { fence, latestSeq, redact: context.redact });
-    // Modes and options are as the agent says now; the others stay until it says otherwise.
+    // Modes and options are as the agent says now; the rest stays until it says otherwise.
     const reported = { ...NOTHING_REPORTED, commands: info.commands, title: info.title, usage: info.usage };
     const agentSession = new AgentSession(context, reported, requestedOf(info, stored.requested));
     try {
@@ -77,7 +77,7 @@ interface OpenRequest {
   readonly agentSession: AgentSession;
   /** Further parameters of `session/new`. */
   readonly params: Session['params'];
-  /** Null for a session that is being made. */
+  /** Null for a new session. */
   readonly stored: StoredSession | null;
   readonly policy: ResumePolicy;
   /** By `performance.now`. */
@@ -88,7 +88,6 @@ interface OpenRequest {
   readonly tried?: readonly ResumeAttempt[];
 }
 
-/** All that the steps need; none of it changes while they are taken. */
 interface Circumstances extends Omit<OpenRequest, 'params'> {
   readonly config: Config;
   readonly agent: Agent;
@@ -98,7 +97,7 @@ interface Circumstances extends Omit<OpenRequest, 'params'> {
   /** How a person signed in. */
   readonly authMethod: string | undefined;
   readonly hasHistory: boolean;
-  /** Only the agent has what was said in an adopted session: a replay brings it, and without one there is no session. */
+  /** What was said in an adopted session only the agent has: without a replay there is no session. */
   readonly adopted: boolean;
   /** The agent session that the record names. */
   readonly own: OwnSession | null;
@@ -107,14 +106,13 @@ interface Circumstances extends Omit<OpenRequest, 'params'> {
 interface OwnSession {
   readonly id: string;
   readonly kept: StoredAgentSession | null;
-  /** What the agent's list says of it, once it was asked; it is asked once. */
+  /** What the agent's list says of it, once it was asked. */
   listed?: Listed;
 }
 
 /** As in the report, with `weak` as the classifier has it. */
 type Attempt = ResumeAttempt & Pick<TriedStep, 'weak'>;
 
-/** How the agent has the session: what it answered, checked, and which agent session that is. */
 interface OpenSession {
   readonly settings: AnsweredSettings;
   readonly verified: Verification | null;
@@ -139,7 +137,7 @@ export interface Opened extends OpenSession {
   readonly report: ResumeReport;
 }
 
-/** Has an agent open the session by one of the tiers, in a new process or an idle one. When it fails, no agent is left. */
+/** In a new process or an idle one. When it fails, no agent is left. */
 export function openOnAgent(request: OpenRequest, signal: AbortSignal): Promise<Opened> {
   const { session, agentSession } = request;
   const { config, agents } = session.parts;
@@ -220,7 +218,7 @@ async function circumstancesOf(request: OpenRequest, agent: Agent): Promise<Circ
   };
 }
 
-/** Begins an attempt. The result makes its entry of the report, once the outcome is known. */
+/** Gives the function that makes its entry in the report. */
 function beginAttempt(method: AttemptMethod, { connection }: Agent) {
   const since = connection.agentMs;
   return (outcome: AttemptOutcome, evidence: string, more: Pick<Attempt, 'error' | 'weak'> = {}): Attempt => ({
@@ -234,7 +232,6 @@ const patienceOf = ({ limits }: Config) => ({ ms: limits.sessionMs, of: 'silence
 
 // ---------------------------------------------------------------- session/resume, session/load
 
-/** Has the agent resume or load its session. */
 async function resumeOrLoad(method: NativeMethod, own: OwnSession, on: Circumstances): Promise<StepResult> {
   const { agent, agentSession, config, store } = on;
   const { connection, protocol } = agent;
@@ -330,7 +327,7 @@ async function askOwnList(own: OwnSession, { agent, agentSession, config }: Circ
 
 // ---------------------------------------------------------------- session/new, session/fork
 
-/** A new session of the agent's, which is told the record. Errors: those of calling an agent. */
+/** Errors: those of calling an agent. */
 async function newSession(tier: 'transcript' | 'new', on: Circumstances): Promise<Extract<StepResult, { kind: 'opened' }>> {
   const { agent, agentSession, config, store, stored } = on;
   const attempt = beginAttempt('session/new', agent);
@@ -350,10 +347,7 @@ async function newSession(tier: 'transcript' | 'new', on: Circumstances): Promis
   };
 }
 
-/**
- * Has the agent fork its own session, where the record is a fork of a session that it has and that has not gone on since; null where it
- * is not. Errors: those of calling an agent.
- */
+/** Null where the record is no fork of a session that the agent has and that has not gone on since. Errors: those of calling an agent. */
 async function forkSession(on: Circumstances): Promise<StepResult | null> {
   const { agent, agentSession, config, store, stored } = on;
   const { sessionId } = agentSession.context;
@@ -383,7 +377,7 @@ async function forkSession(on: Circumstances): Promise<StepResult | null> {
   };
 }
 
-/** The agent's own session that a fork was made of, if both are still as they were then. */
+/** The agent's own session that the fork was made of, if both are still as they were then. */
 async function forkSource(store: Store, sessionId: string, origin: unknown): Promise<string | null> {
   const { kind, sessionId: from, agentSessionId, after } = fieldsOf(origin);
   if (kind !== 'fork' || typeof from !== 'string' || typeof agentSessionId !== 'string' || typeof after !== 'number') return null;
@@ -396,12 +390,12 @@ async function forkSource(store: Store, sessionId: string, origin: unknown): Pro
   return agentSessionId;
 }
 
-/** How many events are looked at to see whether a session has gone on. */
+/** So many events are looked at for that. */
 const FORK_LOOK = 100;
 
 // ---------------------------------------------------------------- shared
 
-/** An agent session's replay, from the event with which it began: of one that was just forked, the first. */
+/** From the event with which the agent session began: of one that was just forked, the first. */
 const replayOf = (kept: StoredAgentSession | null, { agentSession, session, adopted }: Circumstances) =>
   openReplay(session.parts.store, agentSession.context.sessionId, kept, agentSession.context.redact, adopted);
 
@@ -413,7 +407,6 @@ function preambleOf(store: Store, { agent, agentSession, config }: Circumstances
   });
 }
 
-/** The store as it was before an event. */
 function storeBefore(store: Store, before: number): Store {
   return {
     ...store,
@@ -431,7 +424,7 @@ const tenths = (ms: number): number => Math.round(ms * 10) / 10;
 
 // ---------------------------------------------------------------- the report
 
-/** The agent has the session: it gets the settings that the user asked for, and what was done is told. */
+/** The agent has the session: it gets the settings that the user asked for, and the report is made. */
 async function reported(
   tier: Exclude<Tier, 'live'>,
   open: OpenSession,
@@ -481,7 +474,6 @@ function countsOf({ received, matched, missing, importedMessages: imported, next
   return { received, matched, missing, imported, ...(newestMissing > 0 && { newestMissing }) };
 }
 
-/** The report of a prompt that found the session live. */
 export function liveReport(agentSessionId: string): ResumeReport {
   return {
     tier: 'live',
@@ -549,7 +541,6 @@ function basisOf({ isNew, report, preamble, beganSeq }: Opened, nextSeq: number)
   };
 }
 
-/** What is known of the agent and its session when it is opened. */
 export function knownOf({ agentSession, agent: { facts } }: Opened): LastKnown {
   return { ...reportedColumns(agentSession.reported), capabilities: facts.capabilities, agent_info: facts.info };
 }
@@ -569,17 +560,15 @@ export function openedEvents(config: Config, { replay, report }: Opened, news: P
 export interface Refusal {
   readonly turn: Turn;
   readonly error: RpcError;
-  /** What the agent's list said, where it was asked about it. */
   readonly listed: Listed;
   readonly policy: ResumePolicy;
-  /** The number of the turn's first event: what follows is not part of the record that is told. */
+  /** The turn's first event: the record is told up to it. */
   readonly firstSeq: number;
 }
 
 /**
- * The agent answered a prompt with an error that says it does not know the session, and had said nothing in the turn: it does
- * not have it, whatever it said when it resumed it. What was not tried yet is tried on the same process, and the prompt can be
- * sent again.
+ * The agent answered a prompt with an error that says it does not know the session, and had said nothing in the turn: it does not have
+ * it, whatever it said before. What was not tried yet is tried on the same process.
  */
 export async function resumeAgain(session: Session, live: Live, refusal: Refusal): Promise<ResumeReport> {
   const { turn, error, listed, policy, firstSeq } = refusal;
@@ -614,7 +603,6 @@ export async function resumeAgain(session: Session, live: Live, refusal: Refusal
   return opened.report;
 }
 
-/** What it answered to an earlier attempt, in the light of what it answered to the prompt. */
 function disproved(attempt: ResumeAttempt, evidence: string): ResumeAttempt {
   return attempt.outcome === 'ok'
     ? { ...attempt, outcome: 'unknown_session', evidence: `${attempt.evidence}; then, at the prompt: ${evidence}` }

@@ -1,6 +1,6 @@
 /** Runs one command line to its exit code. */
 import { type Command, exitCodeOf, exitWithOutput, known, processSignals, type SignalSource, tell } from './ends.ts';
-import { commandHelp, type CommandName, EXIT, overview } from './table.ts';
+import { commandHelp, type CommandName, EXIT, overview, WIDTH } from './table.ts';
 import { createOutput, type Output } from './output.ts';
 import { has, parse } from './parse.ts';
 import { VERSION } from '../engine/version.ts';
@@ -37,6 +37,9 @@ export async function main(argv: readonly string[], inner: boolean): Promise<voi
   process.exit(exitWithOutput(code, output.lost));
 }
 
+/** What is narrower than the columns of help wraps better by itself. */
+const helpWidth = () => Math.min(WIDTH, Math.max(60, process.stdout.columns || WIDTH));
+
 async function run(argv: readonly string[], output: Output, signals: SignalSource): Promise<number> {
   const own = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined);
   let json = own.includes('--json');
@@ -44,7 +47,7 @@ async function run(argv: readonly string[], output: Output, signals: SignalSourc
     const parsed = parse(argv);
     switch (parsed.kind) {
       case 'help':
-        output.line(parsed.command === null ? overview() : commandHelp(parsed.command));
+        output.line(parsed.command === null ? overview(helpWidth()) : commandHelp(parsed.command, helpWidth()));
         return EXIT.ok;
       case 'version':
         output.line(VERSION);

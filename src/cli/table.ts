@@ -321,7 +321,8 @@ export const OPTIONAL_PACKAGES: readonly (readonly [name: string, use: string])[
   ['rivetkit', 'acp-rehydrate/rivetkit, sessions in RivetKit actors: npm install rivetkit'],
 ];
 
-const WIDTH = 100;
+/** Of help, at most. */
+export const WIDTH = 100;
 
 export function usageLine(name: CommandName): string {
   const options = optionsOf(name);
@@ -341,33 +342,42 @@ export function usageLine(name: CommandName): string {
   ].join(' ');
 }
 
-export function overview(): string {
+export function overview(width = WIDTH): string {
   return [
     'rehydrate gives any ACP agent durable sessions.',
     '',
     'Commands:',
-    ...columns(COMMAND_NAMES.map((name) => [name, COMMANDS[name].help])),
+    ...columns(
+      width,
+      COMMAND_NAMES.map((name) => [name, COMMANDS[name].help]),
+    ),
     '',
     'Exit codes:',
-    ...columns(EXIT_CODES.map(([code, meaning]) => [String(code), meaning])),
+    ...columns(
+      width,
+      EXIT_CODES.map(([code, meaning]) => [String(code), meaning]),
+    ),
     '',
     'Optional packages, for parts of the library; the command needs none of them:',
-    ...columns(OPTIONAL_PACKAGES),
+    ...columns(width, OPTIONAL_PACKAGES),
     '',
     'rehydrate help COMMAND says more about one of them.',
   ].join('\n');
 }
 
-export function commandHelp(name: CommandName): string {
+export function commandHelp(name: CommandName, width = WIDTH): string {
   const { help, notes = [] } = COMMANDS[name];
   const options: Row[] = optionsOf(name).map((option) => [optionForm(option), optionText(option)]);
   if (takesWordsAfterDashes(name)) options.push(['--', endOfOptions(name)]);
   const parts = [
     [usageLine(name)],
-    wrap(help, WIDTH),
-    columns(wordsOf(name).map((word) => [word.name, word.help])),
-    options.length > 0 ? ['Options:', ...columns(options)] : [],
-    notes.flatMap((note) => wrap(note, WIDTH)),
+    wrap(help, width),
+    columns(
+      width,
+      wordsOf(name).map((word) => [word.name, word.help]),
+    ),
+    options.length > 0 ? ['Options:', ...columns(width, options)] : [],
+    notes.flatMap((note) => wrap(note, width)),
   ];
   return parts
     .filter((part) => part.length > 0)
@@ -390,10 +400,10 @@ function optionText(option: OptionRow): string {
 
 type Row = readonly [name: string, text: string];
 
-function columns(rows: readonly Row[]): string[] {
+function columns(width: number, rows: readonly Row[]): string[] {
   const left = Math.max(...rows.map(([name]) => name.length)) + 4;
   return rows.flatMap(([name, text]) =>
-    wrap(text, WIDTH - left).map((line, index) => (index === 0 ? `  ${name}` : '').padEnd(left) + line),
+    wrap(text, width - left).map((line, index) => (index === 0 ? `  ${name}` : '').padEnd(left) + line),
   );
 }
 

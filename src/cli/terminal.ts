@@ -9,6 +9,9 @@ export const REFUSED = '';
 /** How long nothing must come between turns before the line being typed is shown again. */
 const QUIET_MS = 100;
 
+/** The terminal marks where a paste begins and ends. */
+const MARKED_PASTES = { on: '\u001b[?2004h', off: '\u001b[?2004l' };
+
 export type Terminal = ReturnType<typeof openTerminal>;
 
 /** The line editor of a chat on a terminal. */
@@ -30,6 +33,15 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
     ...(editor ? { prompt: editor.prompt } : {}),
   });
   const lines: string[] = [];
+  /** A pasted line end sends nothing: the lines before it wait here for Enter. */
+  const pasted: string[] = [];
+  let pasting = false;
+  if (tty) {
+    output.write(MARKED_PASTES.on);
+    input.on('keypress', (_text: unknown, { name }: { readonly name?: string }) => {
+      if (name === 'paste-start' || name === 'paste-end') pasting = name === 'paste-start';
+    });
+  }
   /** `ended` by the input, Ctrl-D say; `closed` by the chat. */
   let state: 'open' | 'ended' | 'closed' = input.readableEnded || input.destroyed ? 'ended' : 'open';
   let waiting: ((line: string | null) => void) | null = null;
@@ -43,15 +55,18 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
     if (waiting && state === 'open') readline.prompt(true);
   };
   const ending = (): Error => new DOMException('the chat ends', 'AbortError');
-  readline.on('line', (line) => {
+  readline.on('line', (last) => {
     if (hidden) show();
+    if (pasting) return void pasted.push(last);
+    const line = [...pasted.splice(0), last].join('\n');
     if (asking) asking.answer(line);
     else if (waiting) waiting(line);
     else lines.push(line); // typed or piped ahead
   });
   readline.on('close', () => {
     if (state === 'open') state = 'ended';
-    if (asking) output.write('\n');
+    if (tty) output.write(MARKED_PASTES.off);
+    if (asking || (tty && waiting && !hidden)) output.write('\n');
     // The agent must not wait for an answer that nobody gives.
     if (state === 'ended') asking?.answer(REFUSED);
     else asking?.takeBack(ending());
@@ -112,6 +127,7 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
     /** Empties the line that is being typed. */
     clear(): void {
       if (!tty || state !== 'open') return;
+      pasted.length = 0;
       readline.write(null, { ctrl: true, name: 'u' });
       readline.write(null, { ctrl: true, name: 'k' });
       output.write('\n');

@@ -108,10 +108,10 @@ export function textPrinter(output: Output, { between }: { readonly between: boo
 
 /**
  * Another process may prompt the session too. Shows what is this call's: its own turns and requests, by the ids that its host made, and from
- * the wake before its first turn on what belongs to no turn.
+ * the wake before one of its turns on what belongs to no turn.
  */
 export function ownEvents(made: ReadonlySet<string>, show: (event: SessionEvent) => void) {
-  /** What belongs to no turn since the last wake, until its first turn tells whose wake that was. */
+  /** What belongs to no turn since the last wake, until the turn after it tells whose wake that was. */
   let held: SessionEvent[] | null = [];
   const release = () => {
     const before = held ?? [];
@@ -125,8 +125,8 @@ export function ownEvents(made: ReadonlySet<string>, show: (event: SessionEvent)
         return;
       }
       if (event.turnId !== null) release();
+      else if (event.kind === 'resumed') held = [];
       if (held === null) return show(event);
-      if (event.kind === 'resumed') held = [];
       held.push(event);
     },
     /** No other turn runs: shows what is held back. */

@@ -7,7 +7,7 @@ import { explain, hostOf } from '../host.ts';
 import type { Output } from '../output.ts';
 import { applySettings, readySession, sessionOptions, setOption } from '../session.ts';
 import { openTerminal, type Terminal } from '../terminal.ts';
-import { followEvents, permissionAsker, permissionRule, storedEvents, textPrinter } from '../turn.ts';
+import { followEvents, ownEvents, permissionAsker, permissionRule, storedEvents, textPrinter } from '../turn.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { Host } from '../../engine/index.ts';
 
@@ -28,6 +28,7 @@ const CHAT_HELP = [
   '/help            this',
   'Ctrl-C           cancel the turn; twice kills the agent',
   'Everything else goes to the agent, its own /commands too.',
+  'Several lines that you paste are one prompt, which Enter sends.',
 ].join('\n');
 
 /** Commands that are not ours go to the agent. Pure. */
@@ -99,17 +100,22 @@ export const chat: Command = async ({ call, output, signals }) => {
     terminal = screen;
     const printer = textPrinter(output, { between: true });
     const asker = permissionAsker(call, host, sessionId, output, () => screen);
-    const following = followEvents(host, sessionId, before, (event) => {
-      const isOthers = event.turnId !== null && !open.made.has(event.turnId);
-      if (isOthers && event.kind !== 'turn_ended') return;
+    const shown = ownEvents(open.made, (event) => {
       if (turn === 'none') screen.aside();
-      if (isOthers) output.note('Another process prompted this session; /history shows it.', dim);
-      else printer.event(event);
+      printer.event(event);
       if (event.kind !== 'permission_requested' || open.made.has(event.payload.requestId)) asker.event(event);
+    });
+    const following = followEvents(host, sessionId, before, (event) => {
+      if (event.kind === 'turn_ended' && event.turnId !== null && !open.made.has(event.turnId)) {
+        if (turn === 'none') screen.aside();
+        output.note('Another process prompted this session; /history shows it.', dim);
+      }
+      shown.event(event);
       return output.room();
     });
     if (output.tty) output.note(`${session.agent} in ${session.cwd}, session ${sessionId}. /help for help, Ctrl-D to leave.`, dim);
     await following.caughtUp();
+    shown.release();
     let code: number = EXIT.ok;
     for (let line = await screen.line(); line !== null; line = await screen.line()) {
       if (line.trim() === '') continue;
@@ -118,6 +124,10 @@ export const chat: Command = async ({ call, output, signals }) => {
         const command = chatCommand(line);
         if (command.do === 'quit') break;
         await act(command, host, sessionId, output);
+        if (command.do !== 'prompt') {
+          await following.caughtUp();
+          shown.release();
+        }
         code = EXIT.ok;
       } catch (error) {
         const unsent = RehydrateError.is(error) && error.code === 'prompt_cancelled';

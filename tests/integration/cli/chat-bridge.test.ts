@@ -41,6 +41,8 @@ describe('chat through pipes', () => {
     expect([done.code, done.stdout]).toEqual([0, 'I am about to crash…\nmine\n']);
     expect(done.stderr.match(/Another process prompted this session; \/history shows it\./g)).toHaveLength(2);
     expect(done.stderr).not.toContain('permission');
+    // Its own start and its own coming back.
+    expect(done.stderr.match(/^\[\w+\] /gm)).toHaveLength(2);
   });
 
   it('Ctrl-C ends it when no turn runs: 130', async () => {
@@ -113,6 +115,28 @@ describe.skipIf(!hasScript)('chat on a terminal', () => {
     await tty.shows(PROMPT);
     tty.type('\u0004');
     expect(await tty.code).toBe(0);
+  });
+
+  it('several lines that are pasted are one prompt, which Enter sends', async () => {
+    const tty = terminal();
+    await tty.shows(PROMPT);
+    tty.type('\u001b[200~my cat is called Ada\rmy dog is called Argos\rand so on\u001b[201~');
+    await tty.shows('and so on');
+    tty.type('\u0003');
+    await tty.shows(PROMPT);
+    tty.forget();
+    tty.type('\u001b[200~say one\rtwo\u001b[201~');
+    await tty.shows('two');
+    tty.type(' three\r');
+    await tty.shows('\none\r\ntwo three\r\n');
+    await tty.shows(PROMPT);
+    tty.forget();
+    tty.type('\u0004');
+    expect(await tty.code).toBe(0);
+    // The shell's own prompt begins a line, and its pastes are as they were.
+    await tty.shows('\u001b[?2004l\r\n');
+    const log = (await at.run(['history', 'main', '--db', at.db])).stdout;
+    expect(log.match(/turn started/g)).toHaveLength(1);
   });
 
   it.each([['chat'], ['prompt', "'ask permission'"]])(

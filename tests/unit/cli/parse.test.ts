@@ -124,6 +124,8 @@ describe('help', () => {
       expect(help).toContain(usageLine(name));
       for (const option of optionsOf(name)) expect(help).toContain(optionForm(option));
       for (const line of help.split('\n')) expect(line.length).toBeLessThanOrEqual(110);
+      // The usage stays one line, to be copied.
+      for (const line of commandHelp(name, 80).split('\n').slice(1)) expect(line.length).toBeLessThanOrEqual(80);
     }
   });
 

@@ -6,8 +6,7 @@ import { createHost, type Host, type PromptOptions } from '../../engine/index.ts
 import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import { HOST_OPTIONS, type HostOptions } from '../../engine/sessions/config.ts';
-import type { CreateOptions } from '../../engine/sessions/host.ts';
-import type { ContentBlock } from '../../engine/types.ts';
+import type { ContentBlock, SessionInfo } from '../../engine/types.ts';
 import type { MessageStream, OwnerRegistry, SqlDatabase } from '../../engine/ports.ts';
 import { broadcastEvents } from './broadcast.ts';
 import { utf8Length } from '../../engine/transcript/text.ts';
@@ -88,24 +87,14 @@ export interface HistoryRange {
   readonly maxBytes?: number;
 }
 
-/** Operations of the host that are actions unchanged; true: the session is followed from then on. */
-const MIRRORED = {
-  resume: true,
-  previewPreamble: false,
-  cancel: false,
-  respondPermission: false,
-  setMode: true,
-  setConfigOption: true,
-  authenticate: false,
-  close: false,
-  delete: false,
-  get: false,
-  list: false,
-  transcript: false,
-} satisfies { readonly [Name in keyof Host]?: boolean };
+/** Operations of the host that are actions unchanged. */
+const MIRRORED = [
+  'create', 'open', 'resume', 'previewPreamble', 'cancel', 'respondPermission', 'setMode', 'setConfigOption', 'describeAgent', 'request', 'authenticate', 'close',
+  'delete', 'get', 'list', 'transcript', 'update', 'search', 'fork', 'agentSessions', 'adopt',
+] as const satisfies readonly (keyof Host)[]; // prettier-ignore
 
 type Mirrored = {
-  readonly [Name in keyof typeof MIRRORED]: (
+  readonly [Name in (typeof MIRRORED)[number]]: (
     c: SessionActorContext,
     ...args: Parameters<Host[Name]>
   ) => Promise<Awaited<ReturnType<Host[Name]>>>;
@@ -135,32 +124,20 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
 
   const open = (c: SessionActorContext): Promise<Opened> =>
     (c.vars.open ??= createHost({ ...hostOptions, database: owned(rivetkitDatabase(c.db)) }).then(
-      (host) => ({ host: keptAwake(c, host), followed: new Map(), clients: new Set(), stop: new AbortController() }),
+      (host) => opened(c, host),
       (error: unknown) => {
         c.vars.open = null;
         throw error;
       },
     ));
 
-  /** Broadcasts a session's events from here on, while the actor is awake. */
-  async function follow(c: SessionActorContext, { host, followed, stop }: Opened, sessionId: string): Promise<void> {
-    if (followed.has(sessionId)) return;
-    const { latestSeq } = await host.get(sessionId);
-    if (followed.has(sessionId)) return;
-    followed.set(
-      sessionId,
-      broadcastEvents(c, host, sessionId, latestSeq, stop.signal).finally(() => followed.delete(sessionId)),
-    );
-  }
-
   /** Runs one call on the host; its errors cross with their code. */
   const act =
-    <Args extends unknown[], Result>(work: (host: Host, ...args: Args) => Promise<Result>, follows = false) =>
+    <Args extends unknown[], Result>(work: (host: Host, ...args: Args) => Promise<Result>) =>
     async (c: SessionActorContext, ...args: Args): Promise<Result> => {
       try {
-        const opened = await open(c);
-        if (follows) await follow(c, opened, String(args[0]));
-        return await work(opened.host, ...args);
+        const { host } = await open(c);
+        return await work(host, ...args);
       } catch (error) {
         if (!RehydrateError.is(error)) throw error;
         if (c.vars.asleep && isRefusedForSleep(error))
@@ -170,15 +147,11 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     };
 
   const mirrored = Object.fromEntries(
-    Object.entries(MIRRORED).map(([name, follows]) => [
-      name,
-      act((host, ...args: unknown[]) => (host[name as keyof Mirrored] as (...all: unknown[]) => Promise<unknown>)(...args), follows),
-    ]),
-  ) as Mirrored;
+    MIRRORED.map((name) => [name, act((host, ...args: unknown[]) => (host[name] as (...all: unknown[]) => Promise<unknown>)(...args))]),
+  ) as unknown as Mirrored;
 
-  const prompt = act(
-    (host, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) => host.prompt(sessionId, content, given),
-    true,
+  const prompt = act((host, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) =>
+    host.prompt(sessionId, content, given),
   );
 
   /** One client of the actor's raw WebSocket. What it asked for goes on when it leaves. */
@@ -207,11 +180,6 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     onDestroy: (c: SessionActorContext) => shutDown(c),
     options: { sleepTimeout, actionTimeout },
     actions: {
-      async create(c: SessionActorContext, createOptions: Omit<CreateOptions, 'signal'>) {
-        const made = await act((host, given: CreateOptions) => host.create(given))(c, createOptions);
-        await follow(c, await open(c), made.sessionId);
-        return made;
-      },
       /** Without an idempotency key, a prompt gets one from its HTTP call: delivered twice, it still runs once. */
       prompt: (c: SessionActorContext, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) =>
         prompt(c, sessionId, content, { ...given, ...keyOf(c, given) }),
@@ -228,18 +196,40 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
   };
 }
 
-/** Its work keeps the actor awake, even when nobody waits for it anymore. */
-function keptAwake(c: SessionActorContext, host: Host): Host {
+/** Calls after which a session's record grows: the session's id is what they are given first, or in what they make. */
+const WRITING: ReadonlySet<string> = new Set(['prompt', 'resume', 'setMode', 'setConfigOption', 'request', 'update']);
+const MAKING: ReadonlySet<string> = new Set(['create', 'open', 'fork', 'adopt', 'import']);
+
+/** Whoever calls it: its work keeps the actor awake, even when nobody waits for it anymore, and what it writes is broadcast. */
+function opened(c: SessionActorContext, host: Host): Opened {
+  const followed = new Map<string, Promise<void>>();
+  const stop = new AbortController();
+  const follow = (sessionId: string): void => {
+    if (followed.has(sessionId) || stop.signal.aborted) return;
+    followed.set(
+      sessionId,
+      broadcastEvents(c, host, sessionId, stop.signal).finally(() => followed.delete(sessionId)),
+    );
+  };
   const awake =
-    <Args extends unknown[], Result>(work: (...args: Args) => Promise<Result>) =>
-    (...args: Args): Promise<Result> =>
-      c.keepAwake(work(...args));
-  return Object.fromEntries(
+    <Args extends unknown[], Result>(name: string, work: (...args: Args) => Promise<Result>) =>
+    (...args: Args): Promise<Result> => {
+      if (WRITING.has(name)) follow(String(args[0]));
+      const done = c.keepAwake(work(...args));
+      if (MAKING.has(name))
+        void done.then(
+          (made) => follow((made as SessionInfo).sessionId),
+          () => undefined,
+        );
+      return done;
+    };
+  const wrapped = Object.fromEntries(
     Object.entries(host).map(([name, value]) => [
       name,
-      typeof value !== 'function' || NOT_PROMISED.has(name) ? value : awake(value as (...args: unknown[]) => Promise<unknown>),
+      typeof value !== 'function' || NOT_PROMISED.has(name) ? value : awake(name, value as (...args: unknown[]) => Promise<unknown>),
     ]),
   ) as unknown as Host;
+  return { host: wrapped, followed, clients: new Set(), stop };
 }
 
 /** These return no promise, or none to stay awake for. */

@@ -1,4 +1,5 @@
 /** An actor tells the followers of its sessions that there is more to read. */
+import { RehydrateError } from '../../engine/errors.ts';
 import type { Host } from '../../engine/index.ts';
 import { delay } from '../../engine/waiting.ts';
 
@@ -12,6 +13,8 @@ const AGAIN_MS = 250;
 export interface EventsBroadcast {
   readonly sessionId: string;
   readonly latestSeq: number;
+  /** There is nothing more to read: the session is gone. */
+  readonly deleted?: true;
 }
 
 interface Broadcaster {
@@ -20,29 +23,40 @@ interface Broadcaster {
 }
 
 /**
- * Broadcasts a session's events with `seq > after` until the signal aborts or the session is deleted. Never rejects: nobody waits for it, and a
- * rejection would end the process with every actor in it.
+ * Broadcasts how far a session is, and its events from here on, until the signal aborts or the session is deleted. Never rejects: nobody waits
+ * for it, and a rejection would end the process with every actor in it.
  */
 export async function broadcastEvents(
   to: Broadcaster,
-  host: Pick<Host, 'events'>,
+  host: Pick<Host, 'events' | 'get'>,
   sessionId: string,
-  after: number,
   signal: AbortSignal,
 ): Promise<void> {
-  let seen = after;
+  const tell = (message: EventsBroadcast) => to.broadcast(EVENTS, message);
+  let seen: number | null = null;
   for (let wait = AGAIN_MS; !signal.aborted; wait = Math.min(wait * 2, 32 * AGAIN_MS)) {
     try {
+      const found = await host.get(sessionId).catch(goneOnly);
+      if (!found) {
+        if (seen !== null) tell({ sessionId, latestSeq: seen, deleted: true });
+        return;
+      }
+      // The call for which this began may have written before it was looked.
+      if (seen === null || seen < found.firstSeq - 1) tell({ sessionId, latestSeq: (seen = found.latestSeq) });
       for await (const { seq: latestSeq } of host.events(sessionId, { after: seen, signal })) {
-        to.broadcast(EVENTS, { sessionId, latestSeq } satisfies EventsBroadcast);
+        tell({ sessionId, latestSeq });
         seen = latestSeq;
         wait = AGAIN_MS;
       }
-      return;
     } catch (error) {
-      if (signal.aborted || (error as { code?: unknown }).code === 'session_not_found') return;
+      if (signal.aborted) return;
       to.log?.error({ msg: 'events could not be broadcast, and are tried again', sessionId, error: String(error) });
     }
     await delay(wait, signal);
   }
+}
+
+function goneOnly(error: unknown): null {
+  if (RehydrateError.is(error) && error.code === 'session_not_found') return null;
+  throw error;
 }

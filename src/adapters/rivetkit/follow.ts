@@ -26,7 +26,7 @@ export const READ_AGAIN_MS = 5_000;
 /**
  * Events with `seq > after`, with no gap and no repeat: they are read from the record whenever the actor tells that there are
  * more, or the connection opens again. A connection that is lost is waited for; one that RivetKit gave up ends with its error,
- * and a new one can go on after the last `seq`.
+ * and a new one can go on after the last `seq`. A session that is deleted ends with `session_not_found`.
  *
  * @example
  * for await (const event of followSession(connection, 'main', { after: lastSeen })) console.log(event.seq, event.kind);
@@ -54,7 +54,7 @@ export async function* followSession(
     connection.on(EVENTS, (message) => {
       if (message.sessionId !== sessionId) return;
       behind = true;
-      latest = message.latestSeq;
+      latest = message.deleted ? Infinity : message.latestSeq;
       nudge();
     }),
     connection.onOpen?.(() => {

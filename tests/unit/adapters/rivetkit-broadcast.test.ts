@@ -2,7 +2,7 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sessionActor, type EventsBroadcast, type RivetDb, type SessionActorContext } from '../../../src/adapters/rivetkit/index.ts';
-import type { SessionEvent } from '../../../src/engine/index.ts';
+import type { Host, SessionEvent } from '../../../src/engine/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/in-process.ts';
 
 class UserError extends Error {}
@@ -38,7 +38,17 @@ function awake() {
   const faults = { reads: 0, broadcasts: 0 };
   const said: EventsBroadcast[] = [];
   const logged: unknown[] = [];
-  const definition = sessionActor({ db: {}, UserError, agents: inProcessLauncher(), permission: 'allow' });
+  let served: Host | undefined;
+  const definition = sessionActor({
+    db: {},
+    UserError,
+    agents: inProcessLauncher(),
+    permission: 'allow',
+    serveAcp: (host) => {
+      served = host;
+      return { closed: Promise.resolve(), close: () => undefined };
+    },
+  });
   const context = {
     db: actorDb(faults),
     vars: definition.createVars(),
@@ -49,11 +59,22 @@ function awake() {
       }
       said.push(message);
     },
+    request: new Request('http://actor/websocket/agents/a'),
     keepAwake: <T>(promise: Promise<T>) => promise,
     sleep: () => undefined,
     log: { error: (what: unknown) => void logged.push(what) },
   } satisfies SessionActorContext;
-  return { actions: definition.actions, context, faults, said, logged, sleep: () => definition.onSleep(context) };
+  /** What a client of the raw WebSocket does, it does to this host. */
+  async function editor(): Promise<Host> {
+    await definition.onWebSocket?.(context, {
+      readyState: 1,
+      send: () => undefined,
+      close: () => undefined,
+      addEventListener: () => undefined,
+    });
+    return served!;
+  }
+  return { actions: definition.actions, context, faults, said, logged, editor, sleep: () => definition.onSleep(context) };
 }
 const told = (messages: readonly EventsBroadcast[]) => messages.map(({ latestSeq }) => latestSeq);
 const upTo = (last: number) => Array.from({ length: last - 1 }, (_, index) => index + 2);
@@ -92,5 +113,29 @@ describe('I2: an actor’s broadcasts', () => {
     await expect.poll(() => actor.logged.length).toBeGreaterThan(0);
     await actor.sleep();
     expect(actor.said).toEqual([]);
+  });
+
+  it('tell of what a client of the raw WebSocket does, in its own sessions and in others', async () => {
+    await start();
+    const editor = await actor.editor();
+    await actor.sleep();
+    Object.assign(actor.context.vars, { open: null, asleep: false });
+    const woken = await actor.editor();
+    expect(woken).not.toBe(editor);
+    await woken.prompt('s', 'say hello');
+    await expect.poll(() => told(actor.said).at(-1)).toBe(await last());
+    const { sessionId } = await woken.create({ agent: 'a', cwd: '/' });
+    await woken.prompt(sessionId, 'say hello');
+    const { latestSeq } = await woken.get(sessionId);
+    await expect.poll(() => actor.said.at(-1)).toEqual({ sessionId, latestSeq });
+  });
+
+  it('tell that a session was deleted, and of the next one of its id', async () => {
+    await start();
+    await actor.actions.prompt(actor.context, 's', 'say hello');
+    await actor.actions.delete(actor.context, 's');
+    await expect.poll(() => actor.said.at(-1)).toMatchObject({ sessionId: 's', deleted: true });
+    await start();
+    await expect.poll(() => actor.said.at(-1)).toEqual({ sessionId: 's', latestSeq: await last() });
   });
 });

@@ -53,8 +53,8 @@ class Fake implements SessionConnection {
   is(status: string) {
     for (const listener of this.#status) listener(status);
   }
-  says(latestSeq: number) {
-    for (const listener of this.#on) listener({ sessionId: 's', latestSeq });
+  says(latestSeq: number, rest: { deleted?: true } = {}) {
+    for (const listener of this.#on) listener({ sessionId: 's', latestSeq, ...rest });
   }
   /** Committed, and told of as an actor does. */
   adds(all: readonly SessionEvent[]) {
@@ -82,6 +82,19 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
 const upTo = (last: number, first = 1) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
 
 describe('I2: following a session', () => {
+  it('ends with the record’s own error when it is told that the session was deleted', async () => {
+    const connection = new Fake();
+    connection.record = events(1, 3);
+    const { seen, ended } = follow(connection);
+    connection.opens();
+    await settled();
+    connection.instead.push(() => Promise.reject(Object.assign(failed('user'), { message: 'there is no session' })));
+    connection.says(3, { deleted: true });
+    expect(await Promise.race([ended, settled()])).toBe('there is no session');
+    expect(seen).toEqual(upTo(3));
+    expect(connection.listeners).toBe(0);
+  });
+
   it('reads the record, then what is told of, and lets go of the connection', async () => {
     const connection = new Fake();
     connection.record = events(1, 3);

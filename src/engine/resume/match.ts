@@ -101,12 +101,12 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         imported,
         /** Whether it reached the newest message it should bring; else more may come late. */
         reachedEnd: !owed.some(({ isCertain }) => isCertain),
-        /** What says again what we have; and whether nothing else was said. */
-        repeats: (): ReadonlySet<SessionUpdate> => {
+        /** What says again what we have, and what is not ours; and whether nothing else was said. */
+        sorted: () => {
           const known = new Set(units.flatMap((unit) => (unit.at === null ? knownIn(unit, index, replay) : unit.items)));
-          // An update is ours with all its blocks.
           const others = new Set(units.flatMap(({ items }) => items.filter((item) => !known.has(item))).map(({ source }) => source));
-          return new Set([...known].map(({ source }) => source).filter((source) => !others.has(source)));
+          // An update is ours with all its blocks.
+          return { repeats: new Set([...known].map(({ source }) => source).filter((source) => !others.has(source))), others };
         },
         isAllOurs: units.length > 0 && places.length === units.length,
         /** Whether what came first is ours. */

@@ -11,7 +11,7 @@
 import { inBackground } from '../waiting.ts';
 import type { Limits } from '../limits.ts';
 import type { Connection } from '../protocol/connection.ts';
-import { classOf, isConversation, messageText, readToolCall, roleOf } from '../protocol/updates.ts';
+import { classOf, isConversation, messageIdOf, messageText, readToolCall, roleOf } from '../protocol/updates.ts';
 import { whatFollows, type NativeMethod } from '../resume/decide.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
 import { sideOf, squeeze, type ReplayItem } from '../resume/match-messages.ts';
@@ -144,11 +144,11 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
         }
       }
       // While it is asked for the session, an agent that must not replay does not repeat what we have by chance.
-      const repeats = state.kind === 'undecided' && (!late || outlasts) ? result.repeats() : null;
-      const isRestated = !!repeats && repeats.size > 0;
+      const sorted = state.kind === 'undecided' && (!late || outlasts) ? result.sorted() : null;
+      const isRestated = sorted !== null && sorted.repeats.size > 0;
       const isReplay = state.kind === 'replaying' || isRestated;
       const news =
-        state.kind === 'replaying' ? newOf(part, result) : isRestated ? ownAmong(repeats, state.items, result) : ownOf(state.items, result);
+        state.kind === 'replaying' ? newOf(part, result) : isRestated ? ownAmong(sorted, state.items, result) : ownOf(state.items, result);
       part.matched = { received, outcome: { ...result, isReplay, news } };
       return part.matched.outcome;
     }
@@ -296,12 +296,21 @@ function ownOf(items: readonly ReplayItem[], { nextToolCalls }: Pick<ReplayResul
 }
 
 /** What stands among words of ours that were said again, and is not ours; and the rest of what we have only the beginning of. */
-function ownAmong(repeats: ReadonlySet<SessionUpdate>, items: readonly ReplayItem[], result: ReplayResult): LoggedUpdate[] {
+function ownAmong(
+  { repeats, others }: ReturnType<ReplayResult['sorted']>,
+  items: readonly ReplayItem[],
+  result: ReplayResult,
+): LoggedUpdate[] {
   const { isAllOurs, imported, besideInLog } = result;
   const rest = imported.filter(({ turnId }) => turnId !== null);
   const taken = new Set(rest.map(({ source }) => source));
-  const isOwn = ({ update, meta }: ReplayItem): boolean =>
-    isAllOurs ? !isConversation(update, meta) && !besideInLog.has(JSON.stringify(update)) : !repeats.has(update);
+  const ids = new Set([...others].flatMap((update) => messageIdOf(update) ?? []));
+  const isOwn = ({ update, meta }: ReplayItem): boolean => {
+    if (isAllOurs) return !isConversation(update, meta) && !besideInLog.has(JSON.stringify(update));
+    if (sideOf(update, meta) === null) return !repeats.has(update);
+    // The beginning of a message, without words, and what was replaced go with their message.
+    return others.has(update) || (!repeats.has(update) && ids.has(messageIdOf(update) ?? ''));
+  };
   return [
     ...rest.map((item): LoggedUpdate => ({ ...item, origin: 'import' })),
     ...ownOf(items, result).filter((item) => isOwn(item) && !taken.has(item.update)),

@@ -104,45 +104,52 @@ describe('a session goes on under the other version', () => {
   );
 });
 
-it('I3: a replay between turns, in whole messages: only the one that the log lacks is stored, once', async () => {
-  const whole = (role: 'user' | 'agent', text: string) => {
-    const messageId = `${text} ${processes}`;
-    return update({ sessionUpdate: `${role}_message`, messageId, content: text.split('|').map((part) => ({ type: 'text', text: part })) });
-  };
-  let processes = 0;
-  const agents = rawAgents(({ id, method, params }: Heard, agent) => {
-    const result = (value: object) => agent.say({ jsonrpc: '2.0', id, result: value });
-    if (method === 'initialize') {
-      processes += 1;
-      return result({ protocolVersion: 2, info: { name: 'raw', version: '1' }, capabilities: { session: {} } });
+it.each(['whole', 'begun without words', 'growing'])(
+  'I3: a replay between turns, in messages %s: only what the log lacks is stored, once',
+  async (form) => {
+    const message = (role: 'user' | 'agent', text: string) => {
+      const messageId = `${text} ${processes}`;
+      const parts = text.split('|').map((part) => ({ type: 'text', text: part }));
+      const whole = (content: unknown[]) => update({ sessionUpdate: `${role}_message`, messageId, content });
+      const chunks = parts.map((content) => update({ sessionUpdate: `${role}_message_chunk`, messageId, content }));
+      if (form === 'begun without words') return [whole([]), ...chunks];
+      return form === 'growing' ? [whole(parts.slice(0, 1)), whole(parts)] : [whole(parts)];
+    };
+    let processes = 0;
+    const agents = rawAgents(({ id, method, params }: Heard, agent) => {
+      const result = (value: object) => agent.say({ jsonrpc: '2.0', id, result: value });
+      if (method === 'initialize') {
+        processes += 1;
+        return result({ protocolVersion: 2, info: { name: 'raw', version: '1' }, capabilities: { session: {} } });
+      }
+      if (method === 'session/new') return result({ sessionId: 'raw-1', configOptions: [] });
+      if (method === 'session/list') return result({ sessions: [{ sessionId: 'raw-1', cwd: CWD }] });
+      if (method !== 'session/prompt') return result({});
+      result({ messageId: `live ${processes}` });
+      const [{ text }] = params!['prompt'] as [{ text: string }];
+      agent.say(...message('agent', `Answer to|${text}`), update({ sessionUpdate: 'state_update', state: 'idle', stopReason: 'end_turn' }));
+      // Asked in another client.
+      const elsewhere = [...message('user', 'And there?'), ...message('agent', 'Answer|elsewhere.')];
+      if (processes > 1) agent.say(...message('user', 'Who am I?'), ...message('agent', 'Answer to|Who am I?'), ...elsewhere);
+    });
+    const { wake } = await worldOf(agents);
+    const told = async (host: Host) => foldEvents(await host.history('s')).messages.map(({ text }) => text);
+    const limits = { ...PATIENT, replayQuietMs: 50 };
+    const first = await wake({ ...V2, limits });
+    await first.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await first.prompt('s', 'Who am I?');
+    await first.sleep();
+    const before = ['Who am I?', 'Answer toWho am I?'];
+    for (const round of ['one', 'two']) {
+      const host = await wake({ ...V2, limits });
+      await host.prompt('s', `Round ${round}`);
+      before.push(`Round ${round}`, `Answer toRound ${round}`, ...(round === 'one' ? ['And there?', 'Answerelsewhere.'] : []));
+      await until(async () => (await told(host)).length >= before.length);
+      await host.sleep();
+      expect(await told(await wake(V2))).toEqual(before);
     }
-    if (method === 'session/new') return result({ sessionId: 'raw-1', configOptions: [] });
-    if (method === 'session/list') return result({ sessions: [{ sessionId: 'raw-1', cwd: CWD }] });
-    if (method !== 'session/prompt') return result({});
-    result({ messageId: `live ${processes}` });
-    const [{ text }] = params!['prompt'] as [{ text: string }];
-    agent.say(whole('agent', `Answer to|${text}`), update({ sessionUpdate: 'state_update', state: 'idle', stopReason: 'end_turn' }));
-    // Asked in another client.
-    const elsewhere = [whole('user', 'And there?'), whole('agent', 'Answer|elsewhere.')];
-    if (processes > 1) agent.say(whole('user', 'Who am I?'), whole('agent', 'Answer to|Who am I?'), ...elsewhere);
-  });
-  const { wake } = await worldOf(agents);
-  const told = async (host: Host) => foldEvents(await host.history('s')).messages.map(({ text }) => text);
-  const limits = { ...PATIENT, replayQuietMs: 50 };
-  const first = await wake({ ...V2, limits });
-  await first.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
-  await first.prompt('s', 'Who am I?');
-  await first.sleep();
-  const before = ['Who am I?', 'Answer toWho am I?'];
-  for (const round of ['one', 'two']) {
-    const host = await wake({ ...V2, limits });
-    await host.prompt('s', `Round ${round}`);
-    before.push(`Round ${round}`, `Answer toRound ${round}`, ...(round === 'one' ? ['And there?', 'Answerelsewhere.'] : []));
-    await until(async () => (await told(host)).length >= before.length);
-    await host.sleep();
-    expect(await told(await wake(V2))).toEqual(before);
-  }
-});
+  },
+);
 
 describe('which version is spoken', () => {
   const cases: readonly [AgentVariant, HostOptions['protocol'], number[], 1 | 2 | 'refused'][] = [

@@ -66,6 +66,9 @@ export async function openCodeHome({ baseUrl, permission = {} }: OpenCodeOptions
       },
     }),
   );
+  // Of the world's models it needs none: to read its list of them is a third of each start.
+  const models = path.join(root, 'models.json');
+  await writeFile(models, '{}');
   const data = path.join(home, '.local/share');
   return {
     program: opencodeProgram(),
@@ -78,6 +81,7 @@ export async function openCodeHome({ baseUrl, permission = {} }: OpenCodeOptions
       XDG_STATE_HOME: path.join(home, '.local/state'),
       OPENCODE_DISABLE_AUTOUPDATE: '1',
       OPENCODE_DISABLE_MODELS_FETCH: '1',
+      OPENCODE_MODELS_PATH: models,
       OPENCODE_DISABLE_DEFAULT_PLUGINS: '1',
       OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
       PATH: process.env.PATH ?? '/usr/bin:/bin',

@@ -29,6 +29,7 @@ export function agentAddress(server: string, agent: string, token: string) {
 const isComingBack = (code: number, reason: string): boolean => code === 1012 || reason === 'actor.stopped';
 const AGAIN_MS = 250;
 const TIMES = 120;
+const CLOSE_MS = 2_000;
 
 /**
  * Passes each message on as it was written. `done` resolves when the input has ended and the server knows; it rejects when the server has
@@ -47,7 +48,10 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
   let onAnswered: () => void = () => undefined;
   const close = () => {
     leaving = true;
-    socket.close(1000);
+    const mine = socket;
+    mine.close(1000);
+    // A client that reads nothing holds up the server's answer to that, too.
+    setTimeout(() => mine.terminate(), CLOSE_MS).unref();
   };
   const done = new Promise<void>((resolve, reject) => {
     const fail = (message: string, data: Readonly<Record<string, unknown>> = {}) =>

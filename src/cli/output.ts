@@ -12,6 +12,9 @@ export const OUTPUT_WAITING_BYTES = 1024 * 1024;
 
 const READER_LEFT: readonly (string | undefined)[] = ['EPIPE', 'ECONNRESET', 'EIO'];
 
+/** How long a command that has to end waits for a reader that reads nothing. */
+const READER_GRACE_MS = 2_000;
+
 /** Half a character, or half a line end: it waits for the next piece. */
 const UNFINISHED = /[\ud800-\udbff\r]$/;
 
@@ -91,8 +94,8 @@ export function createOutput({ stdout, stderr }: { readonly stdout: OutputStream
     /** Resolves when the reader has kept up: a slow one slows down the writer, and fills no memory (I10). */
     room: (): Promise<void> =>
       stdout.writableLength < OUTPUT_WAITING_BYTES ? Promise.resolve() : Promise.race([leave.promise, drained(stdout)]),
-    /** After `ms` milliseconds a reader that does not read counts as gone: the command has to end. */
-    hurry(ms: number): void {
+    /** After a while a reader that does not read counts as gone: the command has to end. */
+    hurry(ms = READER_GRACE_MS): void {
       const giveUp = () => {
         if (stdout.writableLength > 0) gone = true;
         leave.resolve();

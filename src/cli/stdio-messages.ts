@@ -7,7 +7,6 @@ import { corker, messageLine, parseMessage, readLines } from '../adapters/stdio/
 import { RehydrateError } from '../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../engine/limits.ts';
 import type { MessageStream } from '../engine/ports.ts';
-import { fieldsOf } from '../engine/objects.ts';
 
 /** How long a client that has sent everything still gets answers: an agent that is asked to stop has its grace. */
 export const ANSWERS_MS = DEFAULT_LIMITS.cancelGraceMs + 5_000;
@@ -47,21 +46,11 @@ export function stdioMessages(
   return { readable, writable };
 }
 
-/**
- * The same messages. After the last one the client still gets answers, but may have gone: its prompts are cancelled, and the stream ends when
- * `answered` resolves.
- */
+/** The same messages. After the last one the client still gets answers: the stream ends when `answered` resolves. */
 export function answeredToTheEnd(messages: ReadableStream<AnyMessage>, answered: () => Promise<unknown>): ReadableStream<AnyMessage> {
-  const prompted = new Set<unknown>();
   return messages.pipeThrough(
     new TransformStream<AnyMessage, AnyMessage>({
-      transform(message, controller) {
-        const { method, params } = fieldsOf(message);
-        if (method === 'session/prompt') prompted.add(fieldsOf(params)['sessionId']);
-        controller.enqueue(message);
-      },
-      async flush(controller) {
-        for (const sessionId of prompted) controller.enqueue({ jsonrpc: '2.0', method: 'session/cancel', params: { sessionId } });
+      async flush() {
         // The last message is read first.
         await new Promise(setImmediate);
         await answered();

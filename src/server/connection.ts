@@ -43,12 +43,20 @@ export function connect(
   const left = Promise.withResolvers<void>();
   let nextId = 0;
 
+  let answersNothing = false;
+  const inputEnded = () => {
+    answersNothing = true;
+    for (const [requestId, settle] of asked) {
+      void send({ method: '$/cancel_request', params: { requestId } });
+      settle(null);
+    }
+    asked.clear();
+  };
   const leave = () => {
     if (gone.signal.aborted) return;
     gone.abort();
     left.resolve();
-    for (const settle of asked.values()) settle(null);
-    asked.clear();
+    inputEnded();
     roomier();
     // The stream may have broken already.
     reader.cancel().catch(() => undefined);
@@ -178,7 +186,7 @@ export function connect(
     },
     /** Null when the client went before it answered, or when `signal` withdrew the request. */
     request(method: string, params: unknown, signal?: AbortSignal): Promise<RpcResponse | null> {
-      if (gone.signal.aborted || signal?.aborted) return Promise.resolve(null);
+      if (answersNothing || signal?.aborted) return Promise.resolve(null);
       const id = nextId++;
       return new Promise((resolve) => {
         const withdraw = () => {
@@ -196,6 +204,11 @@ export function connect(
     },
     /** Aborted when the client is gone. */
     gone: gone.signal,
+    /** The client says nothing more: what is asked of it has no answer. */
+    inputEnded,
+    get answersNothing() {
+      return answersNothing;
+    },
     /** Resolves when the client is gone. */
     closed,
     /** Resolves when nothing is under way and the client took all it was sent, or is gone. */

@@ -49,6 +49,11 @@ export interface AcpServing {
   readonly closed: Promise<void>;
   /** Resolves when the client has its answers, or is gone. */
   idle(): Promise<void>;
+  /**
+   * The client says nothing more, but may still read: its prompts are cancelled, and what the agent asks of it is answered as by one that
+   * is gone.
+   */
+  inputEnded(): void;
   /** Lets go of the client. */
   close(): void;
 }
@@ -192,6 +197,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       const cancelled = new AbortController();
       const underWay = { sessionId: text(params, 'sessionId'), cancelled };
       prompting.add(underWay);
+      if (connection.answersNothing) cancelled.abort();
       try {
         return await prompted(params, AbortSignal.any([signal, cancelled.signal]));
       } catch (error) {
@@ -538,7 +544,15 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   }
 
   void connection.closed.then(() => Promise.all([...attachments.keys()].map(detach)));
-  return { closed: connection.closed, idle: connection.idle, close: connection.close };
+  return {
+    closed: connection.closed,
+    idle: connection.idle,
+    inputEnded() {
+      connection.inputEnded();
+      for (const { sessionId } of prompting) void cancel(sessionId);
+    },
+    close: connection.close,
+  };
 }
 
 const object = (value: unknown): Params => objectOf(value) ?? {};

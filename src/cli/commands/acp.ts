@@ -26,7 +26,10 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   const told = firstSignal(signals, opened.killAgents);
   let fault: RehydrateError | undefined;
   const messages = stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes, (error) => (fault = error));
-  const answered = () => within(serving.idle(), ANSWERS_MS);
+  const answered = async () => {
+    serving.inputEnded();
+    await within(serving.idle(), ANSWERS_MS);
+  };
   const serving = serveAcp(
     opened.host,
     { ...messages, readable: answeredToTheEnd(messages.readable, answered) },
@@ -41,6 +44,7 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   const signal = await Promise.race([serving.closed, told]);
   serving.close();
   await opened.close();
+  output.hurry();
   // The last messages are gathered until then.
   await new Promise(setImmediate);
   if (fault !== undefined) throw fault;
@@ -50,7 +54,7 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
 }
 
 /** The server keeps the sessions: this process only leads to it. */
-async function connect(url: string, { call, signals }: Context): Promise<number> {
+async function connect(url: string, { call, output, signals }: Context): Promise<number> {
   const server = serverOf(url, call);
   // No other start waits for loading what only this one needs.
   const { agentAddress, pump } = await import('../connect.ts');
@@ -61,6 +65,7 @@ async function connect(url: string, { call, signals }: Context): Promise<number>
     leading.close();
   });
   await leading.done;
+  output.hurry();
   return code;
 }
 

@@ -74,7 +74,7 @@ export const chat: Command = async ({ call, output, signals }) => {
   const end = (signal: EndingSignal) => {
     if (ended) return void open.killAgents();
     ended = signal;
-    output.hurry(2_000);
+    output.hurry();
     abort.abort(new DOMException(`ended by ${signal}`, 'AbortError'));
     terminal?.close();
     void host.sleep();

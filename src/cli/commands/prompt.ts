@@ -53,9 +53,6 @@ export const prompt: Command = async (context) => {
   return code;
 };
 
-/** How long a reader that reads nothing may delay the end after a signal. */
-const READER_GRACE_MS = 2_000;
-
 /** `progress.asked` is set before the host is asked for the turn: from then on a failure may be the turn's. */
 async function oneTurn(
   { call, output }: Context,
@@ -141,7 +138,7 @@ export function neverSent(error: unknown, asked: boolean): boolean {
 }
 
 async function endEarly(open: OpenHost, action: 'cancel' | 'sleep' | 'kill', output: Output): Promise<void> {
-  output.hurry(READER_GRACE_MS);
+  output.hurry();
   try {
     if (action === 'kill') await open.killAgents();
     await open.host.sleep();

@@ -335,6 +335,7 @@ function openImport(module: SqljsModule, bytes: Uint8Array, label: string): Memo
     new SqlError('corrupt', `Database ${label}: what was to be imported ${why}. Nothing was changed: choose a SQLite database file.`, {
       cause,
     });
+  if (!((bytes as unknown) instanceof Uint8Array)) throw refuse('is not a Uint8Array');
   if (bytes.length < 512 || String.fromCharCode(...bytes.subarray(0, 16)) !== MAGIC) throw refuse('is not a SQLite database');
   const file = bytes.slice();
   // A closed file in WAL mode is complete, but cannot be opened in memory with that mark.

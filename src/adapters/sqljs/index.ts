@@ -1,6 +1,7 @@
 /** The `SqlDatabase` port on sql.js: SQLite in a browser tab, kept in IndexedDB. */
-import { checkOptions } from '../../engine/check-options.ts';
-import type { SqlError } from '../../engine/ports.ts';
+import { checkOptions, shown } from '../../engine/check-options.ts';
+import { invalid, RehydrateError } from '../../engine/errors.ts';
+import { SqlError } from '../../engine/ports.ts';
 import {
   copyAt,
   type DatabaseParts,
@@ -57,7 +58,8 @@ export interface SqljsOptions extends SqljsSource {
  * opened it last writes, and the one before is told so (`busy`).
  *
  * Where IndexedDB is denied or missing the database is in memory and `storage.reason` says why.
- * Rejects with `SqlError`: `corrupt` when what is stored cannot be trusted (it is left as it is). An unknown option is `invalid_argument`.
+ * Rejects with `SqlError`: `corrupt` when what is stored cannot be trusted or is another program's (it is left as it is). A newer release's is
+ * `database_too_new`, an unknown option `invalid_argument`.
  *
  * @example
  * const database = await openSqljs({ storage: { indexedDB: 'sessions' }, locateFile: () => '/sql-wasm-browser.wasm' });
@@ -74,6 +76,8 @@ export async function openSqljs(given: SqljsOptions = {}): Promise<SqljsDatabase
     // First: where storage is denied, so are locks.
     store = await openStore();
   } catch (error) {
+    // There it is, and must not be passed over.
+    if (RehydrateError.is(error) || error instanceof SqlError) throw error;
     const { name: kind, message } = error as { name?: string; message?: string };
     const reason = `The browser does not let this page keep data (${[kind, message].filter(Boolean).join(': ')}).`;
     return openIn(options, memoryStore(), { storage: { kind: 'memory', reason } });
@@ -146,7 +150,12 @@ function checkSqljs(call: string, options: SqljsOptions): void {
   checkOptions(call, options, [
     'module', 'locateFile', 'wasmBinary', 'storage', 'snapshotAfterBytes', 'onProblem', 'indexedDB', 'locks', 'ownerQuietMs', 'ownerSilentMs',
   ]); // prettier-ignore
-  if (typeof options.storage === 'object') checkOptions('storage', options.storage, ['indexedDB']);
+  const { storage } = options;
+  if (storage === undefined || storage === 'memory') return;
+  if (typeof storage === 'object') checkOptions('storage', storage, ['indexedDB'], ['indexedDB']);
+  const name: unknown = storage.indexedDB;
+  if (typeof name !== 'string' || name === '')
+    throw invalid(`storage is 'memory' or { indexedDB: NAME }; it is ${shown(storage)}.`, { options: ['storage'] });
 }
 
 type LoadingOptions = SqljsOptions & { readonly module: Promise<SqljsModule> };

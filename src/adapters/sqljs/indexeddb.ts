@@ -1,3 +1,4 @@
+import { RehydrateError } from '../../engine/errors.ts';
 import { SqlError } from '../../engine/ports.ts';
 import { within } from '../../engine/waiting.ts';
 import { corrupt, toStorageError } from './errors.ts';
@@ -30,7 +31,10 @@ interface SnapshotMeta {
   readonly answers: readonly Answer[];
 }
 
-/** Opens the named database, or makes it. Rejects with what IndexedDB said, or when there is no IndexedDB. */
+/**
+ * Opens the named database, or makes it. Rejects with what IndexedDB said, or when there is no IndexedDB. Error: `database_too_new`; `SqlError`
+ * `corrupt` for another program's.
+ */
 export async function openIndexedDbStore(name: string, factory: IDBFactory | undefined): Promise<JournalStore> {
   if (!factory) throw new DOMException('this browser offers no IndexedDB here', 'NotSupportedError');
   const opening = factory.open(name, VERSION);
@@ -39,7 +43,16 @@ export async function openIndexedDbStore(name: string, factory: IDBFactory | und
     opening.result.createObjectStore('chunks');
     opening.result.createObjectStore('journal', { keyPath: 'n' });
   };
-  return storeIn(await inTime(opening), name);
+  const database = await inTime(opening).catch((error: unknown) => {
+    if ((error as Partial<DOMException> | null)?.name !== 'VersionError') throw error;
+    const message = `IndexedDB has the database ${name} in a version later than ${VERSION}, of a newer release or another program. Nothing was changed. Update acp-rehydrate, or use another name.`;
+    throw new RehydrateError('database_too_new', message, { known: VERSION }, { cause: error });
+  });
+  const stores = [...database.objectStoreNames];
+  if (STORES.every((store) => stores.includes(store))) return storeIn(database, name);
+  database.close();
+  const theirs = stores.length === 0 ? 'nothing' : `the stores ${stores.join(', ')}`;
+  throw new SqlError('corrupt', `Database ${name}: it is another program's, with ${theirs} in it. Nothing was changed: use another name.`);
 }
 
 function storeIn(database: IDBDatabase, label: string): JournalStore {

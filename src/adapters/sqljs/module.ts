@@ -37,11 +37,14 @@ type Initialise = (config: object) => Promise<SqljsModule>;
 
 /** Rejects with a `SqlError` that says what could not be loaded, and what to do about it. */
 export async function loadSqljs(source: SqljsSource): Promise<SqljsModule> {
+  let module: SqljsModule;
   try {
-    return await (source.module ?? importSqljs(source));
+    module = await (source.module ?? importSqljs(source));
   } catch (error) {
     throw new SqlError('other', loadProblem(error), { cause: error });
   }
+  if (typeof (module as Partial<SqljsModule> | undefined)?.Database === 'function') return module;
+  throw new SqlError('other', 'The `module` that openSqljs was given is not sql.js, or was not initialised: give it `await initSqlJs()`.');
 }
 
 /** Node, browsers and Vite (for an optional peer) word it differently; all quote the name. */

@@ -8,7 +8,7 @@ import { randomId } from '../random-id.ts';
 import { RPC } from './agent-protocol.ts';
 import { fieldsOf, objectOf, stringOf, type Fields } from '../objects.ts';
 import { modesAmong, readConfigOptions, withText } from './reported-state.ts';
-import { chunksOf, mergeToolCalls, readToolCall, toolOutput, type ToolCallReport } from './updates.ts';
+import { chunksOf, mergeToolCalls, readToolCall, replacesMessage, textOf, toolOutput, type ToolCallReport } from './updates.ts';
 
 export interface BothVersions {
   /** What the side that speaks v1 reads and writes. */
@@ -43,12 +43,24 @@ interface Told {
   othersTurn: boolean;
   /** The message that was sent last. */
   last: { readonly role: string; readonly id: string } | null;
+  /** The messages told last in v1, by role and id. */
+  readonly messages: Map<string, ToldMessage>;
   /** The content of tool calls told in v1, where it is always sent whole. */
   readonly calls: Map<string, { readonly content: readonly unknown[]; readonly chars: number }>;
   /** The output of terminals told in v1. */
   readonly terminals: Map<string, ToolCallReport>;
 }
 
+/** In v1 nothing that was told can be taken back: what replaces it is a message of its own. */
+interface ToldMessage {
+  readonly name: string;
+  readonly times: number;
+  words: string;
+}
+
+/** Each as long as this, at most: a longer one is not told again. */
+const MESSAGES_KEPT = 4;
+const MESSAGE_CHARS = 256 * 1024;
 /** The oldest calls, and the oldest content (as JSON), are forgotten first. */
 const CALLS_KEPT = 1_000;
 const CONTENT_CHARS = 4 * 1024 * 1024;
@@ -88,6 +100,7 @@ export function createWire(toClient: (message: object) => void, options: BothVer
       prompt: null,
       othersTurn: false,
       last: null,
+      messages: new Map(),
       calls: new Map(),
       terminals: new Map(),
     };
@@ -101,6 +114,11 @@ export function createWire(toClient: (message: object) => void, options: BothVer
         break;
       }
     return known;
+  }
+
+  function toldInV1(sessionId: string): readonly { clear(): void }[] {
+    const { messages, calls, terminals } = sessions.get(sessionId) ?? {};
+    return [messages, calls, terminals].filter((each) => each !== undefined);
   }
 
   /** A request is asked of the user: the running turn goes on when it is answered. */
@@ -126,7 +144,11 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     const { id, method } = message;
     const params = fieldsOf(message.params);
     if (method === 'initialize' && id !== undefined) return initialize(message);
-    if (version === 1) return message;
+    if (version === 1) {
+      // The replay begins anew.
+      if (method === 'session/load') for (const told of toldInV1(stringOf(params['sessionId']))) told.clear();
+      return message;
+    }
     if (method === undefined) {
       unblock(id);
       return message;
@@ -407,18 +429,11 @@ function inV1(session: Told, said: Fields): readonly Fields[] {
   switch (kind) {
     case 'user_message':
     case 'agent_message':
-    case 'agent_thought': {
-      const role = `${kind}_chunk`;
-      const messageId = stringOf(said['messageId']);
-      // What was sent of it cannot be taken back.
-      if (session.last?.role === role && session.last.id === messageId) return [];
-      return chunksOf(said as never) as unknown as Fields[];
-    }
+    case 'agent_thought':
     case 'user_message_chunk':
     case 'agent_message_chunk':
     case 'agent_thought_chunk':
-      session.last = { role: kind, id: stringOf(said['messageId']) };
-      return [said];
+      return messageV1(session.messages, said);
     case 'tool_call':
     case 'tool_call_update': {
       const isNew = !session.calls.has(id);
@@ -449,6 +464,44 @@ function inV1(session: Told, said: Fields): readonly Fields[] {
     default:
       return [said];
   }
+}
+
+function messageV1(messages: Told['messages'], said: Fields): readonly Fields[] {
+  const id = stringOf(said['messageId']);
+  if (id === '') return chunksOf(said as never) as unknown as Fields[];
+  const key = `${stringOf(said['sessionUpdate']).replace('_chunk', '')} ${id}`;
+  const before = messages.get(key);
+  let chunks = chunksOf(said as never) as unknown as readonly Fields[];
+  let message: ToldMessage = before ?? { name: id, times: 1, words: '' };
+  if (before && replacesMessage(said)) {
+    const more = before.words.length > MESSAGE_CHARS ? [] : moreOf(chunks, before.words);
+    if (more) chunks = more;
+    else message = { name: `${id}~${before.times + 1}`, times: before.times + 1, words: '' };
+  }
+  for (const { content } of chunks) if (message.words.length <= MESSAGE_CHARS) message.words += wordsOf(content);
+  messages.delete(key);
+  messages.set(key, message);
+  if (messages.size > MESSAGES_KEPT) messages.delete(messages.keys().next().value as string);
+  return message.name === id ? chunks : chunks.map((chunk) => ({ ...chunk, messageId: message.name }));
+}
+
+const wordsOf = (content: unknown): string => textOf(content) ?? JSON.stringify(content);
+
+/** Those that come after what was told; null where they do not begin with it. */
+function moreOf(chunks: readonly Fields[], told: string): readonly Fields[] | null {
+  const more: Fields[] = [];
+  let rest = told;
+  for (const chunk of chunks) {
+    const { content } = chunk;
+    const words = wordsOf(content);
+    if (rest.startsWith(words)) rest = rest.slice(words.length);
+    else if (rest === '') more.push(chunk);
+    else if (words.startsWith(rest) && textOf(content) !== null) {
+      more.push({ ...chunk, content: { ...fieldsOf(content), text: words.slice(rest.length) } });
+      rest = '';
+    } else return null;
+  }
+  return rest === '' ? more : null;
 }
 
 /**

@@ -60,3 +60,114 @@ it('I10: for clients of v1 the content of tool calls is kept within a bound, tha
   for (const toolCallId of ['c0', 'c5']) tell({ sessionUpdate: 'tool_call_content_chunk', toolCallId, content: text('more') });
   expect(seen.slice(-2).map(({ params }) => params.update.content.length)).toEqual([1, 2]);
 });
+
+/** A wire to a client of v1, and what it was told of messages. */
+function wireV1() {
+  const seen: Json[] = [];
+  const wire = createWire((message) => seen.push(message));
+  return {
+    load: () => wire.fromClient({ id: 'l', method: 'session/load', params: SESSION }),
+    tell: (update: object) => wire.fromAgent({ method: 'session/update', params: { ...SESSION, update } }),
+    seen: () => seen.map(({ params: { update } }) => update),
+    messages: () => seen.map(({ params: { update } }) => [update.messageId, update.content.text ?? update.content.type]),
+  };
+}
+
+const chunk = (words: string, messageId = 'a', role = 'agent_message') => ({
+  sessionUpdate: `${role}_chunk`,
+  messageId,
+  content: { type: 'text', text: words },
+});
+const whole = (words: readonly string[], messageId = 'a', role = 'agent_message') => ({
+  sessionUpdate: role,
+  messageId,
+  content: words.map((each) => (each === 'image' ? { type: 'image', mimeType: 'image/png', data: 'AA==' } : { type: 'text', text: each })),
+});
+
+it.each<{ name: string; said: readonly object[]; told: readonly (readonly string[])[] }>([
+  {
+    name: 'begun empty',
+    said: [whole([]), chunk('hel'), chunk('lo')],
+    told: [
+      ['a', 'hel'],
+      ['a', 'lo'],
+    ],
+  },
+  {
+    name: 'the same again',
+    said: [chunk('hel'), chunk('lo'), whole(['hello'])],
+    told: [
+      ['a', 'hel'],
+      ['a', 'lo'],
+    ],
+  },
+  {
+    name: 'the same past another',
+    said: [chunk('hm', 't', 'agent_thought'), chunk('hello'), whole(['hm'], 't', 'agent_thought')],
+    told: [
+      ['t', 'hm'],
+      ['a', 'hello'],
+    ],
+  },
+  {
+    name: 'with more',
+    said: [chunk('hel'), whole(['hello', 'image'])],
+    told: [
+      ['a', 'hel'],
+      ['a', 'lo'],
+      ['a', 'image'],
+    ],
+  },
+  {
+    name: 'twice whole, and more',
+    said: [whole(['one']), whole(['one two']), chunk('!')],
+    told: [
+      ['a', 'one'],
+      ['a', ' two'],
+      ['a', '!'],
+    ],
+  },
+  {
+    name: 'another',
+    said: [chunk('draft'), whole(['final']), chunk('.'), whole(['final.'])],
+    told: [
+      ['a', 'draft'],
+      ['a~2', 'final'],
+      ['a~2', '.'],
+    ],
+  },
+  {
+    name: 'shorter',
+    said: [chunk('hello'), whole(['hel'])],
+    told: [
+      ['a', 'hello'],
+      ['a~2', 'hel'],
+    ],
+  },
+  {
+    name: 'begun anew',
+    said: [chunk('bad'), whole([]), chunk('good'), whole(['good'])],
+    told: [
+      ['a', 'bad'],
+      ['a~2', 'good'],
+    ],
+  },
+  { name: 'without content', said: [chunk('hello'), { sessionUpdate: 'agent_message', messageId: 'a' }], told: [['a', 'hello']] },
+])('I3, I11: a client of v1 is told a message that is replaced, once: $name', ({ said, told }) => {
+  const { tell, messages, load } = wireV1();
+  said.forEach(tell);
+  expect(messages()).toEqual(told);
+  // A replay begins anew.
+  load();
+  said.forEach(tell);
+  expect(messages()).toEqual([...told, ...told]);
+});
+
+it('a client of v1 that loads a session again is told its tool calls as new again', () => {
+  const { tell, seen, load } = wireV1();
+  const call = { sessionUpdate: 'tool_call_update', toolCallId: 'c', title: 'Look', kind: 'read' };
+  tell(call);
+  load();
+  tell(call);
+  expect(seen().map(({ sessionUpdate }) => sessionUpdate)).toEqual(['tool_call', 'tool_call']);
+});

@@ -41,8 +41,8 @@ export async function stores<T>(mode: IDBTransactionMode, work: (transaction: ID
 export const dump = () =>
   Promise.all(['meta', 'chunks', 'journal'].map((name) => stores('readonly', (transaction) => transaction.objectStore(name).getAll())));
 
-/** An IndexedDB whose writing transactions (on `broken.store`, `broken.when` it says so) fail with this error while `broken.name` is set. */
-export function failing(broken: { name: string | undefined; store?: string; when?: (names: readonly string[]) => boolean }): IDBFactory {
+/** An IndexedDB that shows each transaction as it begins. */
+function watching(see: (transaction: IDBTransaction) => void): IDBFactory {
   const original = indexedDB.open.bind(indexedDB);
   return new Proxy(indexedDB, {
     get: (target, key) =>
@@ -55,21 +55,38 @@ export function failing(broken: { name: string | undefined; store?: string; when
               const begin = database.transaction.bind(database);
               database.transaction = (...of: Parameters<IDBDatabase['transaction']>) => {
                 const transaction = begin(...of);
-                const { name, store, when } = broken;
-                const names = [...transaction.objectStoreNames];
-                if (
-                  of[1] === 'readwrite' &&
-                  name !== undefined &&
-                  (store === undefined || names.includes(store)) &&
-                  when?.(names) !== false
-                ) {
-                  Object.defineProperty(transaction, 'error', { get: () => new DOMException('as the test wants it', name) });
-                  queueMicrotask(() => transaction.abort());
-                }
+                see(transaction);
                 return transaction;
               };
             });
             return request;
           },
+  });
+}
+
+/** An IndexedDB whose writing transactions (on `broken.store`, `broken.when` it says so) fail with this error while `broken.name` is set. */
+export function failing(broken: { name: string | undefined; store?: string; when?: (names: readonly string[]) => boolean }): IDBFactory {
+  return watching((transaction) => {
+    const { name, store, when } = broken;
+    const names = [...transaction.objectStoreNames];
+    if (
+      transaction.mode !== 'readwrite' ||
+      name === undefined ||
+      (store !== undefined && !names.includes(store)) ||
+      when?.(names) === false
+    )
+      return;
+    Object.defineProperty(transaction, 'error', { get: () => new DOMException('as the test wants it', name) });
+    queueMicrotask(() => transaction.abort());
+  });
+}
+
+/** An IndexedDB whose transactions, while `on`, never tell that they ended, or answer no request. */
+export function silenced(silent: { on: boolean }, mode: IDBTransactionMode = 'readwrite'): IDBFactory {
+  const never = { set: () => undefined };
+  return watching((transaction) => {
+    if (!silent.on || transaction.mode !== mode) return;
+    for (const name of ['oncomplete', 'onabort']) Object.defineProperty(transaction, name, never);
+    if (mode === 'readonly') transaction.objectStore = () => new Proxy({}, { get: () => () => ({}) }) as never;
   });
 }

@@ -29,6 +29,7 @@ export {
   type TabRole,
 } from './database.ts';
 export type { SqljsModule, SqljsSource } from './module.ts';
+export { STORAGE_SILENT_MS } from './indexeddb.ts';
 export { tabOwners } from './owners.ts';
 export { OWNER_QUIET_MS, OWNER_SILENT_MS } from './tabs.ts';
 

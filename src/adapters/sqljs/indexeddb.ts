@@ -19,6 +19,12 @@ export const CHUNK_BYTES = 256 * 1024;
 /** After this the database is in memory instead. */
 const OPEN_MS = 10_000;
 
+/**
+ * How long IndexedDB may leave a transaction without an answer, in milliseconds: twice in a row, since a page that was frozen hears of the time
+ * before it hears of the answer.
+ */
+export const STORAGE_SILENT_MS = 30_000;
+
 const NO_CHUNKS = '';
 
 interface SnapshotMeta {
@@ -77,10 +83,24 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
     }
   }
 
+  let silent = false;
+  /** Whoever waited is told that nobody knows whether it is stored; from then on nothing more is, so that the page and the store do not part. */
+  async function answered<T>(work: Promise<T>): Promise<T> {
+    const done = work.then((value) => ({ value }));
+    const answer = (await within(done, STORAGE_SILENT_MS)) ?? (await within(done, STORAGE_SILENT_MS));
+    if (answer) return answer.value;
+    silent = true;
+    leave();
+    throw new SqlError(
+      'io',
+      `Database ${label}: the browser’s storage did not answer within ${(2 * STORAGE_SILENT_MS) / 1000} s. What was under way may be stored or not. Reload the page.`,
+    );
+  }
+
   async function read<T>(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => Promise<T>): Promise<T> {
     const transaction = begin(stores, 'readonly');
     try {
-      return await ask(transaction);
+      return await answered(ask(transaction));
     } catch (error) {
       throw toStorageError(error, label);
     }
@@ -98,8 +118,9 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
         transaction.onabort = () => reject(new Error('the transaction was aborted'));
       });
       try {
-        await Promise.all([ended, ask(transaction)]);
+        await answered(Promise.all([ended, ask(transaction)]));
       } catch (reason) {
+        if (silent) throw reason;
         try {
           transaction.abort();
         } catch {

@@ -279,7 +279,9 @@ for (const [width, height] of [
 
 for (const [width, height] of [
   [1366, 768],
+  [1024, 768],
   [390, 844],
+  [384, 844],
   [320, 740],
 ] as const) {
   test(`neither what an agent does nor a second process moves a button, at ${width} × ${height}`, async ({ page }) => {
@@ -307,8 +309,14 @@ for (const [width, height] of [
     await pg.send('Ask for permission');
     await pg.button('Reject').click();
     await pg.turnEnded('Ask for permission');
+    // Two in a row, which have more to say of their end.
+    for (const lost of ['once', 'twice']) {
+      await pg.button('Drop connection').click();
+      await expect(pg.status).toHaveText('dead');
+      await pg.say(`Lost ${lost}`);
+    }
     // What is written has its room there from the start.
-    if (width < 992) await pg.prompt.fill('My cat is called Ada. '.repeat(20));
+    await pg.prompt.fill('My cat is called Ada. '.repeat(20));
     expect(await seen.evaluate((all) => [...all])).toHaveLength(1);
   });
 }

@@ -43,9 +43,11 @@ type BridgeState =
   /** It no longer answers. */
   | { readonly kind: 'lost'; readonly why: string };
 
-export const LOCKED = 'To use the agents of this machine, open the page by the address that npm start printed in its terminal.';
+export const LOCKED = 'To use the agents of this machine, open the page at the address that npm start printed in its terminal.';
 
-const ANEW = 'npm start runs anew, and has not let this browser in yet. Open the page by the address that it printed this time.';
+const ANEW = 'npm start runs anew, and has not let this browser in yet. Open the page at the address that it printed this time.';
+
+const GONE = 'npm start does not answer any more. Start it again, and open the page at the address that it prints.';
 
 const NO_BRIDGE = 'No bridge here: the agents run in this tab. Connect one of your own at any time.';
 
@@ -138,9 +140,10 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
     } catch (error) {
       if (access !== looked) return;
       const locked = error instanceof Locked;
-      const why = locked
-        ? ANEW
+      const lost = own
+        ? GONE
         : `The bridge at ${looked.url} does not answer, or not to this page any more. Start it again, then connect it.`;
+      const why = locked ? ANEW : lost;
       // Why another could not be connected stays to be read.
       if (!locked && bridge.value.kind !== 'failed') bridge.value = { kind: 'lost', why };
       boot.set('Bridge', 'lost', why);
@@ -150,7 +153,15 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
 
   const launch: AgentLauncher['launch'] = async (spec, options) => {
     if (!isBridged(spec.agent)) return tabAgents.launcher.launch(spec, options);
-    if (access) return bridges.launcher(access).launch({ ...spec, agent: agentName(spec.agent) }, options);
+    const over = (to: BridgeAccess) => bridges.launcher(to).launch({ ...spec, agent: agentName(spec.agent) }, options);
+    const known = access;
+    if (known)
+      return over(known).catch(async (error: unknown) => {
+        // The page's own server, started anew, has another.
+        if (own) await lookAfterBridge();
+        if (access === null || access === known) throw error;
+        return over(access);
+      });
     throw new RehydrateError(
       'agent_start_failed',
       `The agent ${agentName(spec.agent)} is behind a bridge, and none is connected. Connect the bridge, then send the prompt again.`,

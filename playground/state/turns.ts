@@ -115,8 +115,10 @@ export function createTurns(page: Page) {
   function keepFailure(error: unknown): void {
     const failure = failedResume(error);
     const sessionId = session.id.value;
-    if (failure) session.failures.value = [...session.failures.value, failure];
-    if (failure && sessionId !== null) visits.failed(databases.branch.value, sessionId, failure);
+    if (!failure) return;
+    session.failures.value = [...session.failures.value, failure];
+    session.foundLive.value = false;
+    if (sessionId !== null) visits.failed(databases.branch.value, sessionId, failure);
   }
 
   /** A turn of either client. At another place than `at` it is no failure of what is shown, and ticks no step. */

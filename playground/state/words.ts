@@ -60,6 +60,9 @@ export const failureOf = (error: unknown): Failure => ({
 const isElsewhere = (error: unknown): boolean =>
   RehydrateError.is(error) && error.code === 'session_busy' && typeof error.data['owner'] === 'object' && error.data['owner'] !== null;
 
+/** The engine's name of a bridged agent has the prefix. */
+const asNamedHere = (message: string): string => message.replaceAll(`"${BRIDGE_PREFIX}`, '"');
+
 /** The library's errors already say what to do next. */
 export function errorWords(error: unknown): string {
   if (RehydrateError.is(error) && error.code === 'turn_outcome_unknown') {
@@ -69,8 +72,7 @@ export function errorWords(error: unknown): string {
   }
   if (isElsewhere(error))
     return 'The session is live in another tab, and only that one can prompt it. Take it over, or send the prompt there.';
-  // The engine's name of a bridged agent has the prefix.
-  if (error instanceof Error) return error.message.replaceAll(`"${BRIDGE_PREFIX}`, '"');
+  if (error instanceof Error) return asNamedHere(error.message);
   return typeof error === 'string' ? error : 'Something failed and gave no reason. Reload the page; the session is in the database.';
 }
 
@@ -120,7 +122,7 @@ export function turnEndWords(end: TurnEnded): string | null {
     case 'cancelled':
       return 'The turn was cancelled.';
     case 'failed':
-      return `The agent answered with an error: ${end.error?.message ?? 'it gave no reason.'}`;
+      return `The agent answered with an error: ${asNamedHere(end.error?.message ?? 'it gave no reason.')}`;
     case 'interrupted':
       return 'The turn was interrupted. Whether the agent did the work is unknown, so it is not sent again by itself.';
   }
@@ -161,7 +163,9 @@ const FAILED: readonly unknown[] = [
 
 export function failedResume(error: unknown): FailedResume | null {
   if (!RehydrateError.is(error) || isElsewhere(error) || !FAILED.includes(error.code)) return null;
-  const { attempts } = error.data as { attempts?: unknown };
+  const { attempts, turnId } = error.data as { attempts?: unknown; turnId?: unknown };
+  // A live agent refused the prompt.
+  if (turnId !== undefined && attempts === undefined) return null;
   return { ...failureOf(error), at: Date.now(), attempts: Array.isArray(attempts) ? (attempts as ResumeAttempt[]) : [] };
 }
 

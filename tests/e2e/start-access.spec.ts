@@ -42,7 +42,7 @@ test('npm start is started anew: an open page says what to open, a reloaded one 
   await before.stop();
   const after = await startChild(['--port', new URL(before.url).port]);
   try {
-    await expect(page.getByRole('alert')).toContainText('Open the page by the address that it printed this time');
+    await expect(page.getByRole('alert')).toContainText('Open the page at the address that it printed this time');
     await page.reload();
     await pg.ready();
     await expect(pg.log).toContainText('Noted. Your cat: Ada.');
@@ -71,8 +71,8 @@ test('another browser gets no token: its agents run in the tab, and the page say
   const status = await page.evaluate(async () => (await fetch('/__rehydrate/bridge.json')).status);
   expect(status).toBe(401);
   await pg.say('My cat is called Ada.');
-  await expect(page.getByText('by the address that npm start printed')).toBeVisible();
+  await expect(page.getByText('at the address that npm start printed')).toBeVisible();
   await pg.button('Connect a bridge').click();
-  await expect(page.getByRole('dialog')).toContainText('by the address that npm start printed');
+  await expect(page.getByRole('dialog')).toContainText('at the address that npm start printed');
   await context.close();
 });

@@ -14,8 +14,8 @@ import {
   type SessionParams,
 } from '../protocol/agent-protocol.ts';
 import { beginning, NOTE_CHARS, QUOTE_CHARS } from '../protocol/bounded.ts';
-import { failureError, openConnection, type Connection, type Outcome } from '../protocol/connection.ts';
-import type { IncomingRequest, RpcResponse } from '../protocol/json-rpc.ts';
+import { describeError, failureError, openConnection, type Connection, type Outcome } from '../protocol/connection.ts';
+import type { IncomingRequest, RpcError, RpcResponse } from '../protocol/json-rpc.ts';
 import { readNotification } from '../protocol/v1.ts';
 import { introduce as introduceTo } from '../protocol/versions.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
@@ -252,13 +252,17 @@ function asksToSignIn({ method, error }: Extract<Outcome, { kind: 'refused' }>):
   return classifyResumeFailure(error, { method: of, agentSessionId: '' }).outcome === 'auth_required';
 }
 
-export function authRequired({ name, facts }: Agent, error: unknown): RehydrateError {
-  const names = beginning(facts.authMethods.map((method) => `${method.id} (${method.name})`).join(', ') || 'none', QUOTE_CHARS);
-  return new RehydrateError(
-    'auth_required',
-    `Agent "${name}" wants you to sign in first. It offers: ${names}. Authenticate with one of them, or sign in with the agent's own command, and try again.`,
-    { agent: name, authMethods: facts.authMethods, error },
-  );
+export function authRequired({ name, facts }: Agent, error: RpcError | undefined): RehydrateError {
+  const names = beginning(facts.authMethods.map((method) => `${method.id} (${method.name})`).join(', '), QUOTE_CHARS);
+  const said = error ? ` It answered with ${describeError(error)}.` : '';
+  const next = names
+    ? `It offers: ${names}. Authenticate with one of them, or sign in with the agent's own command, and try again.`
+    : "It names no way to do so: sign in with the agent's own command, and try again.";
+  return new RehydrateError('auth_required', `Agent "${name}" wants you to sign in first.${said} ${next}`, {
+    agent: name,
+    authMethods: facts.authMethods,
+    error,
+  });
 }
 
 // ---------------------------------------------------------------- agents without a session

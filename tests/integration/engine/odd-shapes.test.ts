@@ -69,10 +69,10 @@ describe('auth_required names what can be used', () => {
       agent.say({ jsonrpc: '2.0', id: message.id, error: { code: -32000, message: 'Authentication required' } });
     });
     const host = await (await hosts(agents))();
-    const names = Array.isArray(odd) ? 'browser (browser)' : 'none';
+    const how = Array.isArray(odd) ? 'It offers: browser (browser)' : 'It names no way to do so';
     await expect(host.create({ agent: 'raw', cwd: CWD })).rejects.toMatchObject({
       code: 'auth_required',
-      message: expect.stringContaining(`It offers: ${names}`) as string,
+      message: expect.stringContaining(how) as string,
     });
   });
 });

@@ -230,12 +230,15 @@ describe('I4: a prompt that is refused as unknown', () => {
     expect(prompts(agents.heard).length).toBeLessThan(6);
   });
 
-  it('−32000 is auth_required, with the agent’s ways to sign in', async () => {
-    const agents = forgetful({ capabilities: {}, knows: () => false, error: { code: -32000, message: 'Authentication required' } });
+  it('−32000 is auth_required, with the agent’s ways to sign in and its own words', async () => {
+    const agents = forgetful({ capabilities: {}, knows: () => false, error: { code: -32000, message: 'The quota is used up' } });
     const { wake } = await worldOf(agents);
     const host = await wake();
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
-    await expect(host.prompt('s', 'Hello.')).rejects.toMatchObject({ code: 'auth_required', data: { authMethods: [] } });
+    const refused = await host.prompt('s', 'Hello.').catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: 'auth_required', data: { authMethods: [] } });
+    expect(String(refused)).toContain('error -32000: The quota is used up');
+    expect(String(refused)).not.toContain('none');
     expect((await host.get('s')).state).toBe('live');
   });
 

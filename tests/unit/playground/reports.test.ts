@@ -1,9 +1,10 @@
 /** The reports of every scripted agent against the log and the wire: what is told is what is stored, and what was asked. */
 import { describe, expect, it } from 'vitest';
 import type { Playground } from '../../../playground/state/playground.ts';
-import { verdictOf, waysOf, type Told } from '../../../playground/state/words.ts';
+import { failedResume, turnEndWords, verdictOf, waysOf, type Told } from '../../../playground/state/words.ts';
+import { RehydrateError } from '../../../src/engine/index.ts';
 import { AGENT_VARIANTS } from '../../../src/testing/agents/index.ts';
-import { open, reload, withAgent } from './open-pages.ts';
+import { free, open, reload, withAgent } from './open-pages.ts';
 
 /** A turn to its end. An agent that hangs is killed when it does, as a person would. */
 async function say(pg: Playground, text: string, hangs: boolean): Promise<void> {
@@ -44,5 +45,27 @@ describe.each(AGENT_VARIANTS.map((name) => [name]))('the reports of %s', (name) 
     expect(again.view.value.reports).toEqual(reports);
     // What fails leaves nothing in the log, and is kept beside it; without a session there is nothing that it could be of.
     expect(again.session.failures.value).toEqual(failures);
+  });
+});
+
+describe('a prompt that fails', () => {
+  it('is no failed resume when a live agent refused it, and no agent is named as the engine does', () => {
+    const refused = new RehydrateError('auth_required', 'Agent "bridge:mine" wants you to sign in first.', { turnId: 't' });
+    expect(failedResume(refused)).toBeNull();
+    expect(turnEndWords({ state: 'failed', error: refused })).toBe(
+      'The agent answered with an error: Agent "mine" wants you to sign in first.',
+    );
+  });
+
+  it('was not found live, whatever the one before was', async () => {
+    const platform = free();
+    const pg = await open(platform);
+    await pg.turns.say('My cat is called Ada.');
+    await pg.turns.say('What is my cat called?');
+    expect(pg.session.foundLive.value).toBe(true);
+    await pg.faults.kill();
+    platform.tabAgents.launcher.launch = () => Promise.reject(new RehydrateError('agent_start_failed', 'No.', {}));
+    await pg.turns.say('Are you there?');
+    expect([pg.session.failures.value.length, pg.session.foundLive.value]).toEqual([1, false]);
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Conversation } from '../../../playground/state/session.ts';
 import { verdictOf } from '../../../playground/state/words.ts';
 import type { Playground } from '../../../playground/state/playground.ts';
+import { RehydrateError, type AgentLauncher } from '../../../src/engine/index.ts';
 import type { SessionEvent } from '../../../src/engine/types.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
 import { begin, closePage, free, open, said, withAgent } from './open-pages.ts';
@@ -188,11 +189,35 @@ describe('npm start that was started anew', () => {
     run = 2;
     await pg.agents.lookAfterBridge();
     expect([pg.agents.bridge.value.kind, step()?.state]).toEqual(['locked', 'lost']);
-    expect(step()?.note).toContain('Open the page by the address that it printed this time');
+    expect(step()?.note).toContain('Open the page at the address that it printed this time');
     expect(pg.choice.agent.value).toBe('bridge:mine');
     letIn = 2;
     await pg.agents.lookAfterBridge();
     expect([pg.agents.bridge.value, step()?.state]).toMatchObject([{ kind: 'connected', url: 'ws://run-2' }, 'ready']);
+  });
+
+  it('has another bridge, which the next prompt goes to before the page has looked', async () => {
+    let run = 1;
+    const launched: string[] = [];
+    const platform = Object.assign(free(), {
+      bridge: {
+        discover: async () => ({ url: `ws://run-${run}`, token: 't' }),
+        list: async ({ url }: { url: string }) =>
+          url === `ws://run-${run}` ? [{ name: 'native', cwd: '/home/me' }] : Promise.reject(new Error('refused')),
+        launcher: ({ url }: { url: string }): AgentLauncher => ({
+          launch(spec, options) {
+            launched.push(url);
+            if (url === `ws://run-${run}`) return inProcessLauncher().launch(spec, options);
+            return Promise.reject(new RehydrateError('agent_start_failed', `The bridge at ${url} cannot be reached.`, {}));
+          },
+        }),
+      },
+    });
+    const pg = await open(platform);
+    await pg.navigation.chooseAgent('bridge:native');
+    run = 2;
+    expect((await pg.turns.say('My cat is called Ada.')).error).toBeNull();
+    expect(launched).toEqual(['ws://run-1', 'ws://run-2']);
   });
 });
 

@@ -460,7 +460,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const names = await namesBefore(info, replays ? (after ?? 0) : info.latestSeq);
     const hasHeard = replays && (await replay(info, after, names));
     // Whoever comes in the middle of a turn is told that it runs.
-    if (info.state === 'prompting' && !hasHeard)
+    if (!hasHeard && (info.state === 'prompting' || (info.state === 'busy' && (await runsElsewhere(info)))))
       await connection.notify('session/update', { sessionId, update: NO_NEWS, _meta: { rehydrate: { turn: { state: 'running' } } } });
     return opened(call, info, info.latestSeq, names);
   }
@@ -521,6 +521,16 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const after = Math.max(firstSeq - 1, last - limits.earlierEvents);
     for await (const page of pages(sessionId, after, last)) for (const event of page) names.told(event);
     return names;
+  }
+
+  /** Whether another process is in the middle of a turn, by the last that began or ended. */
+  async function runsElsewhere({ sessionId, firstSeq, latestSeq }: SessionInfo): Promise<boolean> {
+    const after = Math.max(firstSeq - 1, latestSeq - limits.earlierEvents);
+    // A turn may be longer than what is looked through.
+    let runs = after >= firstSeq;
+    for await (const page of pages(sessionId, after, latestSeq))
+      for (const { kind } of page) if (kind === 'turn_started' || kind === 'turn_ended') runs = kind === 'turn_started';
+    return runs;
   }
 
   /**

@@ -1,12 +1,12 @@
 /** What a scripted agent of v2 does that says exactly what a test has it say, through us, to clients of both versions. */
 import { describe, expect, it } from 'vitest';
-import { foldEvents } from '../../../src/engine/index.ts';
+import { createHost, foldEvents } from '../../../src/engine/index.ts';
 import { toolOutput } from '../../../src/engine/protocol/updates.ts';
 import { serveAcp } from '../../../src/server/index.ts';
 import { pair } from '../../support/pair.ts';
 import { expectV2 } from '../../support/v2-schema.ts';
 import { rawClient, text, type RawClient } from '../../unit/agents/raw-client.ts';
-import { CWD, hostOf, said } from '../engine/helpers.ts';
+import { CWD, hostOf, PATIENT, said } from '../engine/helpers.ts';
 import { rawAgents, update, type Heard, type RawAgent } from '../engine/raw-agent.ts';
 
 const HELLO = {
@@ -46,12 +46,14 @@ const state = ({ params }: Heard, name: 'running' | 'idle') =>
   update({ sessionUpdate: 'state_update', state: name, ...(name === 'idle' ? { stopReason: 'end_turn' } : {}) }, { sessionId: params?.['sessionId'] }); // prettier-ignore
 
 async function served(agents: ReturnType<typeof rawAgents>) {
-  const { host } = await hostOf(agents, { protocol: 'v2' });
+  const { host, db } = await hostOf(agents, { protocol: 'v2' });
   return {
     host,
-    async connect(version: keyof typeof HELLO): Promise<RawClient> {
+    /** As another process has one. */
+    otherHost: () => createHost({ database: { ...db, close: async () => undefined }, agents, limits: PATIENT, protocol: 'v2' }),
+    async connect(version: keyof typeof HELLO, to = host): Promise<RawClient> {
       const ends = pair();
-      serveAcp(host, ends.server, { agent: 'raw' });
+      serveAcp(to, ends.server, { agent: 'raw' });
       const client = rawClient(ends.client);
       expect((await client.request('initialize', HELLO[version])).result.protocolVersion).toBe(Number(version.slice(1)));
       return client;
@@ -194,34 +196,38 @@ describe.each(VERSIONS)('an agent of v2 behind a client of %s', (version) => {
     expect(heardOf(agents, 'session/delete').map(({ params }) => params)).toEqual([{ sessionId: 'raw-1' }]);
   });
 
-  it('a client that comes in the middle of a turn is told that it runs, and then how it ended', async () => {
-    let end = () => undefined as void;
-    const agents = agentOfV2((agent, message) => {
-      end = () => agent.say(state(message, 'idle'));
-      agent.say(update({ sessionUpdate: 'agent_message_chunk', messageId: 'a1', content: { type: 'text', text: 'so far' } }));
-    });
-    const { connect, begun } = await served(agents);
-    const client = await connect(version);
-    const sessionId = await begun(client);
-    void client.request('session/prompt', { sessionId, prompt: text('go') });
-    await expect.poll(() => client.said()).toBe('so far');
-    const late = await connect(version);
-    const take = version === 'v1' ? 'session/load' : 'session/resume';
-    await late.request(take, { sessionId, cwd: CWD, mcpServers: [], ...(version === 'v2' ? { replayFrom: { type: 'start' } } : {}) });
-    const states = () =>
-      version === 'v1'
-        ? late.seen.flatMap(({ params }) => params?._meta?.rehydrate?.turn?.state ?? [])
-        : late.updates('state_update').map((each) => each.state);
-    expect([late.said(), states()]).toEqual(['so far', ['running']]);
-    // Its own client, too, is told what is so.
-    if (version === 'v2') {
-      const before = client.updates('state_update').length;
-      await client.request(take, { sessionId, cwd: CWD });
-      expect(client.updates('state_update').slice(before)).toMatchObject([{ state: 'running' }]);
-    }
-    end();
-    await expect.poll(states).toEqual(['running', version === 'v1' ? 'completed' : 'idle']);
-  });
+  it.each(['its', 'another'] as const)(
+    'a client that comes in the middle of a turn of %s process is told that it runs, and then how it ended',
+    async (whose) => {
+      let end = () => undefined as void;
+      const agents = agentOfV2((agent, message) => {
+        end = () => agent.say(state(message, 'idle'));
+        agent.say(update({ sessionUpdate: 'agent_message_chunk', messageId: 'a1', content: { type: 'text', text: 'so far' } }));
+      });
+      const { host, otherHost, connect, begun } = await served(agents);
+      const client = await connect(version);
+      const sessionId = await begun(client);
+      void client.request('session/prompt', { sessionId, prompt: text('go') });
+      await expect.poll(() => client.said()).toBe('so far');
+      const late = await connect(version, whose === 'its' ? host : await otherHost());
+      const take = version === 'v1' ? 'session/load' : 'session/resume';
+      await late.request(take, { sessionId, cwd: CWD, mcpServers: [], ...(version === 'v2' ? { replayFrom: { type: 'start' } } : {}) });
+      const states = () =>
+        version === 'v1'
+          ? late.seen.flatMap(({ params }) => params?._meta?.rehydrate?.turn?.state ?? [])
+          : late.updates('state_update').map((each) => each.state);
+      expect([late.said(), states()]).toEqual(['so far', ['running']]);
+      // Its own client, too, is told what is so, and whoever asks for no replay.
+      if (version === 'v2')
+        for (const each of [client, late]) {
+          const before = each.updates('state_update').length;
+          await each.request(take, { sessionId, cwd: CWD });
+          expect(each.updates('state_update').slice(before)).toMatchObject([{ state: 'running' }]);
+        }
+      end();
+      await expect.poll(states).toEqual(version === 'v1' ? ['running', 'completed'] : ['running', 'running', 'idle']);
+    },
+  );
 
   it.each(['before', 'after'] as const)(
     'I3, I11: a terminal of the agent’s own, told %s its call, is in that call, in a replay, too',

@@ -15,7 +15,7 @@ export interface LiveFilterOptions {
   readonly prompt: readonly ContentBlock[];
   readonly preamble?: readonly ContentBlock[] | null;
   /** Of the `ReplayResult`: what the replay still owed. */
-  readonly next?: readonly Pick<LoggedSpeech, 'side' | 'text' | 'messageId' | 'isCertain'>[];
+  readonly next?: readonly (Pick<LoggedSpeech, 'side' | 'text' | 'messageId' | 'isCertain'> & Partial<Pick<LoggedSpeech, 'messages'>>)[];
   readonly nextToolCalls?: ReadonlySet<string>;
   /** Whether the log has more: then it is asked for (`asks`) at the first words of the user's that are none of these. */
   readonly hasMore?: boolean;
@@ -31,7 +31,13 @@ interface Expected {
   /** Squeezed. */
   readonly text: string;
   readonly messageId: string | null;
+  /** An echo is; of the answer to a turn that was cut off there may be any part. */
+  readonly isCertain: boolean;
 }
+
+/** Known by its text alone, and half an answer: the live one may begin like it. */
+const isDoubtful = (one: Expected, id: string | null): boolean =>
+  one.side === 'agent' && !one.isCertain && (id === null || one.messageId !== id);
 
 /** A message that is held back. */
 interface Held {
@@ -58,11 +64,12 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
   /** What an echo may say: the prompt, with or without the preamble, or one block; as sent or as stored. */
   const echoes = [words.slice(sent.length - prompt.length).join(''), words.join(''), ...words]
     .flatMap((text) => [squeeze(text), squeeze(redact(text))])
-    .flatMap((text): Expected[] => (text === '' ? [] : [{ side: 'user', text, messageId: null }]));
+    .flatMap((text): Expected[] => (text === '' ? [] : [{ side: 'user', text, messageId: null, isCertain: true }]));
   const blocks = new Set(sent.map((block) => JSON.stringify(block)));
   const owing = ({ next = [], nextToolCalls }: Pick<LiveFilterOptions, 'next' | 'nextToolCalls'>) => ({
     nextToolCalls,
-    owed: next.flatMap((one) => (one.text ? [{ ...one, text: squeeze(one.text) }] : [])),
+    // Several messages of the user's may come as one, or some of them.
+    owed: next.flatMap((of) => (of.text ? [of.text, ...(of.messages ?? [])].map((text) => ({ ...of, of, text: squeeze(text) })) : [])),
     ids: new Set(next.flatMap(({ messageId }) => messageId ?? [])),
   });
   let { owed, ids, nextToolCalls } = owing(options);
@@ -82,11 +89,11 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
   /**
    * What words of this side and id may be, the likeliest first. The running prompt's text is its echo, unless its id says otherwise: else
    * the answer would be taken for an old one. By text messages are owed in order, but one of the user's may come without those before it.
-   * Of a turn that was cut off text tells the question alone, since half an answer is how the live one begins, too.
+   * Of a turn that was cut off text tells the question, and what is said between it and the next.
    */
   const mayBe = (side: Side, id: string | null): readonly Expected[] => {
     const known = owed.filter((one) => id !== null && one.messageId === id && one.side === side);
-    const told = owed.filter((one) => one.side === 'user' || one.isCertain);
+    const told = owed.filter((one) => one.side === 'user' || one.isCertain || one === awaited);
     const isNext = (one: Expected): boolean => one.side === side && (side === 'user' || one === awaited || (!live && one === told[0]));
     return [...known, ...(side === 'user' ? echoes : []), ...told.filter(isNext)];
   };
@@ -99,18 +106,23 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
     giveOut(...more);
   };
 
-  const settle = (): void => {
+  const settle = (next?: Side): void => {
     if (!held) return;
     const { id, maybe, length, ending } = held;
-    const one = maybe.find(({ text }) => text.length === length);
-    if (!one && ending !== OPENING) return surelyLive();
+    const isNext = next === 'user';
+    const one = maybe.find(({ text }) => text.length === length) ?? maybe.find((each) => isNext && isDoubtful(each, id));
+    if (one ? isDoubtful(one, id) && !isNext : ending !== OPENING) return surelyLive();
     const at = owed.findIndex((each) => each === one);
-    // Owed by text comes in order, by id anywhere. What follows an owed question answers it; after an echo it is live.
-    if (at >= 0) owed = id !== null && one?.messageId === id ? owed.toSpliced(at, 1) : owed.slice(at + 1);
-    if (at >= 0) wasReplay = true;
+    if (at >= 0) {
+      const { of, messageId, text } = owed[at]!;
+      const isWhole = squeeze(of.text ?? '') === text;
+      // Owed by text comes in order, by id anywhere.
+      owed = id !== null && messageId === id ? owed.toSpliced(at, 1) : owed.slice(at + 1).filter((each) => each.of !== of || !isWhole);
+      wasReplay = true;
+    }
+    // What follows an owed question answers it; after an echo it is live.
     if (held.side === 'user') live = at < 0;
-    awaited =
-      at >= 0 && held.side === 'user' && owed[0]?.isCertain && owed[0].side === 'agent' ? owed[0] : one === awaited ? null : awaited;
+    awaited = at >= 0 && held.side === 'user' && owed[0]?.side === 'agent' ? owed[0] : one === awaited ? null : awaited;
     [items, held] = [[], null];
   };
 
@@ -118,7 +130,7 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
     const id = messageIdOf(item.update);
     // Nearly all there is: an answer, with nothing owed or held.
     if (!held && side === 'agent' && !awaited && (live || owed.length === 0) && (id === null || !ids.has(id))) return surelyLive(item);
-    if (held?.side !== side) settle();
+    if (held?.side !== side) settle(side);
     const text = squeeze(messageText(item.update));
     const attached = blocksOf(item.update).filter((block) => textOf(block) === null);
     const areOurs = attached.every((block) => side === 'user' && blocks.has(JSON.stringify(block)));
@@ -141,7 +153,7 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
       [items, held] = [[], null];
       return;
     }
-    if (!held || (side === 'agent' && id === before.id && (!whole || whole === first))) return surelyLive(item);
+    if (!held || (side === 'agent' && id === before.id && (!whole || whole === first || isDoubtful(whole, id)))) return surelyLive(item);
     settle();
     chunk(item, side);
   };
@@ -200,7 +212,7 @@ export function createLiveFilter({ prompt, preamble, hasMore, redact = (text) =>
     end(): readonly ReplayItem[] {
       // A held answer may be the live one, word for word: losing it is worse than storing it twice. After its own question it is the old one.
       out = [];
-      const isOld = awaited !== null && held?.maybe.includes(awaited) && awaited.text.length === held.length;
+      const isOld = awaited?.isCertain && held?.maybe.includes(awaited) && awaited.text.length === held.length;
       if (held?.side === 'user' || spoke || isOld) settle();
       giveOut(...released());
       return out;

@@ -76,6 +76,8 @@ export interface Speech {
   readonly key: number;
   /** The keys of its messages, where there are several. */
   readonly parts: readonly number[];
+  /** What they say, on the user's side: turns that nothing answered stand before the next. */
+  readonly messages: readonly string[];
   /** How many openings of the preamble stood in it. */
   readonly preambles: number;
 }
@@ -99,8 +101,9 @@ function readSpeech(side: Side, chunks: readonly Chunk[], redact: ReadOptions['r
   // Attachments are replayed as anything or nothing, so they count only without words.
   const attached = (): string => items.map(({ text, update }) => (text === '' ? messageText(update, 'name') : '')).join('');
   const text = /\S/.test(own) ? own : attached() || own;
-  const parts = messages.length > 1 ? words.filter((one) => /\S/.test(one)).map((one) => keyOf(side, one)) : [];
-  return { side, id, items, text, key: keyOf(side, text), parts, preambles: records.length };
+  const several = messages.length > 1 ? words.filter((one) => /\S/.test(one)) : [];
+  const parts = several.map((one) => keyOf(side, one));
+  return { side, id, items, text, key: keyOf(side, text), parts, messages: side === 'user' ? several : [], preambles: records.length };
 }
 
 // ---------------------------------------------------------------- the replay
@@ -132,7 +135,7 @@ export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions &
     for (kept += size; kept > maxChars && releasedTo < speeches.length - 1; releasedTo++) {
       const oldest = speeches[releasedTo]!;
       kept -= oldest.size;
-      oldest.released = { ...read(oldest.side, oldest.items), items: [], text: null };
+      oldest.released = { ...read(oldest.side, oldest.items), items: [], text: null, messages: [] };
       oldest.items = [];
     }
   };
@@ -201,7 +204,7 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
     const isKnown = ({ turnId, origin }: UpdateEvent): boolean =>
       turnId === null ? origin === 'import' : /^(completed|cancelled)$/.test(states.get(turnId) ?? '');
     speeches.push({
-      ...{ ...speech, items: [], text: kept > maxChars ? null : speech.text },
+      ...{ ...speech, items: [], ...(kept > maxChars ? { text: null, messages: [] } : {}) },
       isCertain: newest.seq > compactedAt && events.some(isKnown),
       isCutOff: (states.get(newest.turnId) ?? 'interrupted') === 'interrupted',
       turnId: newest.turnId,

@@ -71,6 +71,21 @@ describe('I11: an owed “Noted.” and a live answer that begins with it', () =
     expect(items.map(({ update }) => (update as { content: { text: string } }).content.text)).toEqual(kept);
   });
 
+  it.each([
+    ['a prompt that nothing answered stands before the next', '', ['My cat is Tom.', 'Noted: Tom.']],
+    ['an answer that was cut off comes whole', 'Noted. Your', ['My dog is Rex.', 'Noted. Your', 'My cat is Tom.', 'Noted: Tom.']],
+    ['an answer that was cut off comes in part', 'Noted. Your', ['My dog is Rex.', 'Noted.', 'My cat is Tom.', 'Noted: Tom.']],
+    ['and not at all', 'Noted. Your', ['My dog is Rex.', 'My cat is Tom.', 'Noted: Tom.']],
+  ])('I3: a replay in a turn, of a session with a turn that was cut off: %s', async (_, half, replayed) => {
+    const before = log().user('My dog is Rex.');
+    const cutOff = (half === '' ? before : before.agent(half)).end({ state: 'interrupted' });
+    const { next } = await match(cutOff.user('My cat is Tom.').agent('Noted: Tom.').end(), []);
+    const filter = createLiveFilter({ prompt: [{ type: 'text', text: 'again' }], next });
+    const said = [...replayed.map((text) => (text.startsWith('My') ? user(text) : chunk(text))), chunk('Live.')];
+    const items = [...said.flatMap((update) => filter.push(update)), ...filter.end()];
+    expect(items.map(({ update }) => (update as { content: { text: string } }).content.text)).toEqual(['Live.']);
+  });
+
   it('of a turn that was cut off only the question is owed, not the half of its answer', async () => {
     const result = await match(
       log().user('My dog is Rex.').agent('Noted.').end().user('My cat is Tom.').agent('Noted. Your').end({ state: 'interrupted' }),

@@ -1,5 +1,9 @@
-import axe from 'axe-core';
+import { createRequire } from 'node:module';
 import type { Page } from '@playwright/test';
+import type axe from 'axe-core';
+
+/** The small one: each page compiles it anew. */
+const { source } = createRequire(import.meta.url)('axe-core/axe.min.js') as typeof axe;
 
 /**
  * The looks of texts that had contrast enough: their colours, sizes and all that lies under them. Contrast follows from that alone, and to
@@ -18,7 +22,7 @@ interface Asked {
 
 /** What axe finds on a page; ours have no frames. */
 export async function defects(page: Page, { passed = new Set(), ...asked }: Asked = {}): Promise<readonly string[]> {
-  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe.source);
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(source);
   const { found, looks } = await page.evaluate(look, { ...asked, passed: [...passed] });
   for (const one of looks) passed.add(one);
   return found;

@@ -399,6 +399,9 @@ test('nothing lies beyond the side of any window, and the panel that is looked a
     await page.setViewportSize({ width, height });
     const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     expect([width, height, beyond]).toEqual([width, height, 0]);
+    // Nor in a row of buttons that would have to be pushed aside.
+    const { x, width: long } = (await pg.button('Connect a bridge').or(pg.button('About the bridge')).boundingBox())!;
+    expect(x + long).toBeLessThanOrEqual(width);
     await expect(tab).toHaveText('Resume report');
   }
   // Beside the lesson there is room for what is chosen; elsewhere it would lie over what one looks at.

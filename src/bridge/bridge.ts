@@ -6,14 +6,16 @@ import { describeExit } from '../engine/ports.ts';
 import { redactTokens } from '../engine/transcript/token-shapes.ts';
 import { withLimits } from '../engine/with-limits.ts';
 import { type RunningProcess, startProcess } from '../adapters/stdio/agent-process.ts';
+import { looksLikeMessage } from '../adapters/json-rpc.ts';
 import { checkAgents } from '../adapters/stdio/launcher.ts';
 import { STDIO_LIMITS, type StdioLimits } from '../adapters/stdio/limits.ts';
 import { corker, LineTooLong, readBlocks, utf8Reader } from '../adapters/stdio/lines.ts';
+import { droppedNotice } from '../adapters/websocket/dropped.ts';
 import { attend, type Client, type ClientOptions } from './client.ts';
 import { closeFrame } from './close.ts';
 import type { Connected } from './connections.ts';
 import { openDoor, type UpgradeRequest } from './door.ts';
-import { framesOf } from './frames.ts';
+import { framesOf, textFrame } from './frames.ts';
 import { BRIDGE_LIMITS } from './limits.ts';
 import { type BridgeOptions, type Door, DOOR_OPTIONS, isLoopback } from './options.ts';
 
@@ -119,14 +121,22 @@ function forward(running: RunningProcess, client: Client, { socket, limits }: Cl
   let opening = true;
   let full = false;
   const utf8 = utf8Reader((note) => running.note(note));
+  const reject = (line: Buffer): void => {
+    const text = line.toString('utf8');
+    if (looksLikeMessage(text)) running.drop(text);
+    else running.note(line);
+  };
   const output = readBlocks(stdout, limits.messageBytes, {
     block: (block) => {
       const behind = socket.writableLength > 0;
-      const out = framesOf(utf8(block), (line) => running.note(line), opening, behind ? undefined : room);
-      if (out === null) return;
-      opening = false;
+      const before = running.dropped;
+      const out = framesOf(utf8(block), reject, opening, behind ? undefined : room);
+      if (out !== null) opening = false;
       if (!client.open) return;
-      socket.write(out);
+      const { dropped } = running;
+      // In front of what ends the turn, and once for a block of lines.
+      if (dropped && dropped !== before) socket.write(textFrame(droppedNotice({ ...dropped, last: redactTokens(dropped.last) })));
+      if (out !== null) socket.write(out);
       // The socket still holds it; until it has drained, frames get their own buffers.
       if (!behind && socket.writableLength > 0) room = Buffer.allocUnsafeSlow(ROOM_BYTES);
       if (socket.writableLength <= limits.bufferedBytes || full) return;

@@ -128,6 +128,7 @@ async function connect(
     stream: messages.stream,
     exited: exit.promise,
     diagnostics: () => diagnostics,
+    dropped: () => messages.dropped,
     async end(how) {
       if (settled) return exit.promise;
       const answer = await askBridge<unknown>('DELETE', `?how=${how}`, endMs);

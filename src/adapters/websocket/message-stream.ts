@@ -1,10 +1,11 @@
 /** One JSON-RPC message a text frame, over web streams. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../../engine/errors.ts';
-import type { MessageStream } from '../../engine/ports.ts';
+import type { DroppedLines, MessageStream } from '../../engine/ports.ts';
 import { delay } from '../../engine/waiting.ts';
 import { messageText, parseText } from '../json-rpc.ts';
 import { messageQueue } from '../message-queue.ts';
+import { readDropped } from './dropped.ts';
 import { CLIENT_LIMIT } from './exit.ts';
 import type { WebSocketLimits } from './limits.ts';
 import { exceeds } from '../../engine/exceeds.ts';
@@ -29,6 +30,7 @@ export interface SocketStream {
   readonly stream: MessageStream;
   /** The socket has closed: what came before is still delivered. */
   closed(): void;
+  readonly dropped: DroppedLines | null;
   /** The limit of this side for which it was closed. */
   readonly exceeded: keyof WebSocketLimits | undefined;
 }
@@ -42,6 +44,7 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
       limit,
       value: limits[limit],
     });
+  let dropped: DroppedLines | null = null;
   let exceeded: keyof WebSocketLimits | undefined;
   const fail = (limit: keyof WebSocketLimits): void => {
     exceeded = limit;
@@ -54,6 +57,8 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
     if (exceeds(limits.messageBytes, text)) return fail('messageBytes');
     const message = parseText(text);
     if (message === null) return reject(text);
+    const lost = readDropped(message);
+    if (lost !== null) return void (dropped = lost);
     if (said.waiting + text.length > limits.receivedCharacters) return fail('receivedCharacters');
     // The `ws` package can stop reading, and then the bridge stops the agent; a browser's socket cannot.
     if (!said.push(message, text.length)) socket.pause?.();
@@ -72,6 +77,9 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
   return {
     stream: { readable: said.readable, writable },
     closed: () => said.end(),
+    get dropped() {
+      return dropped;
+    },
     get exceeded() {
       return exceeded;
     },

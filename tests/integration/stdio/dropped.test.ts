@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { stdioLauncher } from '../../../src/adapters/stdio/index.ts';
+import { websocketLauncher } from '../../../src/adapters/websocket/index.ts';
+import { startBridge } from '../../../src/bridge/index.ts';
 import { createHost, type Limits } from '../../../src/engine/index.ts';
 
 /** Prints the lines of its arguments for a prompt, ID and TOKEN replaced, and ends the turn unless they do. */
@@ -15,12 +17,15 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
   if (id !== undefined && !(method === 'session/prompt' && ends)) process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result: RESULTS[method] ?? {} }) + '\\n');
 });`;
 
-async function sessionWith(lines: string, ends = false, limits: Partial<Limits> = {}) {
+async function sessionWith(lines: string, ends = false, limits: Partial<Limits> = {}, over: 'pipes' | 'a bridge' = 'pipes') {
   const database = await openNodeSqlite(':memory:');
   const args = ['-e', AGENT, lines, ...(ends ? ['ends'] : [])];
-  const host = await createHost({ database, agents: stdioLauncher({ agents: { mine: { command: process.execPath, args } } }), limits });
+  const agents = { mine: { command: process.execPath, args } };
+  const bridge = over === 'pipes' ? null : await startBridge({ agents, allowMissingOrigin: true });
+  const host = await createHost({ database, agents: bridge ? websocketLauncher(bridge) : stdioLauncher({ agents }), limits });
   onTestFinished(async () => {
     await host.sleep();
+    await bridge?.close();
     await database.close();
   });
   await host.create({ agent: 'mine', cwd: tmpdir(), sessionId: 's' });
@@ -30,7 +35,7 @@ async function sessionWith(lines: string, ends = false, limits: Partial<Limits> 
 const says = (text: string, more = '') =>
   `{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"s1","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"${text}"}${more}}}}`;
 
-it.each<[string, string, number]>([
+const LOST: [string, string, number][] = [
   ['NaN, which is no JSON', says('a', ',"_meta":{"logprob":NaN}'), 1],
   ['two messages on one line', says('a') + says('b'), 1],
   ['words in front of a message', `thinking… ${says('a')}`, 1],
@@ -39,8 +44,13 @@ it.each<[string, string, number]>([
   ['a batch', `[${says('a')},${says('b')}]`, 1],
   ['an update without jsonrpc', says('a').replace('"jsonrpc":"2.0",', ''), 1],
   ['two lines, one with a token', `${says('a', ',"x":NaN')}\n${says('TOKEN', ',"x":NaN')}`, 2],
-])('I11: %s: the turn says that something was lost', async (_, lines, count) => {
-  const host = await sessionWith(lines);
+];
+it.each([
+  ...LOST.map((row) => [...row, 'pipes'] as const),
+  ...LOST.map(([name, ...row]) => [`${name}, over a bridge`, ...row, 'a bridge'] as const),
+  ['many lines at once, over a bridge', Array<string>(2_000).fill('{"jsonrpc":"2.0",').join('\n'), 2_000, 'a bridge'] as const,
+])('I11: the turn says that something was lost: %s', async (_, lines, count, over) => {
+  const host = await sessionWith(lines, false, {}, over);
   for (let turn = 0; turn < 2; turn++) {
     const result = await host.prompt('s', 'hi');
     expect(result).toMatchObject({ stopReason: 'end_turn', dropped: { lines: count, last: expect.any(String) as string } });

@@ -9,7 +9,7 @@ import { createWire } from '../engine/protocol/v2-agent-side.ts';
 import { type MessageStream, RehydrateError } from '../engine/index.ts';
 import { RPC } from '../engine/protocol/agent-protocol.ts';
 import { within } from '../engine/waiting.ts';
-import type { RpcError, RpcResponse } from '../engine/protocol/json-rpc.ts';
+import { keyOf, type RpcError, type RpcResponse } from '../engine/protocol/json-rpc.ts';
 import { toRpcError } from './errors.ts';
 import type { AcpServerLimits } from './limits.ts';
 
@@ -132,7 +132,7 @@ export function connect(
     const refused = typeof given['method'] === 'string' && given['id'] !== undefined ? refusal(given['id']) : null;
     // Past the wire, which would take it for the answer to the request before.
     if (refused) return write({ jsonrpc: '2.0', id: given['id'], error: refused });
-    const passed = wire.fromClient(given);
+    const passed = wire.fromClient(typeof given['method'] === 'string' ? given : { ...given, id: keyOf(given['id']) });
     if (!passed) return;
     const { id, method, params, result, error } = passed as Record<string, unknown>;
     if (typeof method === 'string') {

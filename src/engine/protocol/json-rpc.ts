@@ -211,8 +211,8 @@ function asText(message: AnyMessage, messageBytes = Infinity): { readonly text: 
   }
 }
 
-/** Some agents answer with the id as a string. */
-function keyOf(id: unknown): number | null {
+/** Some agents and clients answer with the id as a string. */
+export function keyOf(id: unknown): number | null {
   if (typeof id === 'string' && /^\d{1,15}$/.test(id)) return Number(id);
   return typeof id === 'number' ? id : null;
 }

@@ -65,6 +65,8 @@ export function createEntryReader() {
     if (!answers.has(id)) answers.set(id, answer);
     return close();
   };
+  /** Messages that were told whole: what was said before under their ids is replaced. */
+  const replaced = new Set<string>();
   /** A turn without an end was cut off. */
   const ended = new Set<string>();
   let seq = 0;
@@ -79,7 +81,10 @@ export function createEntryReader() {
 
   const chunk = (label: 'user' | 'agent', event: UpdateEvent): Entry[] => {
     const piece = pieceOf(event) as MessagePiece;
-    const done = open && continuesMessage(open.piece, piece, open.isParted) ? [] : close();
+    const continues = open && continuesMessage(open.piece, piece, open.isParted);
+    const key = `${piece.turnId} ${label} ${piece.messageId}`;
+    const done = continues ? [] : close();
+    if (!continues && replaced.has(key)) return done;
     open ??= { label, piece, isParted: false, parts: [], inline: true, chars: 0, isWhole: false };
     open.isParted = false;
     openSeq = event.seq;
@@ -94,6 +99,7 @@ export function createEntryReader() {
       open.chars += text.length;
     }
     open.isWhole = replacesMessage(event.payload);
+    if (open.isWhole && piece.messageId !== null) replaced.add(key);
     return done;
   };
 

@@ -239,6 +239,28 @@ describe('requests of one client under one id', () => {
   });
 });
 
+it.each([1, 2])('a client that answers with the id as a text is heard, in version %i', async (protocolVersion) => {
+  const { host } = await served();
+  const { client, server } = pair();
+  serveAcp(host, server, { agent: 'demo' });
+  const raw = rawClient(client);
+  raw.answers.set('session/request_permission', () => new Promise(() => undefined));
+  await raw.request('initialize', protocolVersion === 1 ? INITIALIZE : { protocolVersion, info: { name: 'c', version: '1' } });
+  const { sessionId } = (await raw.request('session/new', { cwd: CWD, mcpServers: [] })).result;
+  void prompt(raw, sessionId, 'ask permission');
+  const question = () => raw.seen.find(({ method }) => method === 'session/request_permission');
+  await expect.poll(question).toBeDefined();
+  const { id, params } = question();
+  await raw.send({ id: String(id), result: { outcome: { outcome: 'selected', optionId: params.options[0].optionId } } });
+  await expect
+    .poll(async () => (await host.history(sessionId)).at(-1))
+    .toMatchObject({ kind: 'turn_ended', payload: { state: 'completed' } });
+  if (protocolVersion === 2)
+    await expect
+      .poll(() => raw.updates('state_update').map(({ state }) => state))
+      .toEqual(['running', 'requires_action', 'running', 'idle']);
+});
+
 describe('a client that asks and reads no answer', () => {
   it('I10: is not read any further, holds up nobody else, and has each answer once when it reads', async () => {
     const { host, one, sessionId } = await served();

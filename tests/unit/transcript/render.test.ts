@@ -22,6 +22,16 @@ describe('what a transcript shows', () => {
     expect(await render(built)).toBe('[user]\n  Remember\n   blue\n\n[agent]\n  OK, blue.\n\n[user]\n  Which?\n\n[agent]\n  Blue');
   });
 
+  it('a message that is told whole past a tool call, once', async () => {
+    const chunk = { sessionUpdate: 'agent_message_chunk', messageId: 'a', content: { type: 'text', text: 'He' } } as const;
+    const whole = { sessionUpdate: 'agent_message', messageId: 'a', content: [{ type: 'text', text: 'Hello' }] } as never;
+    const built = log().user('go').update(chunk).tool('1', 'npm test', { status: 'completed' }).update(whole).end();
+    expect(await render(built)).toBe('[user]\n  go\n\n[tool] npm test (execute, completed)\n\n[agent]\n  Hello');
+    // The id in another turn is another message.
+    const again = log().user('go').update(chunk).end().user('on').update(whole).end();
+    expect(await render(again)).toBe('[user]\n  go\n\n[agent]\n  He\n\n[user]\n  on\n\n[agent]\n  Hello');
+  });
+
   it('says what it is, that it is no instruction, and that it is complete', async () => {
     const text = await renderTranscript(log().user('hi').agent('ho').end().newestFirst());
     expect(text.startsWith(RECORD_OPENING)).toBe(true);

@@ -32,7 +32,7 @@ export interface RpcErrorSeen {
   readonly data?: unknown;
 }
 
-/** An answer of a real agent: `ID` stands for the session id, `…` for anything. */
+/** An answer of a real agent: `{id}` stands for the session id, `…` for anything. */
 export interface RecordedAnswer {
   readonly agent: string;
   /** Whether the agent was run, or its source or a report read. */
@@ -51,24 +51,27 @@ const unknown = (agent: string, source: 'run' | 'read', answer: RecordedAnswer['
 });
 
 export const RECORDED_ANSWERS: readonly RecordedAnswer[] = [
-  unknown('the specification', 'read', error(-32002, 'Session not found: ID', { sessionId: 'ID' })),
-  unknown('Claude agent 0.101', 'run', error(-32002, 'Resource not found', { sessionId: 'ID' })),
+  unknown('the specification', 'read', error(-32002, 'Session not found: {id}', { sessionId: '{id}' })),
+  unknown('Claude agent 0.101', 'run', error(-32002, 'Resource not found', { sessionId: '{id}' })),
   // It may still be the agent's own id, so the list decides.
   {
     ...unknown('Claude agent 0.101, id no UUID', 'run', error(-32603, 'Internal error', { details: '…requires a valid session ID…' })),
     weak: true,
   },
-  { ...unknown('Claude agent', 'read', { says: '…No conversation found with session ID: ID' }), atPrompt: true },
+  { ...unknown('Claude agent', 'read', { says: '…No conversation found with session ID: {id}' }), atPrompt: true },
   { ...unknown('OpenCode 1.18.33', 'run', error(-32603, 'Internal error: OpenCode service failure', { service: 'session' })), weak: true },
-  { ...unknown('OpenCode 1.18.33', 'run', error(-32602, 'Invalid params: session not found: ID', { sessionId: 'ID' })), atPrompt: true },
+  {
+    ...unknown('OpenCode 1.18.33', 'run', error(-32602, 'Invalid params: session not found: {id}', { sessionId: '{id}' })),
+    atPrompt: true,
+  },
   { ...unknown('OpenCode, older', 'read', error(-32603, 'Internal error', { details: 'NotFoundError' })), weak: true },
-  unknown('OpenCode, older', 'read', error(-32602, '…', { error: 'Session not found: ID' })),
+  unknown('OpenCode, older', 'read', error(-32602, '…', { error: 'Session not found: {id}' })),
   unknown('Codex 2.6', 'run', { says: '…no rollout found…' }),
-  unknown('Qwen Code 0.24.4', 'run', error(-32002, 'Resource not found: session:ID', { uri: 'session:ID' })),
-  unknown('pi-acp 0.0.34', 'run', error(-32602, 'Invalid params', 'Unknown sessionId: ID')),
-  unknown('Goose', 'read', error(-32002, 'Resource not found', 'Session not found: ID')),
-  unknown('Cursor', 'read', error(-32602, 'Session "ID" not found')),
-  { ...unknown('Qoder', 'read', { says: '…Invalid session identifier "ID"…' }), weak: true },
+  unknown('Qwen Code 0.24.4', 'run', error(-32002, 'Resource not found: session:{id}', { uri: 'session:{id}' })),
+  unknown('pi-acp 0.0.34', 'run', error(-32602, 'Invalid params', 'Unknown sessionId: {id}')),
+  unknown('Goose', 'read', error(-32002, 'Resource not found', 'Session not found: {id}')),
+  unknown('Cursor', 'read', error(-32602, 'Session "{id}" not found')),
+  { ...unknown('Qoder', 'read', { says: '…Invalid session identifier "{id}"…' }), weak: true },
   { agent: 'Devin', source: 'read', outcome: 'session_busy', answer: { says: '…already open in another process…' } },
   { agent: 'Gemini CLI 0.61, Codex 0.16', source: 'run', outcome: 'auth_required', answer: error(-32000, 'Authentication required') },
   { agent: 'agents on the ACP SDK', source: 'run', outcome: 'unsupported', answer: error(-32601, '"Method not found": session/…') },
@@ -116,7 +119,7 @@ export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailur
   const resuming = method === 'session/resume' || method === 'session/load';
   const weak = known?.weak;
   const absent = saying(ABSENT);
-  const isMissing = code === -32002 && !namesOther(error, sayings, id) && (!atPrompt || namesSession(error, sayings, id));
+  const isMissing = code === -32002 && !namesOther(sayings) && (!atPrompt || namesSession(sayings));
   const evidence =
     seen ??
     (absent && `says-absent: ${absent}`) ??
@@ -128,8 +131,7 @@ export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailur
     (later && `${later}: it may be found then`) ??
     (weak && listed === 'present' ? 'session/list shows the session' : null) ??
     (weak && atPrompt && listed !== 'absent' ? 'at a prompt it may mean something else' : null);
-  if (evidence && !against && (atPrompt || resuming))
-    return { outcome: 'unknown_session', evidence, ...(weak && listed !== 'absent' ? { weak } : {}) };
+  if (evidence && !against && (atPrompt || resuming)) return { outcome: 'unknown_session', evidence, ...(weak ? { weak } : {}) };
   if (code === -32000) return { outcome: 'auth_required', evidence: 'auth-code: code −32000' };
   if (resuming && listed === 'absent')
     return { outcome: 'unknown_session', evidence: `list-absent: session/list is complete and does not show the session (${quoted})` };
@@ -145,8 +147,8 @@ function fits(wanted: unknown, value: unknown, id: string): boolean {
     const [keys, found] = [Object.keys(fieldsOf(wanted)), fieldsOf(value)];
     return keys.length === Object.keys(found).length && keys.every((key) => fits(fieldsOf(wanted)[key], found[key], id));
   }
-  if (typeof value !== 'string' || value.length > MAX_TEXT) return false;
-  const pattern = wanted.split(/(ID|…)/).map((part) => (part === 'ID' ? quoteRegExp(id) : part === '…' ? '[^]*' : quoteRegExp(part)));
+  if (typeof value !== 'string') return false;
+  const pattern = wanted.split(/(\{id\}|…)/).map((part) => (part === '{id}' ? quoteRegExp(id) : part === '…' ? '[^]*' : quoteRegExp(part)));
   return new RegExp(`^${pattern.join('')}$`).test(value);
 }
 
@@ -171,7 +173,7 @@ function sayingsOf(error: RpcErrorSeen, id: string): Saying[] {
   const walk = (where: string, value: unknown, depth: number): void => {
     if (sayings.length >= MAX_SAYINGS || depth > MAX_DEPTH) return;
     if (typeof value === 'string') sayings.push({ where, text: value, sentences: sentencesOf(value.slice(0, MAX_TEXT), id) });
-    else for (const [key, part] of Object.entries(fieldsOf(value)).slice(0, MAX_SAYINGS)) walk(`${where}.${key}`, part, depth + 1);
+    else for (const [key, part] of Object.entries(fieldsOf(value))) walk(`${where}.${key}`, part, depth + 1);
   };
   walk('message', error.message, 0);
   walk('data', error.data, 0);
@@ -201,7 +203,6 @@ function sentencesOf(text: string, id: string): string[] {
         .replace(/[:([{]+|\s-\s/g, ' : ')
         .replace(/[^a-z0-9§¶:]+/g, ' ')
         .replace(/\b[a-z]*\d[a-z0-9]*\b/g, 'x')
-        .replace(/(?: :)+/g, ' :')
         .trim(),
     )
     .filter((sentence) => sentence !== '');
@@ -256,22 +257,15 @@ const LATER =
 
 // ---------------------------------------------------------------- −32002
 
-const OTHER_KEY = /^(?:ur[il]|path|file(?:_?(?:name|path))?|dir(?:ectory)?|cwd|model(?:_?id)?|tool(?:_?name)?|command|server|mode)$/i;
-const OTHER_NOUN =
-  /\b(?:files?|models?|tools?|commands?|director(?:y|ies)|folder|workspace|project|provider|prompt|template|config\w*|initiali[sz]ed|binary|skill|plugin)\b|¶/;
+/** It is the answer to any missing resource, which words name, or the field that holds it. */
+const OTHER_RESOURCE =
+  /\b(?:files?|models?|tools?|commands?|dir|director(?:y|ies)|folder|workspace|project|provider|prompt|template|config\w*|initiali[sz]ed|binary|skill|plugin|path|ur[il]|cwd|server|mode)\b|¶/;
 
-/** −32002 is the answer to any missing resource. */
-function namesOther({ data }: RpcErrorSeen, sayings: readonly Saying[], id: string): boolean {
-  const named = Object.entries(fieldsOf(data)).some(
-    ([key, value]) =>
-      OTHER_KEY.test(key) && typeof value === 'string' && !value.includes(id) && !/^(?:session|thread|conversation)s?:/i.test(value),
-  );
-  return named || sayings.some(({ sentences }) => sentences.some((sentence) => OTHER_NOUN.test(sentence)));
-}
+const namesOther = (sayings: readonly Saying[]): boolean =>
+  sayings.some(({ where, sentences }) => [...sentencesOf(where, ''), ...sentences].some((sentence) => OTHER_RESOURCE.test(sentence)));
 
-function namesSession({ data }: RpcErrorSeen, sayings: readonly Saying[], id: string): boolean {
-  return fieldsOf(data)['sessionId'] === id || sayings.some(({ sentences }) => sentences.some((sentence) => sentence.includes('§')));
-}
+const namesSession = (sayings: readonly Saying[]): boolean =>
+  sayings.some(({ sentences }) => sentences.some((sentence) => sentence.includes('§')));
 
 function shorten(text: string): string {
   const line = text.slice(0, 400).replace(/\s+/g, ' ').trim();

@@ -315,7 +315,7 @@ async function judgeByList(attempts: readonly Attempt[], own: OwnSession, on: Ci
   const judged = attempts.map((attempt): Attempt => {
     const { method, error } = attempt;
     if (!error || !isNative(method)) return attempt;
-    return { ...attempt, weak: undefined, ...classifyResumeFailure(error, { method, agentSessionId: own.id, listed }) };
+    return { ...attempt, ...classifyResumeFailure(error, { method, agentSessionId: own.id, listed }) };
   });
   const last = judged.at(-1)!;
   return judged.with(-1, { ...last, ms: tenths(last.ms + connection.agentMs - since) });

@@ -72,6 +72,13 @@ const UNKNOWN_WORDS = [
   `Invalid params: session not found`,
   `Session [${ID}] not found in database`,
   `session/load failed: session not found`,
+  `Request failed\nSession ${ID} not found\nSee the log`,
+  `Request failed; session ${ID} not found`,
+  `Resume failed - session not found`,
+  `Session 2f9c1e7a… not found`,
+  `ACPSessionNotFoundError`,
+  `Session ${ID} was evicted`,
+  `Session ${ID} could not be located`,
   `{"error":{"code":"session_not_found","message":"gone"}}`,
   `Internal error: {"error":{"message":"Session not found"}}`,
 ];
@@ -439,7 +446,7 @@ const at = (code: number, message: string, data: unknown, listed?: 'present' | '
 /** A recorded answer as an agent would give it for this session. */
 function told({ answer }: RecordedAnswer, id: string): { code: number; message: string; data?: unknown } {
   const { code, message, data } = 'says' in answer ? { code: -32603, message: 'Internal error', data: { details: answer.says } } : answer;
-  const fill = (text: string) => text.replaceAll('ID', id).replaceAll('…', ' etc. ');
+  const fill = (text: string) => text.replaceAll('{id}', id).replaceAll('…', ' etc. ');
   const filled =
     typeof data === 'object' ? Object.fromEntries(Object.entries(data as object).map(([key, value]) => [key, fill(value)])) : data;
   return { code, message: fill(message), data: typeof filled === 'string' ? fill(filled) : filled };
@@ -453,6 +460,13 @@ describe('which failure moves on', () => {
       expect(evidence).toMatch(/^recorded-answer: /);
     }
   });
+
+  it.each([`No conversation found with session ID: ${ID}`, 'Error: --resume requires a valid session ID when used with --print'])(
+    'in the words of Claude agent, where “ID” is a word and not the session’s: %s',
+    (details) => {
+      expect(at(-32603, 'Internal error', { details }).evidence).toMatch(/^recorded-answer: /);
+    },
+  );
 
   it('a recorded answer about another session is none', () => {
     for (const answer of RECORDED_ANSWERS) {
@@ -489,6 +503,51 @@ describe('which failure moves on', () => {
   it.each(OPAQUE)('I4: an opaque error never costs a user their history: %s %d %s %j', (outcome, code, message, data) => {
     expect(at(code, message, data)).toMatchObject({ outcome });
     expect(at(code, message, data, 'present')).toMatchObject({ outcome: 'indeterminate' });
+  });
+
+  it.each([
+    ...['permission', 'access denied', 'forbidden', 'unauthorised', 'timeout', 'it timed out', 'refused', 'unreachable', 'unavailable'],
+    ...['network', 'corrupt', 'quota', 'overloaded', 'rate limited', 'out of memory', 'no token', 'credentials', 'API key', 'MCP'],
+    ...['cannot decrypt', 'cannot parse', 'it could not be read', 'it is locked', 'disk full', 'ECONNRESET', 'EBUSY'],
+  ])('I4: another cause beside it takes the verdict back: %s', (cause) => {
+    expect(at(-32603, `Session ${ID} not found`, undefined).outcome).toBe('unknown_session');
+    expect(at(-32603, `Session ${ID} not found`, { details: cause }).outcome).toBe('indeterminate');
+    expect(at(-32603, 'Internal error', { details: `Invalid session identifier "${ID}"`, cause }).outcome).toBe('indeterminate');
+    expect(at(-32603, 'Internal error', { details: `No conversation found with session ID: ${ID}`, cause }).outcome).toBe(
+      'unknown_session',
+    );
+  });
+
+  it.each([
+    ...[
+      'uri',
+      'url',
+      'path',
+      'filePath',
+      'file_name',
+      'dir',
+      'directory',
+      'cwd',
+      'modelId',
+      'model',
+      'tool',
+      'toolName',
+      'command',
+      'server',
+    ],
+    ...['mode', 'folder', 'workspace', 'project', 'provider', 'prompt', 'template', 'config', 'binary', 'skill', 'plugin'],
+  ])('I4: −32002 is about another resource where it names one, by its field or in words: %s', (name) => {
+    expect(at(-32002, 'Resource not found', { sessionId: ID }).outcome).toBe('unknown_session');
+    expect(at(-32002, 'Resource not found', { [name]: 'some' }).outcome).toBe('indeterminate');
+    expect(at(-32002, `No such ${name}`, undefined).outcome).toBe('indeterminate');
+  });
+
+  it('−32002 with the name of a method is about the session', () => {
+    expect(at(-32002, 'session/load: resource not found', undefined).outcome).toBe('unknown_session');
+  });
+
+  it('without a session id every word stands as it is', () => {
+    expect(at(-32603, 'Please run /login', undefined, undefined, '').outcome).toBe('auth_required');
   });
 
   it('the table is large enough to mean something', () => {

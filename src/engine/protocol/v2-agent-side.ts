@@ -2,22 +2,13 @@
  * The agent's side of ACP in the client's version, in front of one that answers in v1. What v1 does not have (the snapshot of the state,
  * the answer to a prompt that was inserted) is made here. Updates may be of either version, as the log has them.
  */
-import type { AnyMessage } from '@agentclientprotocol/sdk';
-import type { MessageStream } from '../ports.ts';
 import { randomId } from '../random-id.ts';
 import { RPC } from './agent-protocol.ts';
 import { fieldsOf, objectOf, stringOf, type Fields } from '../objects.ts';
 import { modesAmong, readConfigOptions, withText } from './reported-state.ts';
 import { chunksOf, mergeToolCalls, readToolCall, replacesMessage, textOf, toolOutput, type ToolCallReport } from './updates.ts';
 
-export interface BothVersions {
-  /** What the side that speaks v1 reads and writes. */
-  readonly stream: MessageStream;
-  /** The version that the client is spoken to in. */
-  readonly version: 1 | 2;
-}
-
-export interface BothVersionsOptions {
+export interface WireOptions {
   /** Default: both. A client that asks for another version gets the newest of them. */
   readonly speaks?: readonly (1 | 2)[];
   /** Whether to say why a turn stopped (default); not all agents do. */
@@ -76,7 +67,7 @@ const ASKS_THE_USER: ReadonlySet<string> = new Set(['session/request_permission'
 const MODE_OPTION = 'mode';
 
 /** `toClient` sends a message as it is. */
-export function createWire(toClient: (message: object) => void, options: BothVersionsOptions = {}) {
+export function createWire(toClient: (message: object) => void, options: WireOptions = {}) {
   const { speaks = [1, 2], stopReasons = true, snapshot = 'before' } = options;
   let version: 1 | 2 = 1;
   let made = 0;
@@ -89,30 +80,16 @@ export function createWire(toClient: (message: object) => void, options: BothVer
   const send = (message: object): void => toClient({ jsonrpc: '2.0', ...message });
   const tell = (sessionId: string, update: object, meta?: unknown): void =>
     send({ method: 'session/update', params: { sessionId, update, ...(meta === undefined ? {} : { _meta: meta }) } });
-  const tellState = (sessionId: string, state: string, more: object = {}): void =>
-    tell(sessionId, { sessionUpdate: 'state_update', state, ...more });
+  const tellState = (sessionId: string, state: string, more: object = {}, meta?: unknown): void =>
+    tell(sessionId, { sessionUpdate: 'state_update', state, ...more }, meta);
 
   function told(sessionId: unknown): Told {
     const id = stringOf(sessionId);
     const known = sessions.get(id) ?? {
-      modes: null,
-      options: [],
-      prompt: null,
-      othersTurn: false,
-      last: null,
-      messages: new Map(),
-      calls: new Map(),
-      terminals: new Map(),
+      ...{ modes: null, options: [], prompt: null, othersTurn: false, last: null },
+      ...{ messages: new Map(), calls: new Map(), terminals: new Map() },
     };
-    // The one used last is at the end.
-    sessions.delete(id);
-    sessions.set(id, known);
-    if (sessions.size > SESSIONS_KEPT)
-      for (const [other, { prompt }] of sessions) {
-        if (prompt || other === id) continue;
-        sessions.delete(other);
-        break;
-      }
+    keepLatest(sessions, id, known, SESSIONS_KEPT, ({ prompt }) => prompt !== null);
     return known;
   }
 
@@ -347,13 +324,9 @@ export function createWire(toClient: (message: object) => void, options: BothVer
         // The turn of another client, which v1 cannot say.
         const turn = objectOf(recordOf(meta)?.['turn']);
         if (!turn || prompt) return pass();
-        const { state, stopReason } = turn;
-        session.othersTurn = state === 'running';
-        return tell(
-          sessionId,
-          { sessionUpdate: 'state_update', ...(state === 'running' ? { state } : { state: 'idle', stopReason }) },
-          meta,
-        );
+        session.othersTurn = turn['state'] === 'running';
+        if (session.othersTurn) return tellState(sessionId, 'running', {}, meta);
+        return tellState(sessionId, 'idle', { stopReason: turn['stopReason'] }, meta);
       }
       default:
         return pass();
@@ -383,30 +356,6 @@ export function createWire(toClient: (message: object) => void, options: BothVer
     fromAgent,
     get version() {
       return version;
-    },
-  };
-}
-
-export function answerBothVersions(client: MessageStream, options: BothVersionsOptions = {}): BothVersions {
-  let toClient!: TransformStreamDefaultController<AnyMessage>;
-  const outward = new TransformStream<AnyMessage, AnyMessage>({
-    start: (controller) => void (toClient = controller),
-    transform: (message) => wire.fromAgent(message as Message),
-  });
-  const wire = createWire((message) => toClient.enqueue(message as AnyMessage), options);
-  const inward = new TransformStream<AnyMessage, AnyMessage>({
-    transform(message, controller) {
-      const passed = wire.fromClient(message as Message);
-      if (passed) controller.enqueue(passed as AnyMessage);
-    },
-  });
-  // A stream that breaks is noticed at its other side.
-  client.readable.pipeTo(inward.writable).catch(() => undefined);
-  outward.readable.pipeTo(client.writable).catch(() => undefined);
-  return {
-    stream: { readable: inward.readable, writable: outward.writable },
-    get version() {
-      return wire.version;
     },
   };
 }
@@ -515,9 +464,7 @@ function terminalV1(session: Told, said: Fields): readonly Fields[] {
   const { terminal } = before ? mergeToolCalls(before, report) : report;
   const all = terminal?.data ?? '';
   const data = all.length > 2 * TERMINAL_CHARS ? lastPieces(all) : all;
-  terminals.delete(id);
-  terminals.set(id, { id, terminal: terminal && { ...terminal, data: data || undefined } });
-  if (terminals.size > TERMINALS_KEPT) terminals.delete(terminals.keys().next().value as string);
+  keepLatest(terminals, id, { id, terminal: terminal && { ...terminal, data: data || undefined } }, TERMINALS_KEPT);
   if (before && said['sessionUpdate'] !== 'terminal_update') return [];
   const isNew = !calls.has(id);
   if (isNew) keep(calls, id, []);
@@ -533,9 +480,18 @@ function terminalV1(session: Told, said: Fields): readonly Fields[] {
 
 const lastPieces = (data: string): string => data.slice(data.indexOf(',', data.length - TERMINAL_CHARS) + 1);
 
+/** The one used longest ago goes first, unless it is `inUse`. */
+function keepLatest<T>(all: Map<string, T>, id: string, one: T, most: number, inUse = (_: T): boolean => false): void {
+  all.delete(id);
+  if (all.size >= most) {
+    const oldest = [...all].find(([, each]) => !inUse(each));
+    if (oldest) all.delete(oldest[0]);
+  }
+  all.set(id, one);
+}
+
 function keep(calls: Told['calls'], id: string, content: readonly unknown[]): void {
-  if (!calls.has(id) && calls.size >= CALLS_KEPT) calls.delete(calls.keys().next().value as string);
-  calls.set(id, { content, chars: content.length === 0 ? 0 : JSON.stringify(content).length });
+  keepLatest(calls, id, { content, chars: content.length === 0 ? 0 : JSON.stringify(content).length }, CALLS_KEPT);
   let over = [...calls.values()].reduce((sum, { chars }) => sum + chars, -CONTENT_CHARS);
   for (const [other, { chars }] of calls) {
     if (over <= 0) break;

@@ -13,8 +13,8 @@ import {
   type Stream,
 } from '@agentclientprotocol/sdk';
 import { checkOptions } from '../../engine/check-options.ts';
-import { answerBothVersions } from '../../engine/protocol/v2-agent-side.ts';
 import { randomId } from '../../engine/random-id.ts';
+import { answerBothVersions } from './both-versions.ts';
 import { withStreamFaults } from './stream-faults.ts';
 import { replayUpdates } from './replay.ts';
 import { configOptions, type LiveSession, MODELS, MODES, modeState, startSession } from './session.ts';

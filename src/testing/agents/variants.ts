@@ -2,7 +2,7 @@
  * The kinds of scripted agent. Each name is one way in which real agents behave or misbehave; its sentence is shown in the playground, and
  * a test holds the agent to it.
  */
-import type { BothVersionsOptions } from '../../engine/protocol/v2-agent-side.ts';
+import type { WireOptions } from '../../engine/protocol/v2-agent-side.ts';
 
 export type UnknownShape = keyof typeof SHAPES;
 export type FaultPhase = keyof typeof PHASES;
@@ -47,7 +47,7 @@ export interface Behaviour {
   readonly stubborn: boolean;
   readonly fault: { readonly phase: FaultPhase; readonly how: 'hang' | 'crash' } | null;
   /** Which versions of ACP it speaks, and how well. */
-  readonly versions: BothVersionsOptions & {
+  readonly versions: WireOptions & {
     /** The version that it says it speaks, where that is not the one it speaks. */
     readonly claims?: number;
     /** Answers with an error when it is asked for another version than 1. */

@@ -160,12 +160,7 @@ export function createManager(config: Config) {
       return live;
     }
     await makeRoom();
-    const abort = new AbortController();
-    const joined = signal ? AbortSignal.any([abort.signal, signal]) : abort.signal;
-    const made = await wake(session, { policy, abort, signal: joined });
-    // An abort that came too late to stop the wake still stops what was to follow.
-    joined.throwIfAborted();
-    return made;
+    return wake(session, policy, signal);
   }
 
   // -------------------------------------------------------------- prompts

@@ -184,10 +184,11 @@ export class Session {
   // -------------------------------------------------------------- becoming live
 
   /** Runs `work`, which calls `opened` when the agent has the session. When it fails, the session sleeps again. */
-  async open<T>(kind: 'starting' | 'resuming', abort: AbortController, work: () => Promise<T>): Promise<T> {
+  async open<T>(kind: 'starting' | 'resuming', signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const abort = new AbortController();
     this.become(kind === 'starting' ? 'create' : 'wake', { kind, abort });
     try {
-      return await work();
+      return await work(signal ? AbortSignal.any([abort.signal, signal]) : abort.signal);
     } catch (error) {
       if ('abort' in this.phase) this.become('failed', asleep);
       throw error;

@@ -24,9 +24,8 @@ export interface Started {
 /** Errors: as `Host.create`; on any of them nothing is left. */
 export function startSession(session: Session, options: CreateOptions): Promise<Started> {
   const { env = {}, mcpServers = [], params, client, signal } = options;
-  const abort = new AbortController();
   session.client = client ?? null;
-  return session.open('starting', abort, async () => {
+  return session.open('starting', signal, async (signal) => {
     const began = performance.now();
     const secrets = secretValues(env, mcpServers);
     const agentSession = new AgentSession(
@@ -35,7 +34,7 @@ export function startSession(session: Session, options: CreateOptions): Promise<
       NOTHING_REQUESTED,
     );
     const request = { session, agentSession, params, stored: null, policy: 'auto', began } as const;
-    const opened = await openOnAgent(request, signal ? AbortSignal.any([abort.signal, signal]) : abort.signal);
+    const opened = await openOnAgent(request, signal);
     try {
       const stored = await insertSession(session, options, opened);
       Object.assign(session, { secrets, params });

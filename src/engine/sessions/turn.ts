@@ -137,9 +137,10 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   async function judge(refusal: RpcError, said: 'unknown_session' | 'doubtful'): Promise<void> {
     const listed = said === 'doubtful' ? await askList(live.agent, live.agentSession.id, live.context.cwd, config) : ('unknown' as const);
     if (!session.isRunning(turn)) return;
-    if (said === 'doubtful' && classify(refusal, listed) !== 'unknown_session') return finish(refused(refusal));
+    const { outcome, evidence } = classify(refusal, listed);
+    if (outcome !== 'unknown_session') return finish(refused(refusal));
     try {
-      report = await resumeAgain(session, live, { turn, error: refusal, listed, policy: request.policy, firstSeq });
+      report = await resumeAgain(session, live, { turn, error: refusal, evidence, policy: request.policy, firstSeq });
       madeSuccessor = live.basis.kind === 'successor';
       turn.filter = filterFor(await live.agentSession.replay?.end());
       if (cancelled) finish({ state: 'cancelled', stopReason: 'cancelled' });
@@ -183,19 +184,19 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
         // Some agents answer a cancelled prompt with the error of a cancelled request.
         if (cancelled && error.code === RPC.cancelled) return { state: 'cancelled', stopReason: 'cancelled' };
         if (turn.said.anything || madeSuccessor) return refused(error);
-        if (classify(error, 'unknown') === 'unknown_session') return 'unknown_session';
-        if (live.agent.facts.canList && classify(error, 'absent') === 'unknown_session') return 'doubtful';
+        if (classify(error, 'unknown').outcome === 'unknown_session') return 'unknown_session';
+        if (live.agent.facts.canList && classify(error, 'absent').outcome === 'unknown_session') return 'doubtful';
         return refused(error);
       }
     }
   }
 
   function classify(error: RpcError, listed: Listed) {
-    return classifyResumeFailure(error, { method: 'session/prompt', agentSessionId: live.agentSession.id, listed }).outcome;
+    return classifyResumeFailure(error, { method: 'session/prompt', agentSessionId: live.agentSession.id, listed });
   }
 
   function refused(error: RpcError): TurnEnded {
-    if (classify(error, 'unknown') === 'auth_required') {
+    if (classify(error, 'unknown').outcome === 'auth_required') {
       const { code, message, data } = authRequired(live.agent, error);
       return { state: 'failed', error: { code, message, data } };
     }

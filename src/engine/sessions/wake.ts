@@ -27,17 +27,11 @@ import { resolveSecrets } from './secrets.ts';
 import { openLog, type Basis, type Live, type Session, type Turn } from './session.ts';
 import { reportedColumns, restoreSettings, requestedOf, withAnswer, withSetting } from './settings.ts';
 
-export interface WakeOptions {
-  readonly policy: ResumePolicy;
-  readonly abort: AbortController;
-  readonly signal: AbortSignal;
-}
-
 /** Takes the lease and resumes. When it fails, the lease is free again and no agent is left. */
-export function wake(session: Session, { policy, abort, signal }: WakeOptions): Promise<Live> {
+export function wake(session: Session, policy: ResumePolicy, caller: AbortSignal | undefined): Promise<Live> {
   const { sessionId, params, parts } = session;
   const { config, store } = parts;
-  return session.open('resuming', abort, async () => {
+  return session.open('resuming', caller, async (signal) => {
     const began = performance.now();
     const stored = await store.session(sessionId);
     if (!stored) throw sessionNotFound(sessionId);
@@ -49,24 +43,27 @@ export function wake(session: Session, { policy, abort, signal }: WakeOptions): 
     // Modes and options are as the agent says now; the rest stays until it says otherwise.
     const reported = { ...NOTHING_REPORTED, commands: info.commands, title: info.title, usage: info.usage };
     const agentSession = new AgentSession(context, reported, requestedOf(info, stored.requested));
+    let live: Live;
     try {
       const opened = await openOnAgent({ session, agentSession, params, stored, policy, began }, signal);
       const events = openedEvents(config, opened, agentSession.changesSince(info));
       const written = log.writer.append({ events, lastKnown: knownOf(opened) });
-      const live = session.opened(opened, log, basisOf(opened, latestSeq + 1));
+      live = session.opened(opened, log, basisOf(opened, latestSeq + 1));
       try {
         await written;
       } catch (error) {
         await session.end({ kind: 'host_failed', reason: 'the report could not be stored', error }, 'kill');
         throw error;
       }
-      return live;
     } catch (error) {
       log.stop();
       await log.writer.settled();
       await releaseLease(parts, fence);
       throw error;
     }
+    // An abort that came too late to stop the wake still stops what was to follow.
+    signal.throwIfAborted();
+    return live;
   });
 }
 
@@ -127,9 +124,7 @@ interface OpenSession {
 }
 
 /** `failed`: the agent refused, or cannot be believed. */
-type StepResult =
-  | { readonly kind: 'opened'; readonly attempt: Attempt; readonly session: OpenSession }
-  | { readonly kind: 'failed'; readonly attempt: Attempt };
+type StepResult = { readonly attempt: Attempt } & ({ readonly kind: 'opened'; readonly session: OpenSession } | { readonly kind: 'failed' });
 
 export interface Opened extends OpenSession {
   readonly agent: Agent;
@@ -560,7 +555,7 @@ export function openedEvents(config: Config, { replay, report }: Opened, news: P
 export interface Refusal {
   readonly turn: Turn;
   readonly error: RpcError;
-  readonly listed: Listed;
+  readonly evidence: string;
   readonly policy: ResumePolicy;
   /** The turn's first event: the record is told up to it. */
   readonly firstSeq: number;
@@ -571,12 +566,11 @@ export interface Refusal {
  * it, whatever it said before. What was not tried yet is tried on the same process.
  */
 export async function resumeAgain(session: Session, live: Live, refusal: Refusal): Promise<ResumeReport> {
-  const { turn, error, listed, policy, firstSeq } = refusal;
+  const { turn, error, evidence, policy, firstSeq } = refusal;
   const { sessionId, params, parts } = session;
   const { config, store } = parts;
   const { basis, agentSession, agent } = live;
   const before = agentSession.reported;
-  const { evidence } = classifyResumeFailure(error, { method: 'session/prompt', agentSessionId: agentSession.id, listed });
   turn.progress = { kind: 'unsent' };
   agentSession.reopen();
   const stored = await store.session(sessionId);

@@ -428,9 +428,7 @@ function messageV1(messages: Told['messages'], said: Fields): readonly Fields[] 
     else message = { name: `${id}~${before.times + 1}`, times: before.times + 1, words: '' };
   }
   for (const { content } of chunks) if (message.words.length <= MESSAGE_CHARS) message.words += wordsOf(content);
-  messages.delete(key);
-  messages.set(key, message);
-  if (messages.size > MESSAGES_KEPT) messages.delete(messages.keys().next().value as string);
+  keepLatest(messages, key, message, MESSAGES_KEPT);
   return message.name === id ? chunks : chunks.map((chunk) => ({ ...chunk, messageId: message.name }));
 }
 

@@ -124,7 +124,9 @@ interface OpenSession {
 }
 
 /** `failed`: the agent refused, or cannot be believed. */
-type StepResult = { readonly attempt: Attempt } & ({ readonly kind: 'opened'; readonly session: OpenSession } | { readonly kind: 'failed' });
+type StepResult = { readonly attempt: Attempt } & (
+  { readonly kind: 'opened'; readonly session: OpenSession } | { readonly kind: 'failed' }
+);
 
 export interface Opened extends OpenSession {
   readonly agent: Agent;
@@ -251,7 +253,7 @@ async function resumeOrLoad(method: NativeMethod, own: OwnSession, on: Circumsta
       return failed(attempt(how, evidence, { error, weak }));
     }
   }
-  const { outcome: worth, evidence, verified, came } = await (isLoad ? checkLoad : checkResume)(replay, own, on);
+  const { outcome: worth, evidence, verified, replay: came } = await (isLoad ? checkLoad : checkResume)(replay, own, on);
   if (worth !== 'ok') return failed(attempt(worth, evidence));
   // Some agents do not keep what they were given in front of a prompt: then it is gone from the replay, and given again.
   const gone = came?.preamble === 'gone' ? own.kept : null;
@@ -268,18 +270,13 @@ async function resumeOrLoad(method: NativeMethod, own: OwnSession, on: Circumsta
 }
 
 /** What a success is worth. */
-interface Check {
-  readonly outcome: 'ok' | 'unproven' | 'unknown_session';
-  readonly evidence: string;
-  readonly verified: Verification;
-  readonly came: ReplayOutcome | null;
-}
+type Check = Pick<Attempt, 'outcome' | 'evidence'> & Pick<OpenSession, 'verified' | 'replay'>;
 
 /** A load that brought none of the expected messages is not believed. */
 async function checkLoad(replay: Replay, own: OwnSession, on: Circumstances): Promise<Check> {
   const came = await replay.untilQuiet(on.agent.connection, on.config.limits);
   const { verified } = came;
-  const check = { outcome: 'ok', evidence: `answered; ${describeReplay(came)}`, verified, came } as const;
+  const check = { outcome: 'ok', evidence: `answered; ${describeReplay(came)}`, verified, replay: came } as const;
   if (verified !== 'replay-empty' && (verified !== 'replay-mismatch' || came.missing === 0)) return check;
   if (on.hasHistory) return { ...check, outcome: 'unproven' };
   if ((await askOwnList(own, on)) !== 'absent') return check;
@@ -289,7 +286,7 @@ async function checkLoad(replay: Replay, own: OwnSession, on: Circumstances): Pr
 /** After `session/resume`, which must not replay, all there is to check is the list. */
 async function checkResume(replay: Replay, own: OwnSession, on: Circumstances): Promise<Check> {
   const listed = await askOwnList(own, on);
-  const check = { outcome: 'ok', evidence: 'answered', verified: verifyResume(listed), came: null } as const;
+  const check = { outcome: 'ok', evidence: 'answered', verified: verifyResume(listed), replay: null } as const;
   if (listed === 'absent' && (on.hasHistory || on.adopted))
     return { ...check, outcome: 'unknown_session', evidence: 'it answered with success, but session/list does not show the session' };
   const came = replay.received > 0 ? await replay.match() : null;
@@ -297,7 +294,7 @@ async function checkResume(replay: Replay, own: OwnSession, on: Circumstances): 
   const suppressed = came?.isReplay
     ? `; it replayed ${came.received} messages although session/resume must not, and they were not stored again`
     : '';
-  return { ...check, evidence: `answered${shown}${suppressed}`, came };
+  return { ...check, evidence: `answered${shown}${suppressed}`, replay: came };
 }
 
 // ---------------------------------------------------------------- session/list
@@ -351,16 +348,12 @@ async function forkSession(on: Circumstances): Promise<StepResult | null> {
   const attempt = beginAttempt('session/fork', agent);
   const named = agentSession.awaitName();
   const outcome = await callWithAuth(agent, config, on.authMethod, () => agent.protocol.forkSession(source, on.params, patienceOf(config)));
-  switch (outcome.kind) {
-    case 'hung':
-    case 'ended':
-      throw await failureError(outcome, agent.name, agent.connection);
-    case 'refused': {
-      const { error } = outcome;
-      const { outcome: how, evidence } = classifyResumeFailure(error, { method: 'session/new', agentSessionId: source });
-      return failed(attempt(how, evidence, { error }));
-    }
+  if (outcome.kind === 'refused') {
+    const { error } = outcome;
+    const { outcome: how, evidence } = classifyResumeFailure(error, { method: 'session/new', agentSessionId: source });
+    return failed(attempt(how, evidence, { error }));
   }
+  if (outcome.kind !== 'answered') throw await failureError(outcome, agent.name, agent.connection);
   const { agentSessionId: id, settings, raw } = outcome.value;
   if (id === null) return failed(attempt('unsupported', `it answered ${unnamed(raw)}`));
   named(id, replayOf(null, on)('session/resume'));

@@ -89,7 +89,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
           expected: matched + missing,
           received,
           matched: isAllNew ? received : matched,
-          said: isAllNew || unread > 0 || logged.some(({ side }) => side === 'user'),
+          said: isAllNew || logged.some(({ side }) => side === 'user'),
           compacted: hasCompacted || log.isCompacted(),
         }),
         /** Messages that came, that we have, that we expected in vain, that something was imported of. */
@@ -173,7 +173,7 @@ function severalIn(speech: Speech, index: Index, newest: LoggedSpeech | undefine
   const isNewest = newest?.side === side;
   const had = side === 'agent' && isNewest ? squeeze(newest.text ?? '') : '';
   const goesOn = (words: string): boolean => had !== '' && words.startsWith(had);
-  if (text === null || index.has(speech.key) || (!newest?.isCertain && goesOn(squeeze(text)))) return [speech];
+  if (text === null || index.has(speech.key)) return [speech];
   const parts: Chunk[][] = [];
   let [key, id, isNew] = [NaN, null as string | null, false];
   for (const item of items) {

@@ -80,6 +80,17 @@ describe('the echo of the running prompt is no new message', () => {
     expect(stored({}, updates as SessionUpdate[])).toEqual(kept);
   });
 
+  it('what is not the echo is kept: its words, whole, with another image', () => {
+    const whole = { sessionUpdate: 'user_message', messageId: 'u', content: [text('What now?'), image] } as unknown as SessionUpdate;
+    expect(createLiveFilter({ prompt: [text('What now?')] }).push(whole)).toHaveLength(1);
+  });
+
+  it('an answer under the id of an owed question of the user’s is the live one', () => {
+    const options = { next: [{ side: 'user', text: 'What then?', messageId: 'turn-1', isCertain: true }] } as const;
+    const answer = { ...agent('What then?'), messageId: 'turn-1' } as SessionUpdate;
+    expect(createLiveFilter({ prompt: [text('What now?')], ...options }).push(answer)).toHaveLength(1);
+  });
+
   it('a message of the user’s behind the echo is kept', () => {
     expect(stored({}, [user('What now?'), user('/command output'), agent('x')])).toEqual(['user:/command output', 'agent:x']);
   });

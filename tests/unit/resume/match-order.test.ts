@@ -130,6 +130,7 @@ describe('what is foreign is still imported', () => {
       [a, yes, b, yes, c, yes],
       ['user yes', 'agent ok', `user ${c[0]}`, `agent ${c[1]}`, 'user yes', 'agent ok'],
     ],
+    ['a short turn said twice', [a, b], [a, b, ['Go on', 'OK'], ['Go on', 'OK']], ['user Go on', 'agent OK', 'user Go on', 'agent OK']],
     ['nor what may be told again: the same twice in a row', [a, b], [a, b, f, f], ['user From elsewhere', 'agent Understood']],
     [
       'with words that the part before a capped replay has',
@@ -170,6 +171,17 @@ describe('what is foreign is still imported', () => {
   it('behind our whole replay when all of it comes twice', async () => {
     const all = replay([a, b, f]);
     expect(said(await match(logOf([a, b]), [...all, ...all]))).toEqual(['user From elsewhere', 'agent Understood']);
+  });
+
+  it('with its thought, also where the import before it had one', async () => {
+    const built = logOf([a]);
+    const first = [...replay([a]), user(f[0]), thought('Hm.'), agent(f[1])];
+    store(built, await match(built, first));
+    expect(said(await match(built, [...first, user('More?'), thought('Well.'), agent('More.')]))).toEqual([
+      'user More?',
+      'agent_thought_chunk Well.',
+      'agent More.',
+    ]);
   });
 
   it('with its thoughts and tool calls, but for the tool calls we have', async () => {

@@ -235,16 +235,8 @@ export class Session {
     const { context } = agentSession;
     const now = performance.now();
     const live: Live = {
-      context,
-      agent,
-      log,
+      ...{ context, agent, log, agentSession, basis, report, lastTurn: null, saidAt: now, usedAt: now },
       permissions: createPermissions({ config, context, writer: log.writer }),
-      agentSession,
-      basis,
-      report,
-      lastTurn: null,
-      saidAt: now,
-      usedAt: now,
       over: agent.connection.gone.then((exit) => this.agentGone(live, exit)),
     };
     this.become('opened', { kind: 'live', live });
@@ -568,12 +560,7 @@ function isOthers(mine: AgentSession, { connection }: Agent, method: string, nam
 const runs = (turn: Turn | null): Turn | null => (turn && turn.progress.kind !== 'answered' ? turn : null);
 
 export const nothingSaid = (): LastSaid => ({
-  anything: false,
-  message: null,
-  isParted: false,
-  toolCalls: new Set(),
-  foreign: 0,
-  foreignId: null,
+  ...{ anything: false, message: null, isParted: false, toolCalls: new Set(), foreign: 0, foreignId: null },
 });
 
 export function remember(said: LastSaid, { update, meta }: UpdateWithMeta): void {

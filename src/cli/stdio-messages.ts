@@ -13,7 +13,7 @@ export const ANSWERS_MS = DEFAULT_LIMITS.cancelGraceMs + 5_000;
 
 /**
  * `readable` ends with the input, and breaks at a line longer than `messageBytes`, which `broken` is told. A line that is not a message
- * becomes null.
+ * comes as its text.
  */
 export function stdioMessages(
   input: Readable,
@@ -22,7 +22,7 @@ export function stdioMessages(
   broken: (error: RehydrateError) => void = () => undefined,
 ): MessageStream {
   input.on('error', () => undefined); // 'close' follows
-  const readable = readLines(input, { ...STDIO_LIMITS, messageBytes }, (line) => parseMessage(line) as AnyMessage, {
+  const readable = readLines(input, { ...STDIO_LIMITS, messageBytes }, (line) => parseMessage(line) ?? (line.toString('utf8') as never), {
     tooLong: ({ limit }) => {
       input.destroy();
       const error = tooLarge(limit);

@@ -11,6 +11,7 @@ import { RPC } from '../engine/protocol/agent-protocol.ts';
 import { within } from '../engine/waiting.ts';
 import { keyOf, type RpcError, type RpcResponse } from '../engine/protocol/json-rpc.ts';
 import { toRpcError } from './errors.ts';
+import { refuseText } from './refuse-text.ts';
 import type { AcpServerLimits } from './limits.ts';
 
 export type Params = Readonly<Record<string, unknown>>;
@@ -121,13 +122,7 @@ export function connect(
 
   function handle(value: unknown): void {
     const message = objectOf(value);
-    if (!message) {
-      void send({
-        id: null,
-        error: { code: RPC.invalidRequest, message: 'A message is one JSON-RPC object, and there are no batches: send each by itself.' },
-      });
-      return;
-    }
+    if (!message) return write({ jsonrpc: '2.0', ...refuseText(String(value)) });
     const given = bounded(message);
     const refused = typeof given['method'] === 'string' && given['id'] !== undefined ? refusal(given['id']) : null;
     // Past the wire, which would take it for the answer to the request before.

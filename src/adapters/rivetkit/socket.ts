@@ -38,7 +38,7 @@ function decoded(name: string): string | null {
 const SERVICE_RESTART = 1012;
 
 /**
- * A frame that is not a message is read as null, which the reader answers. While the actor `isGoing` to sleep, which may take as long as its
+ * A frame that is not a message comes as its text, which the reader answers. While the actor `isGoing` to sleep, which may take as long as its
  * agents, clients are sent to its next life.
  */
 export function socketMessages(socket: RivetSocket, isGoing: () => boolean): MessageStream {
@@ -51,7 +51,7 @@ export function socketMessages(socket: RivetSocket, isGoing: () => boolean): Mes
       return said.end();
     }
     if (typeof data === 'string' && said.waiting + data.length <= WAITING_CHARS) {
-      said.push(parseText(data) as AnyMessage, data.length);
+      said.push(parseText(data) ?? (data as never), data.length);
       return;
     }
     if (typeof data === 'string') socket.close(1009, `more than ${WAITING_CHARS} characters wait to be read`);

@@ -157,6 +157,7 @@ export const STOP_REASONS: ReadonlySet<string> = new Set([
 
 /** Error codes of JSON-RPC and ACP, the same in every version. */
 export const RPC = {
+  parse: -32700,
   invalidRequest: -32600,
   invalidParams: -32602,
   methodNotFound: -32601,

@@ -1,6 +1,9 @@
 /** What goes wrong where no request can be answered with it: the client is told all the same, by code, and can go on. */
+import { createInterface } from 'node:readline';
+import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
+import { stdioMessages } from '../../../src/cli/stdio-messages.ts';
 import { createHost, SqlError, type AgentLauncher, type SqlDatabase, type Statement } from '../../../src/engine/index.ts';
 import { serveAcp, type ServeAcpOptions } from '../../../src/server/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
@@ -320,4 +323,28 @@ describe('a prompt', () => {
       await expect.poll(() => one.seen.find((message) => message.id === id)).toMatchObject(answer);
     }
   });
+});
+
+it('lines that are no messages are refused by name, under the id of the request that they were to be, and the next is read', async () => {
+  const { host } = await served();
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const serving = serveAcp(host, stdioMessages(input, output, 2 ** 20), { agent: 'demo' });
+  const hello = JSON.stringify({ jsonrpc: '2.0', id: 9, method: 'initialize', params: INITIALIZE });
+  const notUtf8 = Buffer.from(hello.replace('"id":9', '"id":4').replace('}', ',"x":"\u00ff"}'), 'latin1');
+  for (const line of ['{"id":', '[]', '{"id":3,"method":"session/list"}', notUtf8, hello])
+    input.write(Buffer.concat([Buffer.from(line), Buffer.from('\n')]));
+  const answers: { id: unknown; error?: { code: number; message: string } }[] = [];
+  for await (const line of createInterface({ input: output })) {
+    answers.push(JSON.parse(line));
+    if (answers.length === 5) break;
+  }
+  expect(answers.map(({ id, error }) => [id, error?.code, error?.message])).toEqual([
+    [null, -32700, expect.stringContaining('not JSON')],
+    [null, -32600, expect.stringContaining('no batches')],
+    [3, -32600, expect.stringContaining('"jsonrpc": "2.0"')],
+    [4, -32600, expect.stringContaining('not UTF-8')],
+    [9, undefined, undefined],
+  ]);
+  input.end();
+  await serving.closed;
 });

@@ -158,7 +158,7 @@ export function interruptedBy(
     state: 'interrupted',
     error: {
       code: 'turn_outcome_unknown',
-      message: `The outcome of turn ${turnId} is unknown: ${String(cause['reason'])}. It was not sent again. Prompt again with a new idempotency key, or none, if it should be.${diagnostics}`,
+      message: `The outcome of turn ${turnId} is unknown: ${String(cause['reason'])}. It was not sent again: if it should be, send it anew, under another idempotency key if it had one.${diagnostics}`,
       data: { turnId, cause },
     },
   };

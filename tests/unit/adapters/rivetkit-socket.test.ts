@@ -43,7 +43,7 @@ describe('a client of an actor', () => {
     gone();
     const heard: unknown[] = [];
     for await (const message of stream.readable) heard.push(message);
-    expect(heard).toEqual([null, null, { jsonrpc: '2.0', method: 'good' }]);
+    expect(heard).toEqual(['{', '[]', { jsonrpc: '2.0', method: 'good' }]);
   });
 
   it('I10: is cut off where more than the largest message waits to be read, or a frame is no text', () => {

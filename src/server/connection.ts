@@ -122,7 +122,7 @@ export function connect(
 
   function handle(value: unknown): void {
     const message = objectOf(value);
-    if (!message) return write({ jsonrpc: '2.0', ...refuseText(String(value)) });
+    if (!message) return write({ jsonrpc: '2.0', ...refuseText(value) });
     const given = bounded(message);
     const refused = typeof given['method'] === 'string' && given['id'] !== undefined ? refusal(given['id']) : null;
     // Past the wire, which would take it for the answer to the request before.

@@ -2,15 +2,18 @@
 import { RPC } from '../engine/protocol/agent-protocol.ts';
 import type { RpcError } from '../engine/protocol/json-rpc.ts';
 
-/** `id`: of the request it was to be, so that its sender does not wait for ever. */
-export function refuseText(text: string): { readonly id: string | number | null; readonly error: RpcError } {
+/**
+ * `said`: its text, or what a stream that reads JSON itself made of it. `id`: of the request it was to be, so that its sender does not wait for
+ * ever.
+ */
+export function refuseText(said: unknown): { readonly id: string | number | null; readonly error: RpcError } {
   const invalid = (message: string, id: unknown = null) => ({
     id: typeof id === 'string' || typeof id === 'number' ? id : null,
     error: { code: RPC.invalidRequest, message },
   });
-  let value: unknown;
+  let value = said;
   try {
-    value = JSON.parse(text);
+    if (typeof said === 'string') value = JSON.parse(said);
   } catch {
     const message =
       'What came is not JSON, and was not read. Send each message as one JSON object in UTF-8, on a line or in a frame of its own.';

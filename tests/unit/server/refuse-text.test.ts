@@ -5,6 +5,8 @@ it.each([
   ['no JSON', '{"jsonrpc":"2.0","id":1,', null, -32700, /not JSON/],
   ['words', 'hello', null, -32700, /not JSON/],
   ['a batch', '[{"jsonrpc":"2.0","id":1,"method":"initialize"}]', null, -32600, /no batches/],
+  ['a batch that a stream has read', [Object.create(null), {}], null, -32600, /no batches/],
+  ['nothing', null, null, -32600, /one JSON-RPC object/],
   ['a number', '7', null, -32600, /one JSON-RPC object/],
   ['a request without the version', '{"id":1,"method":"initialize"}', 1, -32600, /"jsonrpc": "2.0"/],
   ['a notification without it', '{"method":"session/cancel"}', null, -32600, /"jsonrpc": "2.0"/],

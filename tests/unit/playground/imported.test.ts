@@ -161,11 +161,16 @@ describe('a file that cannot be opened', () => {
   it('is given up when its reading falls silent, and not while rows come', async () => {
     let ended = 0;
     const worker = (answers: readonly object[]) => () => {
+      const later = async (data: object) => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        one.onmessage?.({ data } as MessageEvent);
+      };
       const one = {
         onmessage: null as ((event: MessageEvent) => void) | null,
         onerror: null,
         terminate: () => void ended++,
-        postMessage: () => answers.forEach((data, index) => setTimeout(() => one.onmessage?.({ data } as MessageEvent), 20 * (index + 1))),
+        // One after the other: on a busy machine timers of different lengths would come in any order.
+        postMessage: () => void answers.reduce<Promise<void>>((before, data) => before.then(() => later(data)), Promise.resolve()),
       };
       return one as unknown as Worker;
     };

@@ -41,9 +41,10 @@ function failed<T>(
   return new RehydrateError(code, `The host's option ${option} ${what}${whose}. ${advice}`, { option, ...session, ...data }, { cause });
 }
 
-/** An error of this library says for itself what to do. */
+/** An error of this library says for itself what to do, and stays what it is. */
 function threw<T>(callback: Callback<T>, occasion: Occasion, error: unknown): RehydrateError {
-  if (RehydrateError.is(error)) return error;
+  if (RehydrateError.is(error))
+    return new RehydrateError(error.code, `The host's option ${callback.option} threw: ${error.message}`, error.data, { cause: error });
   const message = error instanceof Error ? error.message : String(error);
   return failed(callback, occasion, `threw (${message})`, 'Mend what it needs, and try again.', error);
 }

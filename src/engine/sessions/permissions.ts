@@ -90,7 +90,7 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
       open.delete(requestId);
       throw error;
     }
-    await answerOf(entry);
+    if (isOpen(entry)) await answerOf(entry);
     return answered;
   }
 

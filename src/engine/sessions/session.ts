@@ -2,7 +2,7 @@
  * One session of a host: its state, with everything that belongs to that state, and its life while an agent lives. Starting (`start.ts`),
  * waking (`wake.ts`) and prompting (`turn.ts`) move it on.
  */
-import { delay, inBackground } from '../waiting.ts';
+import { delay, inBackground, unlessAborted } from '../waiting.ts';
 import { RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import type { AgentExit, ClientServices } from '../ports.ts';
@@ -111,6 +111,10 @@ export interface Turn {
   /** Drops the prompt's echo and what a late replay still owed. */
   filter: LiveFilter;
   readonly said: LastSaid;
+  /** Aborted when the agent is asked to end it. */
+  readonly cancelling: AbortController;
+  /** For what the agent asks in it: then nobody wants the answer, as when the agent is gone. */
+  readonly wanted: AbortSignal;
   progress:
     /** It is being stored, or another tier is tried for it because the agent answered that it does not know the session. */
     | { readonly kind: 'unsent' }
@@ -319,25 +323,27 @@ export class Session {
       return { error: { code: RPC.invalidParams, message: `Invalid params: the session of this connection is ${mine.id}` } };
     const kind = asksFor(method);
     if (kind === null) return this.askClient(mine, agent, request);
-    // Nobody has prompted while the session is being opened, so nobody can answer.
+    // Nobody has prompted while the session is being opened, so nobody can answer; in a cancelled turn nobody is to.
     const permissions = mine.isOpen && this.liveOf(mine)?.permissions;
-    if (!permissions) return cancelled(kind);
+    if (!permissions || runs(this.turn)?.cancelling.signal.aborted) return cancelled(kind);
     try {
       return kind === 'permission'
         ? await permissions.ask(id, agent.protocol.readPermission(params), this.runningTurnId)
-        : await permissions.elicit(id, params, this.runningTurnId, (unwanted) => this.askClient(mine, agent, request, unwanted));
+        : await permissions.elicit(id, params, this.runningTurnId, (unwanted) =>
+            this.askClient(mine, agent, request, AbortSignal.any([agent.untilGone, unwanted])),
+          );
     } catch (error) {
       this.fail(error);
       return { error: { code: RPC.internal, message: 'the host could not take the request' } };
     }
   }
 
-  /** Has the client answer, with session ids exchanged both ways. */
+  /** Has the client answer while that is wanted, with session ids exchanged both ways. */
   private async askClient(
     mine: AgentSession,
     agent: Agent,
     { method, params }: IncomingRequest,
-    unwanted?: AbortSignal,
+    signal = this.wanted ?? agent.untilGone,
   ): Promise<RpcResponse> {
     const { context } = mine;
     const { sessionId, parts } = this;
@@ -346,14 +352,9 @@ export class Session {
     if (!client) return { error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } };
     agent.clients.add(client);
     try {
-      const result = await client.handle({
-        method,
-        params: mine.fromAgent(params),
-        sessionId,
-        cwd: context.cwd,
-        additionalDirectories: context.additionalDirectories,
-        signal: unwanted ? AbortSignal.any([agent.untilGone, unwanted]) : agent.untilGone,
-      });
+      const { cwd, additionalDirectories } = context;
+      const asked = { method, params: mine.fromAgent(params), sessionId, cwd, additionalDirectories, signal };
+      const result = await unlessAborted((async () => client.handle(asked))(), signal);
       return { result: mine.toAgent(result ?? null) };
     } catch (error) {
       return { error: thrownError(error) };
@@ -382,6 +383,12 @@ export class Session {
   private get turn(): Turn | null {
     const { phase } = this;
     return phase.kind === 'prompting' ? phase.turn : phase.kind === 'ending' ? phase.ending.turn : null;
+  }
+
+  /** After a cancel an agent cleans up, and asks for what that takes. */
+  private get wanted(): AbortSignal | undefined {
+    const { cancelling, wanted } = runs(this.turn) ?? {};
+    return cancelling?.signal.aborted ? undefined : wanted;
   }
 
   private get runningTurnId(): string | null {
@@ -513,7 +520,8 @@ export class Session {
     const { cause, turn, unwritten } = phase.ending;
     const running = runs(turn);
     const at = config.clock();
-    const stored = brief(redact(exit));
+    const failed = exit.kind === 'killed' && exit.why === undefined && cause.kind === 'host_failed';
+    const stored = brief(redact(failed ? { ...exit, why: cause.reason.replace(/\.$/, '') } : exit));
     const diagnostics = ENDED_BY_ITSELF.has(cause.kind) ? quoteDiagnostics(agent.connection.diagnostics()) : '';
     const end = running && redact(interruptedBy({ kind: cause.kind, reason: cause.reason, exit: stored }, running.turnId, diagnostics));
     const events: NewEvent[] = [

@@ -60,10 +60,13 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   const { promise: result, ...settle } = Promise.withResolvers<PromptResult>();
   // The caller awaits `result` only when it has it; until then a rejection would be unhandled.
   result.catch(() => undefined);
+  const cancelling = new AbortController();
   const turn: Turn = {
     turnId,
     filter: filterFor(owed),
     said: nothingSaid(),
+    cancelling,
+    wanted: AbortSignal.any([live.agent.untilGone, cancelling.signal]),
     progress: { kind: 'unsent' },
     ended: settle.reject,
   };
@@ -98,7 +101,6 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   // ------------------------------------------------------------ to the agent
 
   let over = false;
-  let cancelled = false;
   let preambleGiven = false;
   /** Whether a successor was made for this very prompt: no tier comes after that. */
   let madeSuccessor = false;
@@ -143,7 +145,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       report = await resumeAgain(session, live, { turn, error: refusal, evidence, policy: request.policy, firstSeq });
       madeSuccessor = live.basis.kind === 'successor';
       turn.filter = filterFor(await live.agentSession.replay?.end());
-      if (cancelled) finish({ state: 'cancelled', stopReason: 'cancelled' });
+      if (cancelling.signal.aborted) finish({ state: 'cancelled', stopReason: 'cancelled' });
       else send();
     } catch (error) {
       if (!session.isRunning(turn)) return;
@@ -182,7 +184,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       case 'refused': {
         const { error } = answer;
         // Some agents answer a cancelled prompt with the error of a cancelled request.
-        if (cancelled && error.code === RPC.cancelled) return { state: 'cancelled', stopReason: 'cancelled' };
+        if (cancelling.signal.aborted && error.code === RPC.cancelled) return { state: 'cancelled', stopReason: 'cancelled' };
         if (turn.said.anything || madeSuccessor) return refused(error);
         if (classify(error, 'unknown').outcome === 'unknown_session') return 'unknown_session';
         if (live.agent.facts.canList && classify(error, 'absent').outcome === 'unknown_session') return 'doubtful';
@@ -266,10 +268,11 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     turnId,
     result,
     async cancel() {
-      if (!over && !cancelled) {
-        cancelled = true;
+      if (!over && !cancelling.signal.aborted) {
         if (turn.progress.kind === 'sent') live.agent.protocol.cancel(live.agentSession.id);
-        // ACP: a client that cancels answers what is still asked of it with `cancelled`.
+        // ACP: a client that cancels answers what is still asked of it with `cancelled`. The same is told of all else, for which an agent
+        // may wait.
+        cancelling.abort(Object.assign(new Error('The turn was cancelled.'), { code: RPC.cancelled }));
         // As `said`, so that it is in the log before the end of the turn.
         const resolved = live.permissions.cancelAll();
         if (resolved.length > 0) writer.push({ events: resolved, said: true }, session.keepUnwritten);

@@ -118,6 +118,66 @@ describe('I11: elicitation', () => {
   });
 });
 
+describe('a cancel while the client answers nothing that the agent asks', () => {
+  const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
+  it.each([
+    ['fs/read_text_file', { path: '/x' }, { error: { code: -32800 } }],
+    ['terminal/wait_for_exit', { terminalId: 't' }, { error: { code: -32800 } }],
+    ['_raw/ask', {}, { error: { code: -32800 } }],
+    ['session/request_permission', { toolCall: { toolCallId: 't' }, options }, { result: { outcome: { outcome: 'cancelled' } } }],
+    ['elicitation/create', { mode: 'form', message: 'Which?', requestedSchema: {} }, { result: { action: 'cancel' } }],
+  ])('%s: it is told so, the client, too, and the turn ends as cancelled', async (method, params, told) => {
+    let prompt: Heard | null = null;
+    const answers: Heard[] = [];
+    const raw = agents((message, agent) => {
+      const ask = (id: string) => agent.say({ jsonrpc: '2.0', id, method, params: { sessionId: 'raw-1', ...params } });
+      if (message.method === 'session/prompt') ask(((prompt = message), 'before'));
+      else if (message.method === 'session/cancel' && /permission|elicitation/.test(method)) ask('after');
+      else if (message.method === undefined) {
+        answers.push(message);
+        // It ends its turn when it has every answer.
+        if (answers.length === (/permission|elicitation/.test(method) ? 2 : 1))
+          agent.say({ jsonrpc: '2.0', id: prompt?.id, result: { stopReason: 'cancelled' } });
+      } else return false;
+      return true;
+    });
+    const withdrawn: boolean[] = [];
+    const { services, asked } = client((_, signal) => {
+      signal.addEventListener('abort', () => withdrawn.push(true));
+      return new Promise(() => undefined);
+    });
+    const { host } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's', client: services });
+    const turn = host.prompt('s', 'go');
+    await until(async () => asked.length === 1 || (await host.get('s')).openPermissions.length === 1);
+    await host.cancel('s');
+    expect(await turn).toMatchObject({ stopReason: 'cancelled' });
+    for (const answer of answers) expect(answer).toMatchObject(told);
+    expect(withdrawn).toHaveLength(asked.length);
+    expect((await host.get('s')).state).toBe('live');
+  });
+
+  it('what it asks afterwards, to clean up, is asked', async () => {
+    let prompt: Heard | null = null;
+    const raw = agents((message, agent) => {
+      if (message.method === 'session/prompt') prompt = message;
+      else if (message.method === 'session/cancel')
+        agent.say({ jsonrpc: '2.0', id: 'k', method: 'terminal/kill', params: { sessionId: 'raw-1', terminalId: 't' } });
+      else if (message.method === undefined) agent.say({ jsonrpc: '2.0', id: prompt?.id, result: { stopReason: 'cancelled' } });
+      else return false;
+      return true;
+    });
+    const { services, asked } = client(async () => ({}));
+    const { host } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's', client: services });
+    const turn = host.prompt('s', 'go');
+    await until(() => prompt !== null);
+    await host.cancel('s');
+    expect(await turn).toMatchObject({ stopReason: 'cancelled' });
+    expect(asked).toMatchObject([{ method: 'terminal/kill' }]);
+  });
+});
+
 describe('the agent’s ids', () => {
   it('are exchanged under the new id, too, once the prompt has gone to a successor', async () => {
     let made = 0;

@@ -121,6 +121,8 @@ export interface FixedLimits {
   readonly errorChars: number;
   /** How long an agent that closed its output may take to exit, and one that exited is read. */
   readonly exitGraceMs: number;
+  /** In ACP v2, how long an agent that says that a turn has stopped may still take to answer the prompt. */
+  readonly promptAnswerMs: number;
   /** The last of stderr in the `agent_exited` event. */
   readonly storedStderrChars: number;
 }
@@ -132,6 +134,7 @@ export const FIXED_LIMITS: FixedLimits = Object.freeze({
   nestedLevels: 1_000,
   errorChars: 64 * 1024,
   exitGraceMs: 2_000,
+  promptAnswerMs: 2_000,
   storedStderrChars: 4_096,
 });
 

@@ -17,6 +17,8 @@ function spokenToInV2(stream: MessageStream): MessageStream {
   const asked = new Map<unknown, Json>();
   /** The prompts that were inserted and whose turn is not over, by session. */
   const running = new Map<string, unknown>();
+  /** The sessions whose prompts it cancelled last. */
+  const cancelled = new Set<string>();
   let toClient!: TransformStreamDefaultController<AnyMessage>;
   // It tells the updates of v2 in v1.
   const words = createWire((message) => toClient.enqueue(message as AnyMessage));
@@ -35,6 +37,10 @@ function spokenToInV2(stream: MessageStream): MessageStream {
           return as('session/resume', { ...params, replayFrom: { type: 'start' } });
         case 'session/set_mode':
           return as('session/set_config_option', { sessionId: params.sessionId, configId: 'mode', type: 'id', value: params.modeId });
+        case 'session/prompt':
+        case 'session/cancel':
+          cancelled[method === 'session/cancel' ? 'add' : 'delete'](params.sessionId);
+          return controller.enqueue(message);
         default:
           return controller.enqueue(message);
       }
@@ -54,6 +60,9 @@ function spokenToInV2(stream: MessageStream): MessageStream {
       if (method !== undefined) return words.fromAgent(message);
       const { method: was, params: given } = asked.get(id) ?? {};
       asked.delete(id);
+      // What was not inserted has no turn that could end.
+      if (was === 'session/prompt' && error?.code === -32800 && cancelled.has(given.sessionId))
+        return words.fromAgent({ id, result: { stopReason: 'cancelled' } });
       if (error !== undefined || typeof result !== 'object') return words.fromAgent(message);
       if (was === 'session/prompt') return void running.set(given.sessionId, id);
       words.fromAgent({ id, result: was === 'initialize' ? helloV1(result) : settingsV1(result) });

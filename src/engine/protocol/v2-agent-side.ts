@@ -261,8 +261,12 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     session.last = null;
     for (const [asking, of] of blocking) if (of === sessionId) blocking.delete(asking);
     if (error !== undefined && !prompt.isAnswered) return send({ id, error });
-    inserted(sessionId, prompt, turnOf(result));
     const { stopReason, ...rest } = fieldsOf(result);
+    const turnId = turnOf(result);
+    // No turn was made of it, so no message has an id.
+    if (!prompt.isAnswered && stopReason === 'cancelled' && turnId === undefined)
+      return send({ id, error: { code: RPC.cancelled, message: 'The prompt was cancelled before its message was inserted' } });
+    inserted(sessionId, prompt, turnId);
     const why = error === undefined ? { ...rest, stopReason } : { stopReason: 'error', error };
     tellState(sessionId, 'idle', stopReasons || error !== undefined ? why : rest);
   }

@@ -6,6 +6,8 @@ import type { AuthMethod, Implementation } from '@agentclientprotocol/sdk';
 import type { StopReason } from '../types.ts';
 import type { AgentCapabilities, AgentFacts, AgentNotification, AgentProtocol, AnsweredSettings, TurnAnswer } from './agent-protocol.ts';
 import { errorData } from './bounded.ts';
+import { FIXED_LIMITS } from '../limits.ts';
+import { inBackground } from '../waiting.ts';
 import type { Connection } from './connection.ts';
 import { toRpcError, type RpcError } from './json-rpc.ts';
 import { objectOf, type Fields } from '../objects.ts';
@@ -99,11 +101,14 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
     const running = turn;
     if (!running) return undefined;
     if (active) [running.began, running.idle] = [true, null];
+    const hasReason = typeof update['stopReason'] === 'string';
     // An `idle` with a stop reason, after the prompt was inserted, is no snapshot: a command that says nothing ends so.
-    else if (state === 'idle' && (running.began || (running.inserted && typeof update['stopReason'] === 'string'))) {
-      running.idle = update;
-      if (running.inserted) return () => running.end(stopped(running, update));
-    }
+    if (state !== 'idle' || !(running.began || (running.inserted && hasReason))) return undefined;
+    running.idle = update;
+    const end = () => running.idle === update && running.end(stopped(running, update));
+    if (running.inserted) return end;
+    // It stopped, and may have forgotten that it was to answer, too.
+    if (hasReason) inBackground(setTimeout(end, FIXED_LIMITS.promptAnswerMs));
     return undefined;
   }
 

@@ -236,6 +236,24 @@ it('an agent that takes the prompt and is idle with a stop reason has ended its 
   expect(await host.prompt(sessionId, '/quiet')).toMatchObject({ stopReason: 'end_turn' });
 });
 
+it('an agent that says that its turn has stopped, and never answers the prompt, has ended it all the same', async () => {
+  const agents = rawAgents(({ id, method }: Heard, agent) => {
+    const result = (value: object) => agent.say({ jsonrpc: '2.0', id, result: value });
+    if (method === 'initialize') return result({ protocolVersion: 2, info: { name: 'raw', version: '1' }, capabilities: { session: {} } });
+    if (method === 'session/new') return result({ sessionId: 'raw-1', configOptions: [] });
+    if (method !== 'session/prompt') return;
+    agent.say(update({ sessionUpdate: 'state_update', state: 'running' }));
+    agent.say(update({ sessionUpdate: 'agent_message', messageId: 'a', content: [{ type: 'text', text: 'Done.' }] }));
+    agent.say(update({ sessionUpdate: 'state_update', state: 'idle', stopReason: 'end_turn' }));
+  });
+  const { wake } = await worldOf(agents);
+  const host = await wake(V2);
+  const { sessionId } = await host.create({ agent: 'raw', cwd: CWD });
+  expect(await host.prompt(sessionId, 'go')).toMatchObject({ stopReason: 'end_turn' });
+  const [said] = (await host.history(sessionId)).filter(({ payload }) => JSON.stringify(payload).includes('Done.'));
+  expect(said?.turnId).not.toBeNull();
+});
+
 it('an agent that answers the prompt without a messageId is told to lack that, which v2 requires, and no stop reason', async () => {
   const agents = rawAgents(({ id, method }: Heard, agent) => {
     const result = (value: object) => agent.say({ jsonrpc: '2.0', id, result: value });

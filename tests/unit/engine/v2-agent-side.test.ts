@@ -40,6 +40,18 @@ it('a question that is withdrawn holds up nothing, and its late answer changes n
   expect(states().slice(3)).toEqual(['running']);
 });
 
+it('a prompt that was cancelled before it was inserted is answered with the error for that, and no message has its id', () => {
+  const { fromAgent, fromClient, seen, states } = wireV2();
+  fromClient({ id: 'p', method: 'session/prompt', params: { ...SESSION, prompt: [] } });
+  fromAgent({ id: 'p', result: { stopReason: 'cancelled' } });
+  expect(seen.slice(1)).toMatchObject([{ id: 'p', error: { code: -32800 } }]);
+  // One that the record has, as its turn, was inserted.
+  fromClient({ id: 'q', method: 'session/prompt', params: { ...SESSION, prompt: [] } });
+  fromAgent({ id: 'q', result: { stopReason: 'cancelled', _meta: { rehydrate: { turnId: 't1' } } } });
+  expect(seen.find(({ id }) => id === 'q')).toMatchObject({ result: { messageId: 't1' } });
+  expect(states()).toEqual(['running', 'idle']);
+});
+
 it('a question that its turn left open holds up no later one', () => {
   const { fromAgent, fromClient, states } = asking(1);
   fromAgent({ id: 'p', result: { stopReason: 'cancelled' } });

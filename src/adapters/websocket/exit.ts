@@ -1,4 +1,5 @@
 /** How a bridged agent ended, by what the socket and the bridge said. */
+import { fieldsOf, stringOf } from '../../engine/objects.ts';
 import type { AgentExit } from '../../engine/ports.ts';
 
 export interface CloseFacts {
@@ -28,10 +29,10 @@ export const EXIT_CODES: Readonly<Record<AgentExit['kind'], number>> = {
 export const CLIENT_LIMIT = 4000;
 
 /** What each of them says by itself; 4005 says nothing about the agent. */
-const SAID: Readonly<Record<number, (reason: Reason | null) => AgentExit>> = {
+const SAID: Readonly<Record<number, (reason: Reason) => AgentExit>> = {
   [EXIT_CODES.ended]: () => ({ kind: 'ended', code: 0, signal: null }),
-  [EXIT_CODES.failed]: (reason) => ({ kind: 'failed', code: reason?.code ?? -1, signal: null }),
-  [EXIT_CODES.signalled]: (reason) => ({ kind: 'signalled', code: null, signal: reason?.signal ?? 'an unknown signal' }),
+  [EXIT_CODES.failed]: (reason) => ({ kind: 'failed', code: reason.code ?? -1, signal: null }),
+  [EXIT_CODES.signalled]: (reason) => ({ kind: 'signalled', code: null, signal: reason.signal ?? 'an unknown signal' }),
   [EXIT_CODES.not_started]: () => ({ kind: 'not_started', code: null, signal: null, message: 'the bridge could not start it' }),
   [EXIT_CODES.quit]: () => ({ kind: 'quit', code: 0, signal: null }),
 };
@@ -61,19 +62,23 @@ export function exitFromClose(close: CloseFacts, reported: Pick<ConnectionDiagno
   const reason = parseReason(close.reason);
   const said = SAID[close.code];
   if (said !== undefined) return reported?.exit ?? said(reason);
-  const message = describeClose(close.code, reason?.limit ?? reported?.limit);
+  const message = describeClose(close.code, reason.limit ?? reported?.limit);
   return { kind: 'disconnected', code: null, signal: null, message, stderr: reported?.exit?.stderr };
 }
 
-function parseReason(text: string): Reason | null {
+function parseReason(text: string): Reason {
+  let said: unknown;
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Reason) : null;
-  } catch (error) {
+    said = JSON.parse(text);
+  } catch {
     // Other servers, and broken sockets, give no reason or one in words.
-    if (error instanceof SyntaxError) return null;
-    throw error;
   }
+  const { code, signal, limit } = fieldsOf(said);
+  return {
+    code: Number.isSafeInteger(code) ? (code as number) : null,
+    signal: typeof signal === 'string' ? signal : null,
+    ...(typeof limit === 'string' ? { limit } : {}),
+  };
 }
 
 function describeClose(code: number, limit?: string): string {
@@ -89,9 +94,26 @@ function describeClose(code: number, limit?: string): string {
   return reasons[code] ?? `the connection was closed with code ${code}`;
 }
 
-/** Null for anything else: it crossed a network. */
+/** What a bridge answers to `GET /connections/ID/diagnostics`, as far as it is that: it crossed a network, and is stored and shown. */
+export function readDiagnostics(body: unknown): Pick<ConnectionDiagnostics, 'exit' | 'limit' | 'stderr'> {
+  const { exit, limit, stderr } = fieldsOf(body);
+  return { exit: asExit(exit), ...(typeof limit === 'string' ? { limit } : {}), stderr: stringOf(stderr) };
+}
+
+/** Null for anything else. */
 export function asExit(value: unknown): AgentExit | null {
-  if (typeof value !== 'object' || value === null) return null;
-  const kind = (value as { kind?: unknown }).kind;
-  return typeof kind === 'string' && Object.hasOwn(EXIT_CODES, kind) ? (value as AgentExit) : null;
+  const { kind, code, signal, message, why, stderr } = fieldsOf(value);
+  const isText = (text: unknown): boolean => typeof text === 'string';
+  const [none, isNumber] = [code === null && signal === null, Number.isSafeInteger(code)];
+  const fits: Readonly<Record<AgentExit['kind'], boolean>> = {
+    ended: code === 0 && signal === null,
+    quit: code === 0 && signal === null,
+    failed: isNumber && signal === null,
+    signalled: code === null && isText(signal),
+    killed: (isNumber || code === null) && isText(signal),
+    not_started: none && isText(message),
+    disconnected: none && isText(message),
+  };
+  const isExit = typeof kind === 'string' && Object.hasOwn(fits, kind) && fits[kind as AgentExit['kind']];
+  return isExit && [why, stderr].every((text) => text === undefined || isText(text)) ? (value as AgentExit) : null;
 }

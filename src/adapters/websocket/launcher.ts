@@ -2,7 +2,7 @@ import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../engine/ports.ts';
 import { agentsOf, ask, type BridgeAddress, bridgeProblem, checkToken, httpUrl } from './bridge-client.ts';
-import { asExit, type CloseFacts, type ConnectionDiagnostics, exitFromClose, saysExit } from './exit.ts';
+import { asExit, type CloseFacts, exitFromClose, readDiagnostics, saysExit } from './exit.ts';
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from './limits.ts';
 import { socketStream, type WebSocketLike } from './message-stream.ts';
 import { randomId } from '../../engine/random-id.ts';
@@ -97,16 +97,16 @@ async function connect(
     if (settled) return;
     // When the agent did not end by itself, the bridge is ending its tree now, and asking waits for that.
     if (!saysExit(close.code)) await askBridge('DELETE', '?how=ask', endMs);
-    const report = await askBridge<ConnectionDiagnostics>('GET', '/diagnostics', requestMs);
-    const told = report.kind === 'answered' ? report.body : null;
-    if (told) note(told.stderr);
-    finish(exitFromClose(close, { exit: asExit(told?.exit), limit: messages.exceeded ?? told?.limit }));
+    const report = await askBridge<unknown>('GET', '/diagnostics', requestMs);
+    const { exit, limit, stderr } = readDiagnostics(report.kind === 'answered' ? report.body : null);
+    note(stderr);
+    finish(exitFromClose(close, { exit, limit: messages.exceeded ?? limit }));
   }
 
   /** The socket opens before the bridge says, in the close frame that follows, that it could not start the agent. */
   async function startProblem(): Promise<RehydrateError | null> {
-    const answer = await askBridge<ConnectionDiagnostics>('GET', '/diagnostics', requestMs);
-    const problem = answer.kind === 'answered' ? asExit(answer.body.exit) : null;
+    const answer = await askBridge<unknown>('GET', '/diagnostics', requestMs);
+    const { exit: problem } = readDiagnostics(answer.kind === 'answered' ? answer.body : null);
     return problem?.kind === 'not_started' ? new RehydrateError('agent_start_failed', problem.message, { agent, url }) : null;
   }
 

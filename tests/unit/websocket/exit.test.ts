@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { asExit, exitFromClose } from '../../../src/adapters/websocket/exit.ts';
+import { asExit, exitFromClose, readDiagnostics } from '../../../src/adapters/websocket/exit.ts';
 import { httpUrl, listBridgeAgents } from '../../../src/adapters/websocket/bridge-client.ts';
 import { closeFrame } from '../../../src/bridge/close.ts';
 import { type AgentExit, isCleanExit } from '../../../src/engine/ports.ts';
@@ -42,7 +42,44 @@ describe('I8: exitFromClose', () => {
   });
 
   it('believes nothing that is no exit', () => {
-    for (const value of [null, undefined, 1, 'ended', [], {}, { kind: 1 }, { kind: 'fine' }]) expect(asExit(value)).toBeNull();
+    for (const value of [null, undefined, 1, 'ended', [], {}, { kind: 1 }, { kind: 'fine' }, { kind: 'toString' }])
+      expect(asExit(value)).toBeNull();
+  });
+
+  it.each([
+    { kind: 'ended' },
+    { kind: 'ended', code: 3, signal: null },
+    { kind: 'quit', code: 0, signal: 'SIGKILL' },
+    { kind: 'failed', code: '3', signal: null },
+    { kind: 'failed', code: null, signal: null },
+    { kind: 'signalled', code: null, signal: 9 },
+    { kind: 'killed', code: {}, signal: 'SIGKILL' },
+    { kind: 'killed', code: null, signal: 'SIGKILL', why: {} },
+    { kind: 'not_started', code: null, signal: null },
+    { kind: 'disconnected', code: null, signal: null, message: ['gone'] },
+    { kind: 'ended', code: 0, signal: null, stderr: 1 },
+  ])('or that has a part of another type: %o', (value) => {
+    expect(asExit(value)).toBeNull();
+  });
+
+  it.each<AgentExit>([
+    { kind: 'ended', code: 0, signal: null },
+    { kind: 'quit', code: 0, signal: null, stderr: 'bye' },
+    { kind: 'failed', code: 3, signal: null },
+    { kind: 'signalled', code: null, signal: 'SIGSEGV' },
+    { kind: 'killed', code: null, signal: 'SIGKILL', why: 'it was over a limit' },
+    { kind: 'killed', code: 137, signal: 'SIGKILL' },
+    { kind: 'not_started', code: null, signal: null, message: 'no such file' },
+    { kind: 'disconnected', code: null, signal: null, message: 'gone' },
+  ])('and every exit: %o', (exit) => {
+    expect(asExit(exit)).toBe(exit);
+  });
+
+  it('of the other fields of a report, and of a close frame, what is of their type', () => {
+    expect(readDiagnostics(null)).toEqual({ exit: null, stderr: '' });
+    expect(readDiagnostics({ exit: { kind: 'quit' }, limit: 3, stderr: {} })).toEqual({ exit: null, stderr: '' });
+    expect(exitFromClose({ code: 4001, reason: '{"code":"x"}' }, null)).toEqual({ kind: 'failed', code: -1, signal: null });
+    expect(exitFromClose({ code: 4002, reason: '{"signal":9}' }, null)).toMatchObject({ signal: 'an unknown signal' });
   });
 });
 

@@ -2,13 +2,21 @@
  * Deleted rows go in small batches, so that no other session of the database waits for a long one. What a killed delete left is removed by
  * the next host that opens the database, or the next session of the same id (I12).
  */
+import type { Limits } from '../limits.ts';
 import type { SqlDatabase } from '../ports.ts';
 import type { Config } from '../sessions/config.ts';
+import { toOwner } from '../storage/rows.ts';
 import type { DeletedSession, Store } from '../storage/store.ts';
 import { delay } from '../waiting.ts';
 import { forgetInSearch } from './search.ts';
 
 type Places = Pick<Config, 'database' | 'preambleFiles'>;
+
+interface Parts {
+  readonly config: Places & Pick<Config, 'ownerAlive' | 'clock'> & { readonly limits: Pick<Limits, 'leaseMs'> };
+  readonly store: Store;
+  readonly self: string;
+}
 
 export interface FinishOptions {
   /** Only this one, when another of the same id is about to be made. */
@@ -19,16 +27,22 @@ export interface FinishOptions {
   readonly signal?: AbortSignal;
 }
 
-export async function finishDeletes(
-  { config, store }: { readonly config: Places; readonly store: Store },
-  { sessionId, deletedAt, signal }: FinishOptions = {},
-): Promise<void> {
+export async function finishDeletes(parts: Parts, { sessionId, deletedAt, signal }: FinishOptions = {}): Promise<void> {
+  const { config, store } = parts;
   for (const each of await store.deletedSessions(sessionId)) {
-    if (deletedAt !== undefined && each.deletedAt !== deletedAt) continue;
+    if (deletedAt === undefined ? await isBeingMade(parts, each) : each.deletedAt !== deletedAt) continue;
     // The one before took a while, and this one's id may be another session's by now.
     const [now] = await store.deletedSessions(each.sessionId);
     if (now?.deletedAt === each.deletedAt) await removeDeleted(each, config, signal);
   }
+}
+
+/** A copy (`copy.ts`), which has a lease that nobody took. That of a dead host, or of one that could not remove it, is not renewed. */
+async function isBeingMade({ config, self }: Parts, { sessionId, lease }: DeletedSession): Promise<boolean> {
+  const left = lease.expiresAt - config.clock();
+  if (lease.generation > 0 || left <= 0 || left > config.limits.leaseMs) return false;
+  const owner = toOwner(lease.owner);
+  return lease.owner === self || (owner !== null && (await config.ownerAlive(owner, { sessionId })) !== false);
 }
 
 // ---------------------------------------------------------------- rows
@@ -50,7 +64,7 @@ const STILL_IT = 'session_id = ? AND deleted_at = ?';
 
 /** Several hosts may do it at once, since a deleted session never becomes anything else again. */
 export async function removeDeleted(
-  { sessionId, deletedAt }: DeletedSession,
+  { sessionId, deletedAt }: Omit<DeletedSession, 'lease'>,
   { database: db, preambleFiles }: Places,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -83,7 +97,7 @@ async function removeSome(
   db: SqlDatabase,
   table: string,
   key: string,
-  { sessionId, deletedAt }: DeletedSession,
+  { sessionId, deletedAt }: Omit<DeletedSession, 'lease'>,
   rows: number,
 ): Promise<number> {
   const [deleted] = await db.batch([

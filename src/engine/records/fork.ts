@@ -13,7 +13,6 @@ export interface ForkRequest {
   /** Another agent makes it a handoff. */
   readonly agent: string;
   readonly cwd: string;
-  readonly now: number;
 }
 
 const ROWS = 256;
@@ -26,11 +25,11 @@ export async function copySession(
   store: Store,
   { info }: StoredSession,
   request: ForkRequest,
-  remove: HiddenSession['remove'],
+  made: Pick<HiddenSession, 'maker' | 'remove'>,
 ): Promise<void> {
-  const { sessionId, after, agent, cwd, now } = request;
+  const { sessionId, after, agent, cwd } = request;
   const same = agent === info.agent;
-  const ends = await endsOf(store, info.sessionId, after, now, 'The fork begins here, in the middle of this turn.');
+  const ends = await endsOf(store, info.sessionId, after, made.maker.clock(), 'The fork begins here, in the middle of this turn.');
   // At its end, and in the same directory, the agent may be able to fork the session itself.
   const atEnd = same && cwd === info.cwd && after === info.latestSeq && ends.length === 0;
   const [row] = await read(db, `SELECT ${Object.keys(SESSION).join(', ')} FROM acp_sessions WHERE session_id = ?`, [info.sessionId]);
@@ -58,5 +57,5 @@ SELECT ?, seq + ?, turn_id, at, kind, origin, payload, meta FROM acp_session_eve
     if (ends.length > 0) await db.batch(insertEnds(sessionId, before + copied, ends));
     return copied + ends.length;
   };
-  await makeSession(db, { sessionId, columns, now, write, remove });
+  await makeSession(db, { sessionId, columns, write, ...made });
 }

@@ -18,7 +18,7 @@ import { insertRow, type NewEvent } from '../storage/statements.ts';
 import { sessionStatement, type Store } from '../storage/store.ts';
 import type { SessionInfo } from '../types.ts';
 import { inStrings } from '../transcript/token-shapes.ts';
-import { endsOf, insertEnds, makeSession, type Columns } from './copy.ts';
+import { endsOf, insertEnds, makeSession, type Columns, type Maker } from './copy.ts';
 
 export const EXPORT_VERSION = 1;
 
@@ -153,7 +153,9 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
       const found = await read(db, sql, [sessionId, after]);
       for (const each of found) {
         lines += 1;
-        yield toFields(each, columns, () => (name === 'turn' ? rowName.turn(each) : rowName.event(each, sessionId)), before);
+        // A turn that has ended since: its end is not among the events.
+        const cut = name === 'turn' && Number(each['last_seq']) > last ? RUNNING : null;
+        yield toFields({ ...each, ...cut }, columns, () => (name === 'turn' ? rowName.turn(each) : rowName.event(each, sessionId)), before);
       }
       if (found.length < page) return;
       after = found.at(-1)![key]!;
@@ -182,6 +184,8 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
   for await (const file of rows('file')) yield line({ file });
   yield JSON.stringify({ end: { lines, events: last - before } });
 }
+
+const RUNNING: Row = { state: 'running', stop_reason: null, error: null, last_seq: null };
 
 /** One message, and what stands between its rows and does not part it. */
 interface Message {
@@ -213,7 +217,7 @@ export interface ImportDeps {
   readonly store: Store;
   /** Default: that of the file. */
   readonly sessionId: string | undefined;
-  readonly now: number;
+  readonly maker: Maker;
   readonly newId: () => string;
   /** Removes what is hidden. */
   readonly remove: (sessionId: string, deletedAt?: number) => Promise<void>;
@@ -231,14 +235,14 @@ export async function importLines(lines: AsyncIterable<string> | Iterable<string
   await makeSession(deps.db, {
     sessionId,
     columns,
-    now: deps.now,
+    maker: deps.maker,
     write: (before) => fill(reader, sessionId, before, deps),
     remove: (deletedAt) => deps.remove(sessionId, deletedAt),
   });
   return sessionId;
 }
 
-async function fill(reader: Numbered, sessionId: string, before: number, { db, store, now, newId }: ImportDeps): Promise<number> {
+async function fill(reader: Numbered, sessionId: string, before: number, { db, store, maker, newId }: ImportDeps): Promise<number> {
   /** Imported a second time, turns get new ids. */
   const turnIds = new Map<unknown, string>();
   let waiting: Statement[] = [];
@@ -281,7 +285,7 @@ async function fill(reader: Numbered, sessionId: string, before: number, { db, s
   }
   if (!ended) throw wrong(lines + 1, 'the file ends here without its last line, so it is torn');
   await flush();
-  const ends = await endsOf(store, sessionId, before + events, now, 'The session was exported while this turn ran.');
+  const ends = await endsOf(store, sessionId, before + events, maker.clock(), 'The session was exported while this turn ran.');
   await db.batch([
     ...insertEnds(sessionId, before + events, ends),
     {

@@ -90,6 +90,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
 
   /** Removes what a delete or a copy that was cut off left under an id. */
   const remove = (sessionId: string, deletedAt?: number) => finishDeletes(parts, { sessionId, deletedAt });
+  const maker = { self: parts.self, clock, leaseMs: limits.leaseMs };
 
   const host: Host = {
     hostId: config.owner.hostId,
@@ -235,9 +236,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
       const cwd = options.cwd === undefined || (await config.sameDirectory(options.cwd, info.cwd, { sessionId })) ? info.cwd : options.cwd;
       checkCursor(sessionId, after, info);
       if (options.agent !== undefined) config.checkAgent(options.agent);
-      await copySession(database, store, original, { sessionId: to, after, agent, cwd, now: clock() }, (deletedAt) =>
-        remove(to, deletedAt),
-      );
+      const request = { sessionId: to, after, agent, cwd };
+      await copySession(database, store, original, request, { maker, remove: (deletedAt) => remove(to, deletedAt) });
       manager.shareSecrets(sessionId, to);
       return host.get(to);
     },
@@ -259,7 +259,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
 
     async import(lines, { sessionId } = {}) {
-      return host.get(await importLines(lines, { db: database, store, sessionId, now: clock(), newId, remove }));
+      return host.get(await importLines(lines, { db: database, store, sessionId, maker, newId, remove }));
     },
 
     // ------------------------------------------------------------ the end

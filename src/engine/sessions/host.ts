@@ -362,8 +362,9 @@ export interface Host {
 
   /**
    * A session that the agent has and the record does not; what was said in it comes at its first resume, if the agent replays it. One that
-   * the record has already is given as it is, so that it comes in once, however often it is asked for, in any host. Error:
-   * `session_exists` when another session has the id.
+   * the record has already is given as it is, so that it comes in once, however often it is asked for, in any host. The agent is not asked:
+   * a session that it does not have is `session_not_resumable` at the first resume, and the record has nothing of it. Error: `session_exists`
+   * when another session has the id.
    *
    * @example
    * const adopted = await host.adopt({ agent: 'mine', agentSessionId: 'theirs', cwd: process.cwd() });

@@ -5,7 +5,7 @@ import { kindsOf } from '../protocol/updates.ts';
 import type { ContentBlock, SessionEvent } from '../types.ts';
 import { read, storageError } from './errors.ts';
 import { firstSeq, lastSeq, LAST_SEQ, type OpenQuestion, type QuestionKind } from './statements.ts';
-import { readJson, toEvent, toLease, toSession, toTurn, type StoredSession, type StoredTurn } from './rows.ts';
+import { readJson, toEvent, toLease, toSession, toTurn, type StoredLease, type StoredSession, type StoredTurn } from './rows.ts';
 
 export interface HistoryRange {
   /** Exclusive. */
@@ -44,6 +44,7 @@ const toProgress = (row: Row) => ({
 export interface DeletedSession {
   readonly sessionId: string;
   readonly deletedAt: number;
+  readonly lease: StoredLease;
 }
 
 export type Store = ReturnType<typeof createStore>;
@@ -205,10 +206,10 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
     /** Of one id, or all. */
     async deletedSessions(sessionId?: string): Promise<DeletedSession[]> {
       const rows = await query(
-        `SELECT session_id, deleted_at FROM acp_sessions WHERE deleted_at IS NOT NULL${sessionId === undefined ? '' : ' AND session_id = ?'}`,
+        `SELECT session_id, deleted_at, lease_owner, lease_generation, lease_expires_at FROM acp_sessions WHERE deleted_at IS NOT NULL${sessionId === undefined ? '' : ' AND session_id = ?'}`,
         sessionId === undefined ? [] : [sessionId],
       );
-      return rows.map((row) => ({ sessionId: String(row['session_id']), deletedAt: Number(row['deleted_at']) }));
+      return rows.map((row) => ({ sessionId: String(row['session_id']), deletedAt: Number(row['deleted_at']), lease: toLease(row) }));
     },
 
     async agentSession(sessionId: string, agentSessionId: string) {

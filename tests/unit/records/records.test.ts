@@ -85,9 +85,16 @@ VALUES (?, 'demo', '/project', '[]', '[{"name":"notes","command":"/bin/notes","a
   ]);
 }
 
+const MAKER = { self: JSON.stringify({ hostId: 'maker', kind: 'test' }), clock: () => 9, leaseMs: 100 };
+
+/** Another host, to which the maker is dead unless it is said otherwise. */
+const other = (db: SqlDatabase, { alive = false as boolean | 'unknown', now = 9, self = 'other' } = {}) => ({
+  config: { database: db, preambleFiles: undefined, ownerAlive: async () => alive, clock: () => now, limits: MAKER },
+  ...{ store: createStore(db), self },
+});
+
 /** Removes what is hidden under an id, as a host does. */
-const remove = (db: SqlDatabase, sessionId: string, deletedAt?: number) =>
-  finishDeletes({ config: { database: db, preambleFiles: undefined }, store: createStore(db) }, { sessionId, deletedAt });
+const remove = (db: SqlDatabase, sessionId: string, deletedAt?: number) => finishDeletes(other(db), { sessionId, deletedAt });
 
 interface Chunk {
   readonly content: { readonly text: string };
@@ -109,7 +116,7 @@ const take = (db: SqlDatabase, lines: readonly string[] | AsyncIterable<string>,
     db,
     store: createStore(db),
     sessionId,
-    now: 5,
+    maker: MAKER,
     newId: () => `new-${(id += 1)}`,
     remove: (each, deletedAt) => remove(db, each, deletedAt),
   });
@@ -139,7 +146,7 @@ describe.each(STORES)('on %s', (named, open) => {
         },
         close: () => db.close(),
       };
-      const finished = finishDeletes({ config: { database: slow, preambleFiles: undefined }, store });
+      const finished = finishDeletes(other(slow));
       await stands.promise;
       return { db, lines, go: () => (gate.resolve(), finished) };
     }
@@ -153,6 +160,27 @@ describe.each(STORES)('on %s', (named, open) => {
       };
       expect(await take(db, halfway())).toBe('a');
       expect((await linesOf(db, 'a')).filter((line) => line.startsWith('{"event"'))).toHaveLength(4);
+    });
+
+    it.each([
+      ['while its maker lives', { alive: true }, true],
+      ['while nobody knows of its maker, for one lease', { alive: 'unknown', now: 108 }, true],
+      ['by its own host', { self: MAKER.self }, true],
+      ['when its maker is dead', {}, false],
+      ['when its lease was not renewed', { alive: true, now: 109 }, false],
+      ['when its lease is of a clock that was ahead', { alive: 'unknown', now: -9 }, false],
+    ] as const)('I9: one that is being made is no left-over %s', async (_, by, stays) => {
+      const { db, lines, go } = await finishing();
+      await go();
+      const halfway = async function* () {
+        yield lines[0]!;
+        await finishDeletes(other(db, by), {});
+        yield* lines.slice(1);
+      };
+      const made = take(db, halfway());
+      if (stays) expect(await made).toBe('a');
+      else await expect(made).rejects.toMatchObject({ code: 'storage_unavailable' });
+      expect(await db.query('SELECT lease_owner FROM acp_sessions')).toEqual(stays ? [{ lease_owner: null }] : []);
     });
 
     it('one that takes the new one for a left-over is said to have done so, and what the next makes stays', async () => {
@@ -333,16 +361,34 @@ describe.each(STORES)('on %s', (named, open) => {
     const { db, store } = await opened();
     await put(db, 'a', [...turn('t1', 'one', 'two'), started('t2'), say('user', 'three', 't2'), say('agent', 'four', 't2'), ended('t2')]);
     const original = (await store.session('a'))!;
-    await copySession(db, store, original, { sessionId: 'b', after: 4, agent: 'demo', cwd: '/project', now: 9 }, () => remove(db, 'b'));
+    await copySession(
+      db,
+      store,
+      original,
+      { sessionId: 'b', after: 4, agent: 'demo', cwd: '/project' },
+      { maker: MAKER, remove: () => remove(db, 'b') },
+    );
     expect(await store.events('b', {})).toEqual(await store.events('a', { before: 5 }));
     expect((await store.session('b'))!.info).toMatchObject({ agentSessionId: null, envNames: ['TOKEN'], latestSeq: 4 });
-    await copySession(db, store, original, { sessionId: 'c', after: 6, agent: 'other', cwd: '/else', now: 9 }, () => remove(db, 'c'));
+    await copySession(
+      db,
+      store,
+      original,
+      { sessionId: 'c', after: 6, agent: 'other', cwd: '/else' },
+      { maker: MAKER, remove: () => remove(db, 'c') },
+    );
     expect((await store.events('c', { after: 6 })).map(({ kind, payload }) => [kind, payload])).toMatchObject([
       ['turn_ended', { state: 'interrupted' }],
     ]);
     expect((await store.session('c'))!.origin).toMatchObject({ kind: 'handoff', sessionId: 'a', agent: 'demo', after: 6 });
     await expect(
-      copySession(db, store, original, { sessionId: 'b', after: 1, agent: 'demo', cwd: '/', now: 9 }, async () => undefined),
+      copySession(
+        db,
+        store,
+        original,
+        { sessionId: 'b', after: 1, agent: 'demo', cwd: '/' },
+        { maker: MAKER, remove: async () => undefined },
+      ),
     ).rejects.toMatchObject({ code: 'session_exists' });
   });
 
@@ -392,9 +438,23 @@ describe.each(STORES)('on %s', (named, open) => {
     expect(await store.runningTurns('b')).toEqual([]);
     const original = (await store.session('a'))!;
     // The answer comes after the point of the fork.
-    const fork = { sessionId: 'c', after: 3, agent: 'demo', cwd: '/project', now: 9 };
-    await copySession(db, store, original, fork, () => remove(db, 'c'));
+    const fork = { sessionId: 'c', after: 3, agent: 'demo', cwd: '/project' };
+    await copySession(db, store, original, fork, { maker: MAKER, remove: () => remove(db, 'c') });
     expect((await store.events('c', { after: 3 })).map(({ kind }) => kind)).toEqual(['permission_resolved', 'turn_ended']);
+  });
+
+  it('I12: a turn that ends while it is exported reads as interrupted in the turns and in the log', async () => {
+    const { db, store } = await opened();
+    await put(db, 'a', [started('t1'), say('user', 'one', 't1')]);
+    await db.batch([{ sql: `UPDATE acp_turns SET state = 'running'` }]);
+    const lines = exportLines(db, 'a', (text) => text);
+    const first = (await lines.next()).value as string;
+    await put(db, 'a', [say('agent', 'two', 't1'), ended('t1')]);
+    await db.batch([{ sql: `UPDATE acp_turns SET state = 'completed', stop_reason = 'end_turn', last_seq = 4` }]);
+    await take(db, [first, ...(await all(lines))], 'b');
+    const [turn] = await db.query(`SELECT state, stop_reason, last_seq FROM acp_turns WHERE session_id = 'b'`);
+    expect(turn).toEqual({ state: 'interrupted', stop_reason: null, last_seq: 3 });
+    expect((await store.events('b', {})).at(-1)).toMatchObject({ kind: 'turn_ended', payload: { state: 'interrupted' } });
   });
 
   describe('a cursor of a deleted session is invalid_argument in whatever is made under its id', () => {

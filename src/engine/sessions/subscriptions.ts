@@ -54,7 +54,11 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
     }
   };
 
-  const end = (sessionId: string) => each(sessionId, (follower) => (follower.ended = true));
+  /** Who follows the id from now on follows another session. */
+  const end = (sessionId: string) => {
+    each(sessionId, (follower) => (follower.ended = true));
+    sessions.delete(sessionId);
+  };
   /** Something was written without being published: followers read the database. */
   const invalidate = (sessionId: string) => each(sessionId, (follower) => (follower.lagged = true));
 
@@ -85,18 +89,25 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   const remove = (sessionId: string, followed: Followed, follower: Follower) => {
     followed.followers.delete(follower);
     if (followed.followers.size > 0) return;
-    sessions.delete(sessionId);
+    if (sessions.get(sessionId) === followed) sessions.delete(sessionId);
     if (sessions.size > 0) return;
     clearInterval(timer);
     timer = undefined;
   };
 
   /** A function of its own, so that what was read is not kept for as long as the follower is there. */
-  const begin = async (sessionId: string, followed: Followed, after: number): Promise<void> => {
+  const begin = async (sessionId: string, follower: Follower, joined: Followed, after: number): Promise<Followed> => {
     const found = await progress(sessionId);
     if (!found) throw sessionNotFound(sessionId);
     checkCursor(sessionId, after, found);
-    followed.firstSeq ??= found.firstSeq;
+    joined.firstSeq ??= found.firstSeq;
+    if (joined.firstSeq === found.firstSeq || sessions.get(sessionId) !== joined) return joined;
+    // Another host deleted the one that the others follow, and made this one.
+    joined.followers.delete(follower);
+    end(sessionId);
+    const followed = add(sessionId, follower);
+    followed.firstSeq = found.firstSeq;
+    return followed;
   };
 
   return {
@@ -125,7 +136,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
     },
     async *follow(sessionId: string, after: number, signal: AbortSignal | undefined): AsyncGenerator<SessionEvent, void> {
       const follower: Follower = { waiting: [], waitingBytes: 0, lagged: true, ended: closed, wake: null };
-      const followed = add(sessionId, follower);
+      let followed = add(sessionId, follower);
       const stop = () => {
         follower.ended = true;
         follower.wake?.();
@@ -136,7 +147,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
       let cursor = after;
       try {
         // Only now, when a delete would find this follower.
-        if (!follower.ended) await begin(sessionId, followed, after);
+        if (!follower.ended) followed = await begin(sessionId, follower, followed, after);
         for (;;) {
           if (follower.lagged) {
             // From here on live events are kept again; those that the page has are skipped by their number.
@@ -145,6 +156,8 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
               const page = await store.events(sessionId, { after: cursor, limit });
               let bytes = 0;
               for (const event of page) {
+                // It is of another session, made under the id when this one was deleted.
+                if (event.seq > cursor + 1 && event.seq !== (followed.firstSeq ?? event.seq)) return;
                 cursor = event.seq;
                 bytes += eventSize(event);
                 yield event;

@@ -12,13 +12,13 @@ function world(limits: { subscriberEvents?: number; subscriberBytes?: number; fo
   const store = {
     async events(_id: string, { after = 0, limit = Infinity }: { after?: number; limit?: number }) {
       asked.push(limit);
-      return log.slice(after, after + limit);
+      return log.filter(({ seq }) => seq > after).slice(0, limit);
     },
   } as unknown as Store;
   const progress = async (sessionId: string): Promise<SessionProgress | null> =>
     session.gone
       ? null
-      : { sessionId, firstSeq: session.firstSeq, latestSeq: log.length, lease: { owner: null, generation: 1, expiresAt: 0 } };
+      : { sessionId, firstSeq: session.firstSeq, latestSeq: log.at(-1)?.seq ?? 0, lease: { owner: null, generation: 1, expiresAt: 0 } };
   const subscriptions = createSubscriptions({
     store,
     progress,
@@ -37,6 +37,7 @@ function world(limits: { subscriberEvents?: number; subscriberBytes?: number; fo
     return events;
   };
   return {
+    log,
     subscriptions,
     session,
     asked,
@@ -97,6 +98,37 @@ it.each([
   const next = follower.next();
   happen(session);
   expect(await next).toEqual({ done: true, value: undefined });
+});
+
+it('one that has not read everything when its session is deleted is not told of the one that is made under its id', async () => {
+  const { subscriptions, session, append, log, write } = world();
+  write(2);
+  const behind = subscriptions.follow('s', 0, none);
+  await behind.next();
+  subscriptions.end('s');
+  log.splice(0, 2);
+  session.firstSeq = 4;
+  const later = append(2).map((event, at) => ({ ...event, seq: 4 + at }));
+  log.splice(0, 2, ...later);
+  const next = subscriptions.follow('s', 0, none);
+  expect((await next.next()).value?.seq).toBe(4);
+  subscriptions.publish('s', later);
+  // The rest of the page that it has, and then nothing.
+  expect([(await behind.next()).value?.seq, (await behind.next()).done]).toEqual([2, true]);
+  expect((await next.next()).value?.seq).toBe(5);
+});
+
+it('who follows an id anew, before this host has seen that another made its session again, follows the new one', async () => {
+  const { subscriptions, session, append, log } = world();
+  append(1);
+  const old = subscriptions.follow('s', 0, none);
+  await old.next();
+  const end = old.next();
+  log.splice(0, 1, { ...log[0]!, seq: 3 });
+  session.firstSeq = 3;
+  const anew = subscriptions.follow('s', 0, none);
+  expect((await anew.next()).value?.seq).toBe(3);
+  expect(await end).toEqual({ done: true, value: undefined });
 });
 
 it('what another host wrote comes, without being published here', async () => {

@@ -139,6 +139,8 @@ export interface JournalledDatabase extends SqljsDatabase {
   reset(id?: string): Promise<void>;
   /** The number of the last acknowledged change. */
   readonly head: number;
+  /** Its storage is silent: it can be read, and nothing more is stored. */
+  readonly isSilent: boolean;
 }
 
 /** `unclaimed` is what was loaded, until this page becomes its writer. */
@@ -263,6 +265,9 @@ function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored
     owners,
     get head() {
       return head;
+    },
+    get isSilent() {
+      return store.isSilent;
     },
     query: (sql, params = []) => enqueue(() => memory.query(sql, params)),
     batch: (statements) => enqueue(() => commit(statements)),

@@ -225,6 +225,9 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
         throw error;
       }
     },
+    get isSilent() {
+      return silent;
+    },
     close: async () => leave(),
   };
 }

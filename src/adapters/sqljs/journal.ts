@@ -115,6 +115,8 @@ export interface JournalStore {
   append(record: JournalRecord): Promise<void>;
   /** Makes the snapshot the new beginning and drops the records it covers, at once. */
   replace(snapshot: Snapshot): Promise<void>;
+  /** It did not answer, and is not asked any more. */
+  readonly isSilent: boolean;
   close(): Promise<void>;
 }
 
@@ -133,6 +135,7 @@ export function memoryStore(): JournalStore {
       snapshot = next;
       records = records.filter(({ n }) => n > next.n);
     },
+    isSilent: false,
     close: async () => undefined,
   };
 }

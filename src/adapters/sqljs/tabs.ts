@@ -256,7 +256,7 @@ export class SharedDatabase implements SqljsDatabase {
     }
   }
 
-  /** No longer the owner: goes to the end of the queue and is served. */
+  /** No longer the owner: goes to the end of the queue and is served. A tab whose storage is silent does so when another needs it. */
   #stepDown(local: JournalledDatabase | undefined): void {
     if (this.#left || local !== this.#local) return;
     this.#local = undefined;
@@ -286,6 +286,7 @@ export class SharedDatabase implements SqljsDatabase {
   }
 
   #hear(message: TabMessage): void {
+    if (this.#local?.isSilent && (message.type === 'hello' || message.type === 'call')) return this.#stepDown(this.#local);
     switch (message.type) {
       case 'hello':
         if (this.#local && this.#period) this.#say({ type: 'owner', period: this.#period, head: this.#local.head });
@@ -299,7 +300,9 @@ export class SharedDatabase implements SqljsDatabase {
         const local = this.#local;
         if (!local || message.period !== this.#period) return;
         void this.#execute(local, message.id, message.request).then((outcome) => {
-          if (outcome) this.#say({ type: 'answer', tab: message.tab, id: message.id, outcome });
+          // Whoever opens what is stored knows whether it was done.
+          if (local.isSilent) this.#stepDown(local);
+          else if (outcome) this.#say({ type: 'answer', tab: message.tab, id: message.id, outcome });
         });
         return;
       }

@@ -3,8 +3,10 @@ import initSqlJs from 'sql.js';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { copyAt, openDatabase } from '../../../src/adapters/sqljs/database.ts';
 import { openIndexedDbStore } from '../../../src/adapters/sqljs/indexeddb.ts';
+import type { JournalRecord } from '../../../src/adapters/sqljs/journal.ts';
 import type { SqljsModule } from '../../../src/adapters/sqljs/module.ts';
 import { pageOwners } from '../../../src/adapters/sqljs/owners.ts';
+import { SqlError } from '../../../src/engine/ports.ts';
 import { SharedDatabase, type TabMessage } from '../../../src/adapters/sqljs/tabs.ts';
 
 /** Tabs whose death and messages the test decides. */
@@ -64,6 +66,8 @@ class Tab {
   dead = false;
   /** Messages this tab sends that nobody ever gets. */
   lost: TabMessage['type'][] = [];
+  /** Its storage does what it is asked (`stores`), or not, and does not answer. */
+  silent: { stores: boolean } | null = null;
   readonly database: SharedDatabase;
 
   constructor(browser: Browser, module: SqljsModule) {
@@ -77,7 +81,23 @@ class Tab {
       close: () => undefined,
     };
     this.#channel = channel;
-    const store = () => openIndexedDbStore('tabs', browser.indexedDB);
+    const store = async () => {
+      const inner = await openIndexedDbStore('tabs', browser.indexedDB);
+      let isSilent = false;
+      return {
+        ...inner,
+        get isSilent() {
+          return isSilent;
+        },
+        append: async (record: JournalRecord) => {
+          const how = this.silent;
+          if (how?.stores !== false) await inner.append(record);
+          if (!how) return;
+          isSilent = true;
+          throw new SqlError('io', 'it did not answer');
+        },
+      };
+    };
     this.database = new SharedDatabase({
       name: 'tabs',
       lock: 'tabs',
@@ -234,6 +254,30 @@ describe('an owner that keeps its lock and says nothing', () => {
     expect((await late)[0]!.rows).toEqual([{ n: 2 }]);
     await closing;
     expect(await count(client)).toBe(2);
+  });
+});
+
+describe('an owner whose storage is silent', () => {
+  it.each([{ stores: false }, { stores: true }])(
+    'leaves it to the tab that needs it, where the change is done once: %o',
+    async (silent) => {
+      const [owner, client] = [await browser.open(module), await browser.open(module)];
+      await owner.database.batch(setUp);
+      owner.silent = silent;
+      expect((await client.database.batch([add]))[0]!.rows).toEqual([{ n: 1 }]);
+      expect([client.database.role, owner.database.role, await count(owner)]).toEqual(['owner', 'client', 1]);
+    },
+  );
+
+  it('reads on while no other tab is there, and lets go when one comes', async () => {
+    const owner = await browser.open(module);
+    await owner.database.batch(setUp);
+    owner.silent = { stores: false };
+    await expect(owner.database.batch([add])).rejects.toMatchObject({ kind: 'io' });
+    expect([owner.database.role, await count(owner)]).toEqual(['owner', 0]);
+    const next = await browser.open(module);
+    expect((await next.database.batch([add]))[0]!.rows).toEqual([{ n: 1 }]);
+    expect([next.database.role, await count(owner)]).toEqual(['owner', 1]);
   });
 });
 

@@ -6,7 +6,8 @@ import { createHost, type Host, type PromptOptions } from '../../engine/index.ts
 import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
 import { HOST_OPTIONS, type HostOptions } from '../../engine/sessions/config.ts';
-import type { ContentBlock, SessionInfo } from '../../engine/types.ts';
+import type { CreateOptions, ForkOptions } from '../../engine/sessions/host.ts';
+import type { ContentBlock, CreatedSession, SessionInfo } from '../../engine/types.ts';
 import type { MessageStream, OwnerRegistry, SqlDatabase } from '../../engine/ports.ts';
 import { broadcastEvents } from './broadcast.ts';
 import { utf8Length } from '../../engine/transcript/text.ts';
@@ -89,8 +90,8 @@ export interface HistoryRange {
 
 /** Operations of the host that are actions unchanged. */
 const MIRRORED = [
-  'create', 'open', 'resume', 'previewPreamble', 'cancel', 'respondPermission', 'setMode', 'setConfigOption', 'describeAgent', 'request', 'authenticate', 'close',
-  'delete', 'get', 'list', 'transcript', 'update', 'search', 'fork', 'agentSessions', 'adopt',
+  'open', 'resume', 'previewPreamble', 'cancel', 'respondPermission', 'setMode', 'setConfigOption', 'describeAgent', 'request', 'authenticate', 'close',
+  'delete', 'get', 'list', 'transcript', 'update', 'search', 'agentSessions', 'adopt',
 ] as const satisfies readonly (keyof Host)[]; // prettier-ignore
 
 type Mirrored = {
@@ -154,6 +155,23 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     host.prompt(sessionId, content, given),
   );
 
+  const make = <Given extends { readonly sessionId?: string | undefined }>(
+    c: SessionActorContext,
+    given: Given,
+    work: (host: Host, options: Given) => Promise<CreatedSession>,
+  ): Promise<CreatedSession> =>
+    act(async (host) => {
+      const delivery = deliveredTo(c);
+      if (delivery === null || given?.sessionId !== undefined) return work(host, given);
+      const sessionId = `rivet-${delivery}`;
+      try {
+        return await work(host, { ...given, sessionId });
+      } catch (error) {
+        if (RehydrateError.is(error) && error.code === 'session_exists') return host.get(sessionId);
+        throw error;
+      }
+    })(c);
+
   /** One client of the actor's raw WebSocket. What it asked for goes on when it leaves. */
   async function serve(c: SessionActorContext, socket: RivetSocket, through: ServeAcp): Promise<void> {
     const asked = askedOf(c.request);
@@ -184,6 +202,10 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
       prompt: (c: SessionActorContext, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) =>
         prompt(c, sessionId, content, { ...given, ...keyOf(c, given) }),
       ...mirrored,
+      /** A session without an id, as one from `fork`, gets it from its HTTP call: delivered twice, that still makes one. */
+      create: (c: SessionActorContext, given: CreateOptions) => make(c, given, (host, options) => host.create(options)),
+      fork: (c: SessionActorContext, sessionId: string, given: ForkOptions = {}) =>
+        make(c, given, (host, options) => host.fork(sessionId, options)),
       history: act(async (host, sessionId: string, { maxBytes = Infinity, ...range }: HistoryRange = {}) => {
         const events = await host.history(sessionId, range);
         let bytes = 0;
@@ -260,9 +282,11 @@ export function deliveryOf(request: Request | undefined): string | null {
   return request.headers.get('x-rivet-ray-id');
 }
 
+const deliveredTo = (c: SessionActorContext): string | null => (c.conn?.state as SessionConnState | undefined)?.delivery ?? null;
+
 function keyOf(c: SessionActorContext, given: PromptArgs | undefined): { idempotencyKey?: string } {
   if (given?.idempotencyKey !== undefined) return {};
-  const delivery = (c.conn?.state as SessionConnState | undefined)?.delivery ?? null;
+  const delivery = deliveredTo(c);
   return delivery === null ? {} : { idempotencyKey: `rivet:${delivery}` };
 }
 

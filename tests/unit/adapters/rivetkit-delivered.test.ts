@@ -1,0 +1,52 @@
+/** RivetKit's gateway may deliver an HTTP call twice. */
+import { DatabaseSync } from 'node:sqlite';
+import { expect, it } from 'vitest';
+import { sessionActor } from '../../../src/adapters/rivetkit/index.ts';
+import type { RivetDb } from '../../../src/adapters/rivetkit/database.ts';
+import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
+
+/** A session actor that is awake, as RivetKit calls it: each call with the ray id of its delivery. */
+function actor() {
+  const sqlite = new DatabaseSync(':memory:');
+  const db: RivetDb = {
+    execute: async (sql, ...args) => sqlite.prepare(sql).all(...(args as never[])),
+    async transaction(work) {
+      sqlite.exec('BEGIN');
+      try {
+        const result = await work(db);
+        sqlite.exec('COMMIT');
+        return result;
+      } catch (error) {
+        sqlite.exec('ROLLBACK');
+        throw error;
+      }
+    },
+  };
+  const agents = inProcessLauncher();
+  const definition = sessionActor({ db: {}, UserError: Error as never, agents });
+  const shared = {
+    db,
+    vars: definition.createVars(),
+    broadcast: () => undefined,
+    keepAwake: <T>(work: Promise<T>) => work,
+    sleep: () => undefined,
+  };
+  const calledBy = (ray: string | null) => {
+    const request = new Request('http://actor/action/create', { headers: ray === null ? {} : { 'x-rivet-ray-id': ray } });
+    return { ...shared, conn: { state: definition.createConnState({ request }) } };
+  };
+  return { ...definition, calledBy, agents };
+}
+
+it('a session that is made without an id is made once for all deliveries of a call, at the same time or later', async () => {
+  const { actions, calledBy, onSleep, agents } = actor();
+  const create = (ray: string | null) => actions.create(calledBy(ray), { agent: 'demo', cwd: '/' });
+  const [one, again] = await Promise.all([create('a'), create('a')]);
+  const ids = [one, again, await create('a'), await create('b'), await create(null)].map(({ sessionId }) => sessionId);
+  expect([new Set(ids.slice(0, 3)).size, new Set(ids).size, agents.launched]).toEqual([1, 3, 3]);
+  const fork = (ray: string) => actions.fork(calledBy(ray), ids[0]!);
+  const forks = [await fork('c'), await fork('c'), await fork('d')].map(({ sessionId }) => sessionId);
+  expect([forks[0] === forks[1], new Set(forks).size]).toEqual([true, 2]);
+  expect((await actions.list(calledBy(null))).sessions).toHaveLength(5);
+  await onSleep(calledBy(null));
+});

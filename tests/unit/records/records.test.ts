@@ -132,7 +132,7 @@ describe.each(STORES)('on %s', (named, open) => {
   describe('while a session is imported under the id of one that a killed host was deleting', () => {
     /** The deleted session's lines, and a host that finishes the delete and stands before its next batch until `go`. */
     async function finishing() {
-      const { db, store } = await opened();
+      const { db } = await opened();
       await put(db, 'a', turn('t1', 'Who?', 'I'));
       const lines = await linesOf(db, 'a');
       await db.batch([{ sql: `UPDATE acp_sessions SET deleted_at = 3 WHERE session_id = 'a'` }]);

@@ -1,6 +1,6 @@
 /** Where a person types lines and answers to questions. */
 import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
+import { type Readable, Writable } from 'node:stream';
 import { printable } from './output.ts';
 
 /** The answer of a person who only presses Enter, or has left. */
@@ -28,7 +28,7 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
   const tty = editor !== undefined && input.isTTY === true;
   const readline = createInterface({
     input,
-    output: tty ? output : undefined,
+    output: tty ? echoOn(output, () => !hides && (waiting !== null || asking !== null)) : undefined,
     terminal: tty,
     ...(editor ? { prompt: editor.prompt } : {}),
   });
@@ -47,12 +47,29 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
   let waiting: ((line: string | null) => void) | null = null;
   let asking: { answer(line: string): void; takeBack(reason: Error): void } | null = null;
   let hidden: NodeJS.Timeout | null = null;
+  let hides = false;
+  const unseen = (change: () => void) => {
+    hides = true;
+    change();
+    hides = false;
+  };
+  const empty = () => {
+    readline.write(null, { ctrl: true, name: 'u' });
+    readline.write(null, { ctrl: true, name: 'k' });
+  };
+  /** Below what came meanwhile, which readline would write over. What was typed so far stays. */
+  const prompt = () => {
+    const { line, cursor } = readline;
+    unseen(empty);
+    readline.prompt();
+    if (line !== '') readline.write(line);
+    for (let left = line.length - cursor; left > 0; left -= 1) readline.write(null, { name: 'left' });
+  };
   const show = () => {
     if (hidden) clearTimeout(hidden);
     hidden = null;
     editor?.freshLine();
-    // What was typed so far stays.
-    if (waiting && state === 'open') readline.prompt(true);
+    if (waiting && !asking && state === 'open') prompt();
   };
   const ending = (): Error => new DOMException('the chat ends', 'AbortError');
   readline.on('line', (last) => {
@@ -77,14 +94,17 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
     /** Null at the end of the input. */
     line(): Promise<string | null> {
       const next = lines.shift();
-      if (next !== undefined) return Promise.resolve(next);
+      if (next !== undefined) {
+        if (tty) output.write(`${editor.prompt}${printable(next)}\n`);
+        return Promise.resolve(next);
+      }
       if (state !== 'open') return Promise.resolve(null);
-      if (tty) readline.prompt();
       return new Promise((resolve) => {
         waiting = (line) => {
           waiting = null;
           resolve(line);
         };
+        if (tty) prompt();
       });
     },
     /** Resolves to the answer, `REFUSED` at the end of the input; rejects when the signal aborts. */
@@ -92,6 +112,9 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
       if (signal.aborted) return Promise.reject(signal.reason as Error);
       if (state === 'closed') return Promise.reject(ending());
       if (state === 'ended') return Promise.resolve(REFUSED);
+      // What was being typed is no answer, and stays.
+      const draft = tty ? readline.line : '';
+      if (draft !== '') unseen(empty);
       output.write(printable(question));
       return new Promise((resolve, reject) => {
         const abort = () => {
@@ -101,6 +124,8 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
         const done = () => {
           asking = null;
           signal.removeEventListener('abort', abort);
+          if (draft !== '' && state === 'open') unseen(() => readline.write(draft));
+          if (tty && waiting) show();
         };
         asking = {
           answer(line) {
@@ -128,8 +153,7 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
     clear(): void {
       if (!tty || state !== 'open') return;
       pasted.length = 0;
-      readline.write(null, { ctrl: true, name: 'u' });
-      readline.write(null, { ctrl: true, name: 'k' });
+      empty();
       output.write('\n');
       readline.prompt();
     },
@@ -140,4 +164,17 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
       readline.close();
     },
   };
+}
+
+/** Where what is typed is shown: not among an agent's words, while nobody asks for a line. */
+function echoOn(output: Writable & { readonly columns?: number }, isShown: () => boolean): Writable {
+  const echo = new Writable({
+    decodeStrings: false,
+    write(text: string, _encoding, written) {
+      if (isShown()) output.write(text);
+      written();
+    },
+  });
+  output.on('resize', () => echo.emit('resize'));
+  return Object.defineProperty(echo, 'columns', { get: () => output.columns });
 }

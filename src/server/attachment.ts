@@ -12,6 +12,8 @@ export interface AttachedClient {
   readonly host: Host;
   readonly connection: Connection;
   readonly observes: boolean;
+  /** Whether a prompt is this client's, which is not told its own words. */
+  readonly isOwn: (sessionId: string, key: string) => boolean;
   readonly showsNotices: () => boolean;
   /** The clients of a session that may answer its questions. */
   readonly answering: (sessionId: string) => Iterable<Attachment>;
@@ -25,8 +27,6 @@ export class Attachment {
   readonly sessionId: string;
   /** The number of the last event the client has. */
   cursor: number;
-  /** Prompts of this client, by their keys: it is not told its own words. */
-  readonly own: string[] = [];
   readonly names: Names;
   private readonly client: AttachedClient;
   private ownTurns: string[] = [];
@@ -56,6 +56,8 @@ export class Attachment {
   }
 
   start(openPermissions: readonly PermissionRequested[]): void {
+    // Its session may have been closed before this was called.
+    if (this.stopped.signal.aborted) return;
     this.followed = this.follow();
     for (const request of openPermissions) this.ask({ ...request, toolCall: this.names.current(request.toolCall) });
   }
@@ -145,7 +147,7 @@ export class Attachment {
         return this.update(ofTurn(event.payload, turnId), { seq: event.seq, turnId }, event.meta);
       case 'turn_started': {
         const key = event.payload.idempotencyKey;
-        if (key !== undefined && turnId !== null && this.own.includes(key)) return void this.ownTurns.push(turnId);
+        if (key !== undefined && turnId !== null && this.client.isOwn(this.sessionId, key)) return void this.ownTurns.push(turnId);
         return this.update(NO_NEWS, { seq: event.seq, turn: turnTold(event) });
       }
       case 'turn_ended': {

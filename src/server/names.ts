@@ -23,6 +23,7 @@ export type Names = ReturnType<typeof createNames>;
 export function createNames(limit: number) {
   const calls = new Map<string, Use>();
   const messages = new Map<string, Use>();
+  let latestTurn: string | null = null;
 
   function useOf(uses: Map<string, Use>, id: string, turnId: string | null, isSame: (before: Use) => boolean): Use {
     const before = uses.get(id);
@@ -92,6 +93,9 @@ export function createNames(limit: number) {
   function renamed(event: SessionEvent): SessionEvent {
     const { turnId } = event;
     switch (event.kind) {
+      case 'turn_started':
+        latestTurn = turnId;
+        return event;
       case 'permission_requested': {
         const { toolCall } = event.payload;
         return { ...event, payload: { ...event.payload, toolCall: withId(toolCall, 'toolCallId', asked(toolCall, turnId)) } };
@@ -109,7 +113,10 @@ export function createNames(limit: number) {
     switch (classOf(update)) {
       case 'message': {
         const id = messageIdOf(update);
-        return id === null ? update : withId(update, 'messageId', useOf(messages, id, turnId, (before) => isOfTurn(before, turnId)).name);
+        if (id === null) return update;
+        // Between turns an agent may go on with its last turn, and with no other.
+        const turn = turnId ?? latestTurn;
+        return withId(update, 'messageId', useOf(messages, id, turn, (before) => isOfTurn(before, turn)).name);
       }
       case 'tool_call':
       case 'tool_call_update':

@@ -3,7 +3,7 @@
  * only the last word is told, at the end.
  */
 import type { SessionEvent, SessionInfo, SessionUpdate, TurnEnded } from '../engine/index.ts';
-import { classOf } from '../engine/protocol/updates.ts';
+import { classOf, messageIdOf, replacesMessage, roleOf } from '../engine/protocol/updates.ts';
 import { extendRun, runToEvent, startRun, type ChunkRun } from '../engine/storage/chunks.ts';
 import { lossNotice, noticeToolCall, turnNotice } from './notice.ts';
 
@@ -23,6 +23,28 @@ type TurnTold = { readonly turnId: string | null } & ({ readonly state: 'running
 
 /** A longer message comes in several updates, so that nobody waits for all of it or holds it whole. */
 const UPDATE_CHARS = 256 * 1024;
+
+/** Messages that were replaced (ACP v2) as they were in the end, in the place where they began: in v1 nothing can be taken back. */
+export function lastWords(events: readonly SessionEvent[]): readonly SessionEvent[] {
+  if (!events.some(({ kind, payload }) => kind === 'update' && replacesMessage(payload))) return events;
+  const told: (SessionEvent | null)[] = [...events];
+  /** Where the pieces of each message stand. */
+  const pieces = new Map<string, number[]>();
+  for (const [at, event] of events.entries()) {
+    if (event.kind !== 'update') continue;
+    const { payload, meta } = event;
+    const key = `${roleOf(payload, meta)} ${messageIdOf(payload)}`;
+    const places = pieces.get(key) ?? [];
+    places.push(at);
+    pieces.set(key, places);
+    if (messageIdOf(payload) === null || !replacesMessage(payload)) continue;
+    const [first = at, ...rest] = places;
+    for (const place of rest) told[place] = null;
+    told[first] = { ...event, seq: (events[first] as SessionEvent).seq };
+    places.length = 1;
+  }
+  return told.filter((event) => event !== null);
+}
 
 /** `tellsTurns`: the client knows the session up to some number, and is told of turns like one that stayed. */
 export function createReplay(tellsTurns = false) {

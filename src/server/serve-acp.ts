@@ -6,7 +6,6 @@ import { randomId } from '../engine/random-id.ts';
 import type { AgentCapabilities, PromptResponse } from '@agentclientprotocol/sdk';
 import {
   type AgentDescription,
-  type ClientServices,
   type ContentBlock,
   type Host,
   type MessageStream,
@@ -18,17 +17,19 @@ import { RPC, STOP_REASONS } from '../engine/protocol/agent-protocol.ts';
 import { within } from '../engine/waiting.ts';
 import type { RpcError } from '../engine/protocol/json-rpc.ts';
 import { objectOf } from '../engine/objects.ts';
-import { capabilitiesV1 } from '../engine/protocol/v2-agent-side.ts';
-import { isoTime } from '../engine/safe-text.ts';
+import { capabilitiesV1 } from '../engine/protocol/v2-in-v1.ts';
 import { logPages } from '../engine/storage/log-pages.ts';
 import { withLimits } from '../engine/with-limits.ts';
-import { agentCursor, agentsOwn, takeIn } from './adoption.ts';
+import { takeIn } from './adoption.ts';
 import { Attachment, type AttachedClient } from './attachment.ts';
+import { clientServices } from './client-services.ts';
 import { connect, type ClientCall, type Params } from './connection.ts';
-import { failureOf, RpcFailure, wasGivenUp } from './errors.ts';
+import { RpcFailure, wasGivenUp } from './errors.ts';
 import { ACP_SERVER_LIMITS, type AcpServerLimits } from './limits.ts';
+import { createList } from './list.ts';
 import { createNames, type Names } from './names.ts';
-import { createReplay, NO_NEWS, stateOf, type Outgoing } from './replay.ts';
+import { besides, given, object, rehydrateMeta, text } from './params.ts';
+import { createReplay, lastWords, NO_NEWS, stateOf, type Outgoing } from './replay.ts';
 
 export interface ServeAcpOptions {
   /** The agent that this client's sessions have, by its name in the host. Sessions of others are not shown. */
@@ -60,9 +61,12 @@ export interface AcpServing {
 
 const PROTOCOL_VERSION = 1;
 
-/** Where a session's first prompt is looked for, and how much of it stands for a title. */
-const FIRST_EVENTS = 16;
-const TITLE_CHARS = 80;
+/** A prompt of the client's. `key`: its idempotency key. */
+interface UnderWay {
+  readonly sessionId: string;
+  readonly key: string;
+  readonly cancelled: AbortController;
+}
 
 /** Of each session of a host the clients that may close it: the last one does, the others only leave. */
 const clientsOf = new WeakMap<Host, Map<string, Set<Attachment>>>();
@@ -84,7 +88,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   let latest: string | null = null;
   let prompts = 0;
   /** The client's prompts under way: a cancel may come before the host has them. */
-  const prompting = new Set<{ readonly sessionId: string; readonly cancelled: AbortController }>();
+  const prompting = new Set<UnderWay>();
   const clientId = randomId();
   const clients = clientsOf.get(host) ?? new Map<string, Set<Attachment>>();
   clientsOf.set(host, clients);
@@ -155,18 +159,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     'session/load': inOrder((params, call) => resumeOrLoad(params, 'load', call)),
     'session/resume': inOrder((params, call) => resumeOrLoad(params, 'resume', call)),
 
-    async 'session/list'(params, { signal }) {
-      const asked = { agent, client: services, signal, ...given(params, 'cwd') };
-      const ofAgent = adopt ? agentCursor(params['cursor']) : null;
-      if (ofAgent !== null) return agentsOwn(host, asked, ofAgent);
-      const page = await host.list({ agent, ...given(params, 'cwd', 'cursor'), limit: limits.listPage });
-      const sessions = await Promise.all(page.sessions.map(listed));
-      if (page.nextCursor !== undefined) return { sessions, nextCursor: page.nextCursor };
-      if (!adopt) return { sessions };
-      const { sessions: more, error, ...rest } = await agentsOwn(host, asked, null);
-      const _meta = { rehydrate: { error: failureOf(error) } };
-      return { sessions: [...sessions, ...more], ...rest, ...(error === undefined ? {} : { _meta }) };
-    },
+    'session/list': (params, { signal }) => list(params, { client: services, signal }),
 
     'session/delete': inOrder(async (params) => {
       const { sessionId, openPermissions } = await mine(text(params, 'sessionId'));
@@ -194,12 +187,14 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     }),
 
     async 'session/prompt'(params, { signal }) {
-      const cancelled = new AbortController();
-      const underWay = { sessionId: text(params, 'sessionId'), cancelled };
+      // A key of another type is the host's to refuse: taken for none, the prompt would run twice.
+      const { idempotencyKey: named = null } = rehydrateMeta(params);
+      const key = named === null ? `${clientId}:${prompts++}` : (named as string);
+      const underWay = { sessionId: text(params, 'sessionId'), key, cancelled: new AbortController() };
       prompting.add(underWay);
-      if (connection.answersNothing) cancelled.abort();
+      if (connection.answersNothing) underWay.cancelled.abort();
       try {
-        return await prompted(params, AbortSignal.any([signal, cancelled.signal]));
+        return await prompted(params, key, AbortSignal.any([signal, underWay.cancelled.signal]));
       } catch (error) {
         // ACP answers a cancelled prompt, and with no error, but for one whose request was withdrawn.
         if (wasGivenUp(error) && !signal.aborted) return { stopReason: 'cancelled' } satisfies PromptResponse;
@@ -207,6 +202,13 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       } finally {
         prompting.delete(underWay);
       }
+    },
+
+    /** ACP has it as a notification only, and some clients want an answer. */
+    async 'session/cancel'(params) {
+      const { sessionId } = await mine(text(params, 'sessionId'));
+      void cancel(sessionId);
+      return {};
     },
 
     async 'session/set_mode'(params) {
@@ -256,49 +258,23 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     return host.cancel(sessionId).catch(() => undefined);
   }
 
-  /** Terminals that a session's agent has started in this client and not released. */
-  const terminals = new Map<string, Set<string>>();
-  const services: ClientServices = {
-    get capabilities() {
-      return clientCapabilities;
-    },
-    async handle({ method, params, sessionId, signal }) {
+  const services = clientServices({
+    connection,
+    capabilities: () => clientCapabilities,
+    namesOf: (sessionId) => attachments.get(sessionId)?.names,
+    async caughtUp(sessionId) {
       const attachment = attachments.get(sessionId);
-      // The client is told first what was said before the question, and asked even where that cannot be read.
-      if (method === 'elicitation/create' && attachment) await told(sessionId, attachment).catch(() => undefined);
-      const response = await connection.request(method, toldTo(sessionId, params), signal);
-      if (response === null) throw new RpcFailure({ code: RPC.cancelled, message: 'The client is gone, or the request was withdrawn.' });
-      if ('error' in response) throw new RpcFailure(response.error);
-      trackTerminal(method, params, sessionId, response.result);
-      return response.result;
+      if (attachment) await told(sessionId, attachment);
     },
-    notify: ({ method, params, sessionId }) => connection.offer(method, toldTo(sessionId, params)),
-    /** An agent that died releases nothing itself. Nobody waits for the answer. */
-    async release(sessionId) {
-      const left = [...(terminals.get(sessionId) ?? [])];
-      terminals.delete(sessionId);
-      for (const terminalId of left) void connection.request('terminal/release', { sessionId, terminalId });
-    },
-  };
+  });
 
-  /** The agent's parameters under the ids that this client knows. */
-  function toldTo(sessionId: string, params: Params): Params {
-    const { names } = attachments.get(sessionId) ?? {};
-    const given = 'sessionId' in params ? { ...params, sessionId } : params;
-    return names && typeof given['toolCallId'] === 'string' ? names.current({ ...given, toolCallId: given['toolCallId'] }) : given;
-  }
-
-  function trackTerminal(method: string, params: Params, sessionId: string, result: unknown): void {
-    if (method === 'terminal/create') {
-      const { terminalId } = object(result);
-      if (typeof terminalId === 'string') terminals.set(sessionId, (terminals.get(sessionId) ?? new Set()).add(terminalId));
-    } else if (method === 'terminal/release') terminals.get(sessionId)?.delete(params['terminalId'] as string);
-  }
+  const list = createList(host, { agent, adopt, limit: limits.listPage });
 
   const attachedClient: AttachedClient = {
     host,
     connection,
     observes: observe,
+    isOwn: (sessionId, key) => [...prompting].some((each) => each.sessionId === sessionId && each.key === key),
     showsNotices: () => objectOf(object(clientCapabilities['session'])['notices']) !== null,
     answering: (sessionId) => clients.get(sessionId) ?? [],
   };
@@ -406,15 +382,11 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     return result;
   }
 
-  async function prompted(params: Params, signal: AbortSignal): Promise<object> {
+  async function prompted(params: Params, key: string, signal: AbortSignal): Promise<object> {
     const { sessionId, attachment } = await attached(params);
     // The library takes a text, too, and ACP does not.
     if (!Array.isArray(params['prompt']))
       throw new RehydrateError('invalid_argument', 'session/prompt needs a prompt: a list of content blocks.', { sessionId });
-    // A key of another type is the host's to refuse: taken for none, the prompt would run twice.
-    const { idempotencyKey: named = null } = rehydrateMeta(params);
-    const key = named === null ? `${clientId}:${prompts++}` : (named as string);
-    attachment.own.push(key);
     try {
       const result = await host.prompt(sessionId, params['prompt'] as ContentBlock[], {
         idempotencyKey: key,
@@ -438,8 +410,6 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       // says so.
       if (RehydrateError.is(error) && error.data['turnId'] !== undefined) await told(sessionId, attachment).catch(() => undefined);
       throw error;
-    } finally {
-      attachment.own.splice(attachment.own.indexOf(key), 1);
     }
   }
 
@@ -487,29 +457,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       ...others,
     };
     if (observe || Object.keys(changes).length === 0) return;
-    try {
-      await host.update(info.sessionId, changes);
-    } catch (error) {
-      // Another process has the session: it can be read, and its place is that one's to say.
-      if (!RehydrateError.is(error) || error.code !== 'session_busy') throw error;
-    }
-  }
-
-  async function listed(info: SessionInfo): Promise<object> {
-    const { sessionId, cwd, additionalDirectories: others, updatedAt } = info;
-    const additionalDirectories = others.length > 0 ? { additionalDirectories: others } : {};
-    return { sessionId, cwd, ...additionalDirectories, title: await titleOf(info), updatedAt: isoTime(updatedAt) };
-  }
-
-  /** Where the agent gives no title, the beginning of the first prompt: a person must find the session in a list. */
-  async function titleOf({ sessionId, title }: SessionInfo): Promise<string | null> {
-    if (title !== null) return title;
-    for (const { kind, payload } of await host.history(sessionId, { limit: FIRST_EVENTS })) {
-      if (kind !== 'update' || payload.sessionUpdate !== 'user_message_chunk' || payload.content.type !== 'text') continue;
-      const line = payload.content.text.trim().split('\n', 1)[0] as string;
-      if (line !== '') return line.length > TITLE_CHARS ? `${[...line].slice(0, TITLE_CHARS).join('')} …` : line;
-    }
-    return null;
+    // Where another process has the session it can be read, and its place is that one's to say.
+    await host.update(info.sessionId, changes).catch(unlessBusy);
   }
 
   const pages = (sessionId: string, after: number, last: number) =>
@@ -547,8 +496,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         await connection.notify('session/update', { sessionId, update, _meta: { ...meta, rehydrate } });
       }
     };
-    for await (const page of pages(sessionId, after ?? 0, latestSeq))
-      await send(page.flatMap((event) => names.told(event).flatMap(folding.push)));
+    for await (const page of pages(sessionId, after ?? 0, latestSeq)) await send(lastWords(page.flatMap(names.told)).flatMap(folding.push));
     await send([...folding.end(), ...stateOf(info).map((update) => ({ update, seq: latestSeq }))]);
     return runs;
   }
@@ -565,16 +513,6 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   };
 }
 
-const object = (value: unknown): Params => objectOf(value) ?? {};
-
-/** What a call has for the agent besides ACP's own parameters: extensions, and `_meta` without our part. */
-function besides(params: Params, known: readonly string[]): { params?: Params } {
-  const { rehydrate: _ours, ...meta } = object(params['_meta']);
-  const others = Object.entries(params).filter(([name]) => name !== '_meta' && !known.includes(name));
-  const all = [...others, ...(Object.keys(meta).length > 0 ? [['_meta', meta] as const] : [])];
-  return all.length > 0 ? { params: Object.fromEntries(all) } : {};
-}
-
 /** Parameters for the agent: a tool call that was told under a name of ours has its own id. */
 function byOwnId(params: Params, names: Names | undefined): Params {
   const { toolCallId: told } = params;
@@ -583,20 +521,6 @@ function byOwnId(params: Params, names: Names | undefined): Params {
   return names.current({ toolCallId }).toolCallId === told ? { ...params, toolCallId } : params;
 }
 
-const rehydrateMeta = (params: Params): Params => object(object(params['_meta'])['rehydrate']);
-
 function unlessBusy(error: unknown): void {
   if (!RehydrateError.is(error) || error.code !== 'session_busy') throw error;
-}
-
-function text(params: Params, name: string): string {
-  const value = params[name];
-  if (typeof value === 'string') return value;
-  throw new RehydrateError('invalid_argument', `${name} must be a string; it is ${JSON.stringify(value) ?? 'missing'}.`, { name });
-}
-
-/** Those of the parameters that are there. What they may be is the host's to check, hence their type. */
-function given<Name extends string>(params: Params, ...names: readonly Name[]): { readonly [Each in Name]?: never } {
-  const there = names.filter((name) => params[name] !== undefined && params[name] !== null);
-  return Object.fromEntries(there.map((name) => [name, params[name]])) as { readonly [Each in Name]?: never };
 }

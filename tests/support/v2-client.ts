@@ -2,7 +2,8 @@
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { MessageStream } from '../../src/engine/ports.ts';
 import { modesAmong, readConfigOptions } from '../../src/engine/protocol/reported-state.ts';
-import { capabilitiesV1, createWire } from '../../src/engine/protocol/v2-agent-side.ts';
+import { createWire } from '../../src/engine/protocol/v2-agent-side.ts';
+import { capabilitiesV1 } from '../../src/engine/protocol/v2-in-v1.ts';
 import { expectV2 } from './v2-schema.ts';
 import { IN_V2 } from './protocol.ts';
 

@@ -5,8 +5,8 @@
 import { randomId } from '../random-id.ts';
 import { RPC } from './agent-protocol.ts';
 import { fieldsOf, objectOf, stringOf, type Fields } from '../objects.ts';
-import { modesAmong, readConfigOptions, withText } from './reported-state.ts';
-import { chunksOf, mergeToolCalls, readToolCall, replacesMessage, textOf, toolOutput, type ToolCallReport } from './updates.ts';
+import { withText } from './reported-state.ts';
+import { inV1, keepLatest, nothingToldInV1, type ToldInV1 } from './v2-in-v1.ts';
 
 export interface WireOptions {
   /** Default: both. A client that asks for another version gets the newest of them. */
@@ -32,32 +32,11 @@ interface Told {
   prompt: { readonly id: Message['id']; readonly blocks: unknown; isAnswered: boolean; messageId: string } | null;
   /** Whether a turn of another client runs. */
   othersTurn: boolean;
-  /** The message that was sent last. */
-  last: { readonly role: string; readonly id: string } | null;
-  /** The messages told last in v1, by role and id. */
-  readonly messages: Map<string, ToldMessage>;
-  /** The content of tool calls told in v1, where it is always sent whole. */
-  readonly calls: Map<string, { readonly content: readonly unknown[]; readonly chars: number }>;
-  /** The output of terminals told in v1. */
-  readonly terminals: Map<string, ToolCallReport>;
+  /** The message that was sent last, and whether its id was made here. */
+  last: { readonly role: string; readonly id: string; readonly isMade: boolean } | null;
+  inV1: ToldInV1;
 }
 
-/** In v1 nothing that was told can be taken back: what replaces it is a message of its own. */
-interface ToldMessage {
-  readonly name: string;
-  readonly times: number;
-  words: string;
-}
-
-/** Each as long as this, at most: a longer one is not told again. */
-const MESSAGES_KEPT = 4;
-const MESSAGE_CHARS = 256 * 1024;
-/** The oldest calls, and the oldest content (as JSON), are forgotten first. */
-const CALLS_KEPT = 1_000;
-const CONTENT_CHARS = 4 * 1024 * 1024;
-/** Of each so many characters, in base64. */
-const TERMINALS_KEPT = 16;
-const TERMINAL_CHARS = 256 * 1024;
 /** Besides those with a running turn: a client may name as many as it likes. */
 const SESSIONS_KEPT = 1_000;
 
@@ -85,17 +64,9 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
 
   function told(sessionId: unknown): Told {
     const id = stringOf(sessionId);
-    const known = sessions.get(id) ?? {
-      ...{ modes: null, options: [], prompt: null, othersTurn: false, last: null },
-      ...{ messages: new Map(), calls: new Map(), terminals: new Map() },
-    };
+    const known = sessions.get(id) ?? { modes: null, options: [], prompt: null, othersTurn: false, last: null, inV1: nothingToldInV1() };
     keepLatest(sessions, id, known, SESSIONS_KEPT, ({ prompt }) => prompt !== null);
     return known;
-  }
-
-  function toldInV1(sessionId: string): readonly { clear(): void }[] {
-    const { messages, calls, terminals } = sessions.get(sessionId) ?? {};
-    return [messages, calls, terminals].filter((each) => each !== undefined);
   }
 
   /** A request is asked of the user: the running turn goes on when it is answered. */
@@ -123,7 +94,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     if (method === 'initialize' && id !== undefined) return initialize(message);
     if (version === 1) {
       // The replay begins anew.
-      if (method === 'session/load') for (const told of toldInV1(stringOf(params['sessionId']))) told.clear();
+      if (method === 'session/load') told(params['sessionId']).inV1 = nothingToldInV1();
       return message;
     }
     if (method === undefined) {
@@ -156,7 +127,10 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
         const { replayFrom: from = null, ...rest } = params;
         if (from !== null && fieldsOf(from)['type'] !== 'start')
           return refuse(RPC.invalidParams, 'Invalid params: replayFrom is { "type": "start" }, or absent');
-        told(params['sessionId']).othersTurn = false;
+        const session = told(params['sessionId']);
+        session.othersTurn = false;
+        // What the client said in the turn that runs is part of what it is told now.
+        if (session.prompt) session.prompt.messageId = '';
         return ask(from === null ? method : 'session/load', { ...rest, mcpServers: serversV1(params['mcpServers'] ?? []) });
       }
       case 'session/prompt':
@@ -203,7 +177,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     const isUpdate = method === 'session/update' && id === undefined;
     if (version === 1) {
       if (!isUpdate) return send(message);
-      for (const said of inV1(told(sessionId), fieldsOf(params['update']))) tell(sessionId, said, params['_meta']);
+      for (const said of inV1(told(sessionId).inV1, fieldsOf(params['update']))) tell(sessionId, said, params['_meta']);
       return;
     }
     if (method === undefined) return answer(message);
@@ -237,7 +211,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     const given = { id, result: { ...rest, configOptions: optionsV2(session) } };
     const isResumed = method === 'session/load' || method === 'session/resume';
     const tellSnapshot = (): void => {
-      if (isResumed && !session.othersTurn) tellState(sessionId, session.prompt ? 'running' : 'idle');
+      if (isResumed && !session.othersTurn) tellState(sessionId, session.prompt?.isAnswered ? 'running' : 'idle');
     };
     if (snapshot === 'before') tellSnapshot();
     send(given);
@@ -337,14 +311,13 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     }
   }
 
-  /** A message without an id gets one, which holds until the other side speaks. */
+  /** A message without an id gets one, which holds until something else is said. */
   function idOf(session: Told, role: string, said: Fields, meta: unknown): { readonly id: string; readonly isNew: boolean } {
-    const { last } = session;
-    const isSame = last?.role === role;
-    const id = stringOf(said['messageId']) || (isSame ? last.id : madeId(meta));
-    const isNew = !isSame || last.id !== id;
-    session.last = { role, id };
-    return { id, isNew };
+    const last = session.last?.role === role ? session.last : null;
+    const given = stringOf(said['messageId']);
+    const id = given || (last?.isMade ? last.id : madeId(meta));
+    session.last = { role, id, isMade: given === '' };
+    return { id, isNew: last?.id !== id };
   }
 
   /** Made from where in the log the message begins, so that it is the same live and in every replay. */
@@ -371,163 +344,6 @@ const recordOf = (meta: unknown): Fields | null => objectOf(objectOf(meta)?.['re
 function turnOf(result: unknown): string | undefined {
   const turnId = recordOf(fieldsOf(result)['_meta'])?.['turnId'];
   return typeof turnId === 'string' ? turnId : undefined;
-}
-
-// ---------------------------------------------------------------- a log of v2, told in v1
-
-/** v1 does not have the state. */
-function inV1(session: Told, said: Fields): readonly Fields[] {
-  const kind = stringOf(said['sessionUpdate']);
-  const id = stringOf(said['toolCallId']);
-  switch (kind) {
-    case 'user_message':
-    case 'agent_message':
-    case 'agent_thought':
-    case 'user_message_chunk':
-    case 'agent_message_chunk':
-    case 'agent_thought_chunk':
-      return messageV1(session.messages, said);
-    case 'tool_call':
-    case 'tool_call_update': {
-      const isNew = !session.calls.has(id);
-      const content = Array.isArray(said['content']) ? (said['content'] as unknown[]) : null;
-      if (isNew || content) keep(session.calls, id, content ?? []);
-      const told = content ? { ...said, content: contentV1(session, id) } : said;
-      return [isNew && typeof said['title'] === 'string' ? { ...told, sessionUpdate: 'tool_call' } : told];
-    }
-    case 'tool_call_content_chunk':
-      keep(session.calls, id, [...(session.calls.get(id)?.content ?? []), said['content']]);
-      return [{ sessionUpdate: 'tool_call_update', toolCallId: id, content: contentV1(session, id) }];
-    case 'terminal_update':
-    case 'terminal_output_chunk':
-      return terminalV1(session, said);
-    case 'plan_update': {
-      const { plan, ...rest } = said;
-      return [{ ...rest, sessionUpdate: 'plan', entries: fieldsOf(plan)['entries'] ?? [] }];
-    }
-    case 'config_option_update': {
-      const modes = modesAmong(said['configOptions']);
-      return [
-        { ...said, configOptions: readConfigOptions(said['configOptions']) ?? said['configOptions'] },
-        ...(modes ? [{ sessionUpdate: 'current_mode_update', currentModeId: modes.currentModeId }] : []),
-      ];
-    }
-    case 'state_update':
-      return [];
-    default:
-      return [said];
-  }
-}
-
-function messageV1(messages: Told['messages'], said: Fields): readonly Fields[] {
-  const id = stringOf(said['messageId']);
-  if (id === '') return chunksOf(said as never) as unknown as Fields[];
-  const key = `${stringOf(said['sessionUpdate']).replace('_chunk', '')} ${id}`;
-  const before = messages.get(key);
-  let chunks = chunksOf(said as never) as unknown as readonly Fields[];
-  let message: ToldMessage = before ?? { name: id, times: 1, words: '' };
-  if (before && replacesMessage(said)) {
-    const more = before.words.length > MESSAGE_CHARS ? [] : moreOf(chunks, before.words);
-    if (more) chunks = more;
-    else message = { name: `${id}~${before.times + 1}`, times: before.times + 1, words: '' };
-  }
-  for (const { content } of chunks) if (message.words.length <= MESSAGE_CHARS) message.words += wordsOf(content);
-  keepLatest(messages, key, message, MESSAGES_KEPT);
-  return message.name === id ? chunks : chunks.map((chunk) => ({ ...chunk, messageId: message.name }));
-}
-
-const wordsOf = (content: unknown): string => textOf(content) ?? JSON.stringify(content);
-
-/** Those that come after what was told; null where they do not begin with it. */
-function moreOf(chunks: readonly Fields[], told: string): readonly Fields[] | null {
-  const more: Fields[] = [];
-  let rest = told;
-  for (const chunk of chunks) {
-    const { content } = chunk;
-    const words = wordsOf(content);
-    if (rest.startsWith(words)) rest = rest.slice(words.length);
-    else if (rest === '') more.push(chunk);
-    else if (words.startsWith(rest) && textOf(content) !== null) {
-      more.push({ ...chunk, content: { ...fieldsOf(content), text: words.slice(rest.length) } });
-      rest = '';
-    } else return null;
-  }
-  return rest === '' ? more : null;
-}
-
-/**
- * The agent's own terminal as a tool call, since terminals of v1 are the client's. Its output goes with the next update that is not output.
- */
-function terminalV1(session: Told, said: Fields): readonly Fields[] {
-  const { terminals, calls } = session;
-  const report = readToolCall(said);
-  const { id, title = 'A terminal', status } = report;
-  const before = terminals.get(id);
-  const { terminal } = before ? mergeToolCalls(before, report) : report;
-  const all = terminal?.data ?? '';
-  const data = all.length > 2 * TERMINAL_CHARS ? lastPieces(all) : all;
-  keepLatest(terminals, id, { id, terminal: terminal && { ...terminal, data: data || undefined } }, TERMINALS_KEPT);
-  if (before && said['sessionUpdate'] !== 'terminal_update') return [];
-  const isNew = !calls.has(id);
-  if (isNew) keep(calls, id, []);
-  return [
-    {
-      sessionUpdate: isNew ? 'tool_call' : 'tool_call_update',
-      toolCallId: id,
-      ...(isNew ? { title, kind: 'execute', status: status ?? 'in_progress' } : status === undefined ? {} : { status }),
-      content: contentV1(session, id),
-    },
-  ];
-}
-
-const lastPieces = (data: string): string => data.slice(data.indexOf(',', data.length - TERMINAL_CHARS) + 1);
-
-/** The one used longest ago goes first, unless it is `inUse`. */
-function keepLatest<T>(all: Map<string, T>, id: string, one: T, most: number, inUse = (_: T): boolean => false): void {
-  all.delete(id);
-  if (all.size >= most) {
-    const oldest = [...all].find(([, each]) => !inUse(each));
-    if (oldest) all.delete(oldest[0]);
-  }
-  all.set(id, one);
-}
-
-function keep(calls: Told['calls'], id: string, content: readonly unknown[]): void {
-  keepLatest(calls, id, { content, chars: content.length === 0 ? 0 : JSON.stringify(content).length }, CALLS_KEPT);
-  let over = [...calls.values()].reduce((sum, { chars }) => sum + chars, -CONTENT_CHARS);
-  for (const [other, { chars }] of calls) {
-    if (over <= 0) break;
-    if (other === id) continue;
-    calls.set(other, { content: [], chars: 0 });
-    over -= chars;
-  }
-}
-
-/** In v1, which wants each file's old and new text, a patch of v2 is text, and so is the agent's own terminal. */
-function contentV1({ calls, terminals }: Told, id: string): readonly unknown[] {
-  const content = calls.get(id)?.content ?? [];
-  const isOfV2 = (part: unknown): boolean => {
-    const { type, changes, terminalId } = fieldsOf(part);
-    return type === 'diff' ? changes !== undefined : type === 'terminal' && terminals.has(stringOf(terminalId));
-  };
-  return toolOutput({ id, ...terminals.get(id), content }).map((text, i) =>
-    i < content.length && !isOfV2(content[i]) ? content[i] : { type: 'content', content: { type: 'text', text } },
-  );
-}
-
-/** Those of v1 stay as they are. */
-export function capabilitiesV1(capabilities: Fields): Fields {
-  const { session, ...others } = capabilities;
-  if (!objectOf(session)) return capabilities;
-  const { prompt, mcp, ...can } = fieldsOf(session);
-  const given = (value: unknown, names: readonly string[]) =>
-    Object.fromEntries(names.map((name) => [name, objectOf(fieldsOf(value)[name]) !== null]));
-  return {
-    ...others,
-    promptCapabilities: given(prompt, ['image', 'audio', 'embeddedContext']),
-    mcpCapabilities: given(mcp, ['http']),
-    sessionCapabilities: can,
-  };
 }
 
 // ---------------------------------------------------------------- shapes

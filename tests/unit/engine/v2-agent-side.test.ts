@@ -183,3 +183,67 @@ it('a client of v1 that loads a session again is told its tool calls as new agai
   tell(call);
   expect(seen().map(({ sessionUpdate }) => sessionUpdate)).toEqual(['tool_call', 'tool_call']);
 });
+
+it('I10: a tool call whose content comes piece by piece costs a client of v1 no more than a few times its length, and is whole in the end', () => {
+  const { tell, seen } = wireV1();
+  const piece = (i: number) => ({ type: 'content', content: { type: 'text', text: `${i} ${'x'.repeat(100)}` } });
+  tell({ sessionUpdate: 'tool_call_update', toolCallId: 'c', title: 'Look', kind: 'read' });
+  const PIECES = 4_000;
+  for (let i = 0; i < PIECES; i += 1) tell({ sessionUpdate: 'tool_call_content_chunk', toolCallId: 'c', content: piece(i) });
+  tell({ sessionUpdate: 'tool_call_update', toolCallId: 'c', status: 'completed' });
+  const all = PIECES * JSON.stringify(piece(0)).length;
+  expect(JSON.stringify(seen()).length).toBeLessThan(12 * all);
+  expect(seen().at(-1)).toMatchObject({ status: 'completed', content: { length: PIECES } });
+  // Told before, and not again.
+  tell({ sessionUpdate: 'tool_call_update', toolCallId: 'c', status: 'completed' });
+  expect(seen().at(-1)).not.toHaveProperty('content');
+});
+
+it('what the agent says beside a message, without an id, is a message of its own', () => {
+  const { fromAgent, seen } = wireV2();
+  const tell = (text: string, messageId?: string) =>
+    fromAgent({
+      method: 'session/update',
+      params: {
+        ...SESSION,
+        update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text }, ...(messageId ? { messageId } : {}) },
+      },
+    });
+  tell('the reply', 'a');
+  tell('a notice');
+  tell(', and more');
+  tell(' goes on', 'a');
+  const ids = seen.flatMap(({ params }) => params?.update?.messageId ?? []);
+  expect(ids).toEqual(['a', ids[1], ids[1], 'a']);
+  expect(ids[1]).not.toBe('a');
+});
+
+it('a client of v2 that opens its session again in the middle of its turn is told its own words, too', () => {
+  const { fromClient, fromAgent, seen, states } = wireV2();
+  const words = () =>
+    fromAgent({
+      method: 'session/update',
+      params: {
+        ...SESSION,
+        update: { sessionUpdate: 'user_message_chunk', messageId: 't', content: { type: 'text', text: 'hello' } },
+        _meta: { rehydrate: { seq: 1, turnId: 't' } },
+      },
+    });
+  fromClient({ id: 'p', method: 'session/prompt', params: { ...SESSION, prompt: [{ type: 'text', text: 'hello' }] } });
+  words();
+  const from = seen.length;
+  fromClient({ id: 'r', method: 'session/resume', params: { ...SESSION, replayFrom: { type: 'start' } } });
+  words();
+  fromAgent({ id: 'r', result: {} });
+  expect(seen.slice(from).flatMap(({ params }) => params?.update?.content ?? [])).toMatchObject([{ text: 'hello' }]);
+  expect(states()).toEqual(['running', 'running']);
+});
+
+it('a prompt that waits when its session is opened does not run yet', () => {
+  const { fromClient, fromAgent, states } = wireV2();
+  fromClient({ id: 'p', method: 'session/prompt', params: { ...SESSION, prompt: [] } });
+  fromClient({ id: 'r', method: 'session/resume', params: SESSION });
+  fromAgent({ id: 'r', result: {} });
+  fromAgent({ id: 'p', error: { code: -32603, message: 'no' } });
+  expect(states()).toEqual(['idle']);
+});

@@ -13,7 +13,7 @@ const eventOf = ([turnId, kind, id, status]: Told): SessionEvent =>
     ...{ seq: 1, at: 1, origin: 'agent', turnId },
     ...(kind === 'permission'
       ? { kind: 'permission_requested', payload: { requestId: 'r', toolCall: { toolCallId: id }, options: [] } }
-      : /^(agent_exited|turn_ended)$/.test(kind)
+      : /^(agent_exited|turn_started|turn_ended)$/.test(kind)
         ? { kind, payload: { state: id } }
         : {
             kind: 'update',
@@ -32,6 +32,17 @@ it.each<[what: string, events: readonly Told[], ids: readonly string[]]>([
       ['a', 'tool_call_update', '1'],
     ],
     ['1', '1', '1'],
+  ],
+  [
+    'a message between turns, under an id of the last turn and of an earlier one',
+    [
+      ['a', 'agent_message_chunk', '1'],
+      ['b', 'turn_started', ''],
+      ['b', 'agent_message_chunk', '2'],
+      [null, 'agent_message_chunk', '2'],
+      [null, 'agent_message_chunk', '1'],
+    ],
+    ['1', '', '2', '2', '1~b'],
   ],
   [
     'an id of an earlier turn',

@@ -1,0 +1,71 @@
+/** The pages of `session/list`: the record's sessions of one agent, the last changed first, and then the agent's own where they are asked for. */
+import type { ClientServices, Host, SessionInfo } from '../engine/index.ts';
+import { isoTime } from '../engine/safe-text.ts';
+import { agentCursor, agentsOwn } from './adoption.ts';
+import type { Params } from './connection.ts';
+import { failureOf } from './errors.ts';
+import { given } from './params.ts';
+
+/** Where a session's first prompt is looked for, and how much of it stands for a title. */
+const FIRST_EVENTS = 16;
+const TITLE_CHARS = 80;
+
+interface Listed {
+  readonly agent: string;
+  readonly adopt: boolean;
+  /** Of one page. */
+  readonly limit: number;
+}
+
+export function createList(host: Host, { agent, adopt, limit }: Listed) {
+  /** Of the list that the client began last: what it was told, and when the newest of that had changed. */
+  let told = new Set<string>();
+  let newest = 0;
+
+  /** What changed since the list was begun is at its front now, where nobody looks again. */
+  async function missed(where: Params): Promise<SessionInfo[]> {
+    const found: SessionInfo[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await host.list({ agent, ...given(where, 'cwd'), cursor, limit });
+      const changed = page.sessions.filter(({ updatedAt }) => updatedAt >= newest);
+      found.push(...changed.filter(({ sessionId }) => !told.has(sessionId)));
+      cursor = changed.length < page.sessions.length ? undefined : page.nextCursor;
+    } while (cursor !== undefined);
+    return found;
+  }
+
+  return async (params: Params, client: { readonly client: ClientServices; readonly signal: AbortSignal }) => {
+    const asked = { agent, ...client, ...given(params, 'cwd') };
+    const ofAgent = adopt ? agentCursor(params['cursor']) : null;
+    if (ofAgent !== null) return agentsOwn(host, asked, ofAgent);
+    const { sessions: page, nextCursor } = await host.list({ agent, ...given(params, 'cwd', 'cursor'), limit });
+    const isFirst = (params['cursor'] ?? null) === null;
+    if (isFirst) [told, newest] = [new Set(), page[0]?.updatedAt ?? 0];
+    for (const { sessionId } of page) told.add(sessionId);
+    const infos = isFirst || nextCursor !== undefined ? page : [...page, ...(await missed(params))];
+    const sessions = await Promise.all(infos.map((info) => listed(host, info)));
+    if (nextCursor !== undefined) return { sessions, nextCursor };
+    if (!adopt) return { sessions };
+    const { sessions: more, error, ...rest } = await agentsOwn(host, asked, null);
+    const _meta = { rehydrate: { error: failureOf(error) } };
+    return { sessions: [...sessions, ...more], ...rest, ...(error === undefined ? {} : { _meta }) };
+  };
+}
+
+async function listed(host: Host, info: SessionInfo): Promise<object> {
+  const { sessionId, cwd, additionalDirectories: others, updatedAt } = info;
+  const additionalDirectories = others.length > 0 ? { additionalDirectories: others } : {};
+  return { sessionId, cwd, ...additionalDirectories, title: await titleOf(host, info), updatedAt: isoTime(updatedAt) };
+}
+
+/** Where the agent gives no title, the beginning of the first prompt: a person must find the session in a list. */
+async function titleOf(host: Host, { sessionId, title }: SessionInfo): Promise<string | null> {
+  if (title !== null) return title;
+  for (const { kind, payload } of await host.history(sessionId, { limit: FIRST_EVENTS })) {
+    if (kind !== 'update' || payload.sessionUpdate !== 'user_message_chunk' || payload.content.type !== 'text') continue;
+    const line = payload.content.text.trim().split('\n', 1)[0] as string;
+    if (line !== '') return line.length > TITLE_CHARS ? `${[...line].slice(0, TITLE_CHARS).join('')} …` : line;
+  }
+  return null;
+}

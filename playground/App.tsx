@@ -9,12 +9,12 @@ import { Bar, Talk } from './panels/Talk.tsx';
 
 export function App({ pg, loadTerminal }: DockProps) {
   useEffect(() => {
-    // On a narrow screen it would cover the lesson.
-    const wide = matchMedia('(min-width: 62rem)');
-    const follow = () => void (pg.stage.advanced.value = wide.matches);
+    // Elsewhere it would cover the lesson, or take its room.
+    const roomy = matchMedia('(min-width: 62rem) and (min-height: 54rem)');
+    const follow = () => void (pg.stage.advanced.value = roomy.matches);
     follow();
-    wide.addEventListener('change', follow);
-    return () => wide.removeEventListener('change', follow);
+    roomy.addEventListener('change', follow);
+    return () => roomy.removeEventListener('change', follow);
   }, [pg]);
   const unopened = pg.databases.unopened.value;
   return (

@@ -31,8 +31,7 @@ export function DatabasePanel({ pg }: PartProps) {
       {importing ? (
         importing.problem === null ? (
           <p role="status">
-            Reading <bdi>{importing.name}</bdi>
-            {importing.rows > 0 ? `, ${count(importing.rows, 'row')} so far` : ''}…
+            Reading <bdi>{importing.name}</bdi>…
           </p>
         ) : (
           <Problem>{importing.problem}</Problem>

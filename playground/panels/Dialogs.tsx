@@ -11,7 +11,6 @@ type DialogProps = PartProps & { readonly onClose: () => void };
 
 export function ShareDialog({ pg, onClose }: DialogProps) {
   const link = `${location.origin}${location.pathname}${formatFragment(pg.here())}`;
-  const copied = useSignal('');
   return (
     <Dialog title="Share this view" onClose={onClose}>
       <p>
@@ -22,21 +21,27 @@ export function ShareDialog({ pg, onClose }: DialogProps) {
         It carries nothing you typed, no secret and no command.
       </p>
       <input class="rp-field rp-code" readOnly aria-label="Link" value={link} onFocus={(event) => event.currentTarget.select()} />
-      <div class="rp-row">
-        <Button
-          tone="main"
-          onPress={() => {
-            navigator.clipboard.writeText(link).then(
-              () => (copied.value = 'Copied.'),
-              () => (copied.value = 'The browser did not allow it: select the link and copy it.'),
-            );
-          }}
-        >
-          Copy link
-        </Button>
-        <span aria-live="polite">{copied}</span>
-      </div>
+      <Copy what="link" text={link} />
     </Dialog>
+  );
+}
+
+function Copy({ what, text }: { readonly what: string; readonly text: string }) {
+  const copied = useSignal('');
+  return (
+    <div class="rp-row">
+      <Button
+        onPress={() => {
+          navigator.clipboard.writeText(text).then(
+            () => (copied.value = 'Copied.'),
+            () => (copied.value = `The browser did not allow it: select the ${what} and copy it.`),
+          );
+        }}
+      >
+        Copy {what}
+      </Button>
+      <span aria-live="polite">{copied}</span>
+    </div>
   );
 }
 
@@ -119,6 +124,7 @@ export function ResetDialog({ pg, inventory, onClose }: DialogProps & { readonly
 export function BridgeDialog({ pg, onClose }: DialogProps) {
   const url = useSignal('ws://127.0.0.1:');
   const token = useSignal('');
+  const command = `npx acp-rehydrate bridge --origin ${location.origin} --agent mine='my-agent --acp'`;
   const state = pg.agents.bridge.value;
   return (
     <Dialog title={state.kind === 'connected' ? 'The bridge' : 'Connect a bridge'} onClose={onClose}>
@@ -144,7 +150,8 @@ export function BridgeDialog({ pg, onClose }: DialogProps) {
         >
           {state.kind === 'locked' ? <p>{LOCKED}</p> : null}
           <p>Agents on your own machine can be played here too. Start a bridge for yours, then paste what it prints:</p>
-          <pre tabIndex={0}>{`npx acp-rehydrate bridge --origin ${location.origin} --agent mine='my-agent --acp'`}</pre>
+          <pre tabIndex={0}>{command.split(' ').map((word, index) => [index > 0 ? ' ' : '', <span>{word}</span>])}</pre>
+          <Copy what="command" text={command} />
           <p>Whoever holds the token acts with your agent’s rights. It stays in this tab’s memory, and is gone when you leave.</p>
           {['localhost', '127.0.0.1', '[::1]'].includes(location.hostname) ? null : (
             <p>

@@ -22,8 +22,6 @@ export function Dock({ pg, loadTerminal }: DockProps) {
   const open = stage.dock.value;
   const tabs = useRef<HTMLElement>(null);
   const window = useRef<HTMLDivElement>(null);
-  /** What `reveal` ran for last. */
-  const revealed = useRef({ width: 0, at: -1 });
   const reveal = () => {
     const head = tabs.current;
     const box = window.current;
@@ -31,7 +29,6 @@ export function Dock({ pg, loadTerminal }: DockProps) {
     const tab = head?.children[at] as HTMLElement | undefined;
     if (!head || !box || !tab) return;
     box.scrollLeft = at * box.clientWidth;
-    revealed.current = { width: box.clientWidth, at };
     head.scrollLeft = tab.offsetLeft + (tab.offsetWidth - head.clientWidth) / 2;
   };
   useSignalEffect(() => {
@@ -47,7 +44,7 @@ export function Dock({ pg, loadTerminal }: DockProps) {
       if (!event.ctrlKey || event.key !== '`') return;
       event.preventDefault();
       stage.show('Terminal');
-      window.current?.querySelector<HTMLElement>('.rp-terminal textarea')?.focus();
+      window.current?.querySelector<HTMLElement>('.rp-terminal form textarea')?.focus();
     };
     addEventListener('keydown', pressed);
     return () => {
@@ -84,16 +81,10 @@ export function Dock({ pg, loadTerminal }: DockProps) {
       <div
         class="rp-dock-window"
         ref={window}
-        onScroll={({ currentTarget: box }) => {
-          // The keyboard's focus, or a finger, moved to another panel.
-          const at = Math.round(box.scrollLeft / box.clientWidth);
-          const seen = DOCK[at];
-          const settled = Math.abs(box.scrollLeft - at * box.clientWidth) < 2;
-          const open = stage.dock.peek();
-          // When the width changes, the browser scrolls by itself; and the scroll to a panel may end when another was asked for.
-          const { width, at: before } = revealed.current;
-          const asked = box.clientWidth === width && open === DOCK[before];
-          if (seen && settled && asked) stage.dock.value = seen;
+        onFocusIn={({ currentTarget, target }) => {
+          // Tab walks on into the next panel.
+          const at = [...currentTarget.children].findIndex((panel) => panel.contains(target as Element));
+          if (stage.dock.peek() !== null) stage.dock.value = DOCK[at]!;
         }}
       >
         {DOCK.map((panel) => (

@@ -72,6 +72,8 @@ export function Steps({ pg }: PartProps) {
   const { steps } = scenario;
   const next = lesson.next.value;
   const over = next >= steps.length;
+  const blocked = runner.blocked.value;
+  const bridge = useSignal(false);
   const story = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const box = story.current;
@@ -83,6 +85,41 @@ export function Steps({ pg }: PartProps) {
   }, [scenario, next, over]);
   return (
     <>
+      {bridge.value ? <BridgeDialog pg={pg} onClose={() => (bridge.value = false)} /> : null}
+      {steps.length > 0 ? (
+        <div class="rp-row rp-run">
+          {blocked !== null && pg.agents.bridge.value.kind !== 'connected' ? (
+            <Button tone="main" onPress={() => (bridge.value = true)}>
+              Connect a bridge
+            </Button>
+          ) : (
+            <Button
+              tone={over ? 'plain' : 'main'}
+              onPress={runner.runNext}
+              disabled={over || runner.busy.value || blocked !== null}
+              next={runner.press.value === 'create'}
+              why="Does the step for you. You can do it yourself as well: type, and press what has the ring."
+            >
+              {over ? 'All steps done' : `Run step ${next + 1} of ${steps.length}`}
+            </Button>
+          )}
+          {blocked === null ? (
+            <Button tone="quiet" onPress={runner.skipNext} disabled={over || runner.running.value}>
+              Skip
+            </Button>
+          ) : null}
+          <Button
+            tone="quiet"
+            onPress={() => {
+              turns.draft.value = '';
+              return pg.notices.attempt(pg.navigation.startOver);
+            }}
+          >
+            Start over
+          </Button>
+        </div>
+      ) : null}
+      <Problem>{blocked}</Problem>
       <div class="rp-story" ref={story} tabIndex={0} role="group" aria-label={scenario.title}>
         <p class="rp-watch">
           {scenario.watch}{' '}
@@ -116,33 +153,7 @@ export function Steps({ pg }: PartProps) {
             {scenario.end} The playground is yours now: go on, or break it.
           </p>
         ) : null}
-        <Problem>{runner.blocked.value}</Problem>
       </div>
-      {steps.length > 0 ? (
-        <div class="rp-row rp-run">
-          <Button
-            tone={over ? 'plain' : 'main'}
-            onPress={runner.runNext}
-            disabled={over || runner.busy.value || runner.blocked.value !== null}
-            next={runner.press.value === 'create'}
-            why="Does the step for you. You can do it yourself as well: type, and press what has the ring."
-          >
-            {over ? 'All steps done' : `Run step ${next + 1} of ${steps.length}`}
-          </Button>
-          <Button tone="quiet" onPress={runner.skipNext} disabled={over || runner.running.value}>
-            Skip step
-          </Button>
-          <Button
-            tone="quiet"
-            onPress={() => {
-              turns.draft.value = '';
-              return pg.notices.attempt(pg.navigation.startOver);
-            }}
-          >
-            Start over
-          </Button>
-        </div>
-      ) : null}
     </>
   );
 }

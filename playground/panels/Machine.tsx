@@ -1,12 +1,6 @@
-import { LEGS, STATIONS, type AgentStatus, type HostStatus, type Process, type StationState } from '../state/machine.ts';
+import { LEGS, STATIONS, type Process, type StationState } from '../state/machine.ts';
 import { count } from '../state/words.ts';
 import { Panel, type PartProps } from './controls.tsx';
-
-const HOST_DETAIL: Readonly<Record<HostStatus, string>> = {
-  opening: 'opens its database',
-  awake: 'owns the session',
-  asleep: 'is gone',
-};
 
 /** Whether what is committed outlives the page. `closed`: nothing can be committed yet. */
 type Keeping = 'closed' | 'durable' | 'volatile';
@@ -25,22 +19,12 @@ const MARK: Readonly<Record<StationState, readonly [glyph: string, word: string]
 /** Hidden where there is little room. */
 const OF_SESSION = 'session/';
 
-const AGENT_DETAIL: Readonly<Record<AgentStatus, string>> = {
-  asleep: 'no process runs',
-  starting: 'a process starts',
-  resuming: 'it is asked for the session',
-  live: 'waits for a prompt',
-  prompting: 'works on a turn',
-  dead: 'ended, unasked',
-};
-
 export function MachinePanel({ pg }: PartProps) {
   const machine = pg.machine.value;
   const { info, permission } = pg.view.value;
   const keeping: Keeping =
     pg.databases.unopened.value || machine.host === 'opening' ? 'closed' : pg.databases.durable.value ? 'durable' : 'volatile';
   const linked = machine.agent !== 'asleep' && machine.agent !== 'dead';
-  const detail = permission && machine.agent === 'prompting' ? 'waits for your answer' : AGENT_DETAIL[machine.agent];
   return (
     <Panel name="Machine" pg={pg}>
       <div class="rp-way" data-legs={machine.legs} data-linked={linked}>
@@ -51,7 +35,7 @@ export function MachinePanel({ pg }: PartProps) {
         <div class="rp-box rp-host" data-state={machine.host === 'awake' ? keeping : machine.host}>
           <h3>Host</h3>
           <p>
-            <strong>{machine.host}</strong> <span class="rp-dim">{HOST_DETAIL[machine.host]}</span>
+            <strong>{machine.host}</strong>
           </p>
           <h3>Database</h3>
           <p>
@@ -73,8 +57,7 @@ export function MachinePanel({ pg }: PartProps) {
           <p>
             <strong role="status" aria-label="Agent status">
               {machine.agent}
-            </strong>{' '}
-            <span class="rp-dim">{detail}</span>
+            </strong>
           </p>
           <Processes processes={machine.processes} />
         </div>
@@ -110,7 +93,7 @@ export function MachinePanel({ pg }: PartProps) {
         </ol>
       </div>
       <p class="rp-words" aria-live="polite">
-        {machine.words}
+        {permission && machine.agent === 'prompting' ? 'The agent waits for your answer.' : machine.words}
       </p>
     </Panel>
   );

@@ -103,7 +103,6 @@ function SessionBar({ pg }: PartProps) {
   return (
     <div class="rp-session">
       {branch === null ? null : <strong class="rp-badge">You are in {branchWords(branch)}</strong>}
-      {pg.inPast.value ? <strong class="rp-badge">The past</strong> : null}
       <Select
         label="Session"
         bare

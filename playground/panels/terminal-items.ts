@@ -1,13 +1,11 @@
 /** What the terminal writes for a conversation: all items, or what is new. */
 import type { Item, TextItem } from '../state/session.ts';
 import { forTerminal } from '../state/words.ts';
-import { layOut } from './line-layout.ts';
 
-export const PROMPT = '\x1b[1m› \x1b[0m';
 /** Bright black, which the theme makes a readable grey: the terminal’s own “dim” loses too much contrast. */
 const DIM = '\x1b[90m';
 const OFF = '\x1b[0m';
-const HEAD = { user: PROMPT, agent: OFF, thought: DIM } as const;
+const HEAD = { user: `\x1b[1m› ${OFF}`, agent: OFF, thought: DIM } as const;
 
 export interface Drawn {
   readonly item: Item | null;
@@ -29,7 +27,6 @@ export function isStillSo(items: readonly Item[], { item: last }: Drawn): boolea
 
 /** Of what was told, only the last item can have grown. */
 export function whatIsNew(items: readonly Item[], { item: last, open }: Drawn, columns: number) {
-  const said: string[] = [];
   let text = '';
   for (const item of items.slice(
     Math.max(
@@ -41,7 +38,6 @@ export function whatIsNew(items: readonly Item[], { item: last, open }: Drawn, c
     const begins = open ? '\r\n' : '';
     if ('pieces' in item) {
       const more = seen && 'pieces' in seen ? grownBy(seen.pieces, item.pieces) : item.pieces.join('');
-      if (!seen && item.kind === 'user') said.push(more);
       text += (seen ? '' : begins + HEAD[item.kind]) + forTerminal(more);
       open ||= !seen || more !== '';
     } else if (!seen) {
@@ -50,7 +46,7 @@ export function whatIsNew(items: readonly Item[], { item: last, open }: Drawn, c
     }
     last = item;
   }
-  return { text, said, drawn: { item: last, open } };
+  return { text, drawn: { item: last, open } };
 }
 
 function grownBy(before: readonly string[], now: readonly string[]): string {
@@ -60,8 +56,12 @@ function grownBy(before: readonly string[], now: readonly string[]): string {
 
 /** Wrapped at words, unlike what streams in, which the terminal wraps. */
 export function aside(text: string, columns: number): string {
-  const { rows } = layOut(forTerminal(text).replaceAll('\r', ''), 0, columns - 1);
-  return `${DIM}${rows.join('\r\n')}${OFF}\r\n`;
+  const fits = `.{1,${Math.max(4, columns - 1)}}`;
+  const row = new RegExp(`${fits}(?: +|$)|${fits}`, 'gu');
+  const rows = forTerminal(text)
+    .split('\r\n')
+    .flatMap((line) => line.match(row) ?? ['']);
+  return `${DIM}${rows.map((one) => one.trimEnd()).join('\r\n')}${OFF}\r\n`;
 }
 
 function words(item: Exclude<Item, TextItem>): string {

@@ -7,7 +7,6 @@ import { AGENT_VARIANTS, VARIANT_DESCRIPTIONS, type AgentVariant } from '../../s
 import agentWorkerUrl from '../agent.worker.ts?worker&url';
 import { browserDatabases, sqlite } from './browser-database.ts';
 import type { BridgeAccess, Platform, TabMessage } from './index.ts';
-import type { Droppable } from '../state/host.ts';
 import { readFile, runOnCopy } from './sql-console.ts';
 import sqlWorkerUrl from './sql.worker.ts?worker&url';
 
@@ -65,7 +64,7 @@ export function browserPlatform(embedded: boolean): Platform {
       launcher: droppableLauncher,
     },
     runSql: async (bytes, sql) => runOnCopy({ ...(await sqlParts()), bytes, sql }, () => sqlWorker.start()),
-    readFile: async (bytes, onRows) => readFile({ ...(await sqlParts()), bytes }, () => sqlWorker.start(), onRows),
+    readFile: async (bytes) => readFile({ ...(await sqlParts()), bytes }, () => sqlWorker.start()),
     async loadRest() {
       await sqlParts();
       if (!embedded && !import.meta.env.DEV) await keepForReload();
@@ -145,31 +144,19 @@ function saveFile(name: string, bytes: Uint8Array): void {
 
 // ---- the bridge
 
-/** Sockets that can be lost, which a page can only close: this side hears at once of a lost network (1006, and nothing more), and the bridge sees a socket that went while its agent ran. */
+/** Sockets that the page can close under their agents: the bridge sees one that went while its agent ran. */
 const droppableLauncher = (access: BridgeAccess): AgentLauncher => ({
   async launch(spec, options) {
     let drop = (): void => undefined;
-    class LosableSocket extends WebSocket {
+    class Droppable extends WebSocket {
       constructor(url: string, protocols: string[]) {
         super(url, protocols);
-        let lost = false;
-        for (const type of ['message', 'close', 'error']) {
-          // Added first, so that the launcher hears nothing after the loss.
-          this.addEventListener(type, (event) => {
-            if (lost && event.isTrusted) event.stopImmediatePropagation();
-          });
-        }
-        drop = () => {
-          if (lost) return;
-          lost = true;
-          this.dispatchEvent(new CloseEvent('close', { code: 1006, reason: '', wasClean: false }));
-          this.close();
-        };
+        drop = () => this.close();
       }
     }
-    const constructor = LosableSocket as unknown as NonNullable<WebSocketLauncherOptions['WebSocket']>;
+    const constructor = Droppable as unknown as NonNullable<WebSocketLauncherOptions['WebSocket']>;
     const agent = await websocketLauncher({ ...access, WebSocket: constructor }).launch(spec, options);
-    return Object.assign(agent, { drop: () => drop() }) satisfies Droppable;
+    return { ...agent, drop: () => drop() };
   },
 });
 

@@ -9,8 +9,7 @@ import { isBridged } from './bridge-prefix.ts';
 
 /** A tab holds the file several times over. */
 export const IMPORT_BYTES = 64 * 1024 * 1024;
-export const IMPORT_SILENT_MS = 10_000;
-const PROGRESS_ROWS = 2_000;
+export const IMPORT_MS = 60_000;
 /** Rows of a damaged file can be on the same pages. */
 const MOST_TIMES_ITS_SIZE = 4;
 
@@ -58,11 +57,7 @@ const SESSION_COLUMNS = ['session_id', 'agent', 'agent_session_id', 'cwd', 'titl
 const OURS: Values = { additional_directories: '[]', mcp_servers: '[]', env_names: '[]', latest_seq: 0, lease_generation: 1 };
 
 /** Throws `Refused`. */
-export async function readForeignFile(
-  SQL: SqlJsStatic,
-  bytes: Uint8Array,
-  onRows: (rows: number) => void = () => undefined,
-): Promise<ImportedFile> {
+export async function readForeignFile(SQL: SqlJsStatic, bytes: Uint8Array): Promise<ImportedFile> {
   const problem = sizeProblem(bytes.length) ?? headProblem(bytes);
   if (problem) throw new Refused(problem);
   const file = bytes.slice();
@@ -76,7 +71,7 @@ export async function readForeignFile(
     if (!verdict.ours) throw new Refused(`it is not a database of Rehydrate’s: its ${verdict.problem}`);
     to.run('PRAGMA foreign_keys = ON');
     migrated(to, verdict.version, SCHEMA_VERSION);
-    const sessions = copy(from, to, bytes.length * MOST_TIMES_ITS_SIZE + 1024 * 1024, onRows);
+    const sessions = copy(from, to, bytes.length * MOST_TIMES_ITS_SIZE + 1024 * 1024);
     return { bytes: to.export(), sessions };
   } catch (error) {
     if (error instanceof Refused) throw error;
@@ -108,8 +103,7 @@ function migrated(to: Database, from: number, version: number): Database {
   return to;
 }
 
-function copy(from: Database, to: Database, most: number, onRows: (rows: number) => void): number {
-  let rows = 0;
+function copy(from: Database, to: Database, most: number): number {
   let size = 0;
   const logs = new Map<Value, Value>();
   // A session whose deletion was under way has half of its rows.
@@ -140,7 +134,6 @@ function copy(from: Database, to: Database, most: number, onRows: (rows: number)
         insert.run([...carried.map((column) => row[column]!), ...defaults.map(([, value]) => value)] as Bound[]);
         if (name === 'acp_session_events') logs.set(row['session_id']!, row['seq']!);
         before = row;
-        if (++rows % PROGRESS_ROWS === 0) onRows(rows);
       }
     } finally {
       insert.free();

@@ -34,7 +34,7 @@ export interface Platform {
   loadRest(): Promise<void>;
   runSql(bytes: Uint8Array, sql: string): Promise<ConsoleResult>;
   /** Rejects with why the file is not opened. */
-  readFile(bytes: Uint8Array, onRows: (rows: number) => void): Promise<ImportedFile>;
+  readFile(bytes: Uint8Array): Promise<ImportedFile>;
   /** Never secrets. */
   readonly memory: { read(): string | null; write(text: string): void; clear(): void };
   readonly tabs: { send(message: TabMessage): void; listen(listener: (message: TabMessage) => void): () => void };

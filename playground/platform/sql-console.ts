@@ -1,6 +1,6 @@
 /** The SQL console, and the reading of files from elsewhere: each in a worker of its own, on a copy, with a time limit. */
 import type { SqlValue } from '../../src/engine/ports.ts';
-import { IMPORT_SILENT_MS, type ImportedFile } from './import-file.ts';
+import { IMPORT_MS, type ImportedFile } from './import-file.ts';
 
 /** Integers that are not safe come as `bigint`. */
 export type ConsoleValue = SqlValue | bigint;
@@ -25,34 +25,19 @@ export interface SqlQuestion {
   readonly sql: string | null;
 }
 
-export type SqlAnswer = ConsoleResult | ({ readonly kind: 'file' } & ImportedFile) | { readonly kind: 'progress'; readonly rows: number };
+export type SqlAnswer = ConsoleResult | ({ readonly kind: 'file' } & ImportedFile);
 
 export const CONSOLE_MS = 5_000;
 export const CONSOLE_ROWS = 200;
 
-/** `silentMs` begins anew with each word of progress. */
-async function ask(
-  question: SqlQuestion,
-  startWorker: () => Worker,
-  silentMs: number,
-  tooLong: string,
-  onRows: (rows: number) => void = () => undefined,
-): Promise<Exclude<SqlAnswer, { kind: 'progress' }>> {
+async function ask(question: SqlQuestion, startWorker: () => Worker, limitMs: number, tooLong: string): Promise<SqlAnswer> {
   const worker = startWorker();
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     return await new Promise((resolve) => {
       const fail = (message: string) => resolve({ kind: 'error', message });
-      const wait = () => {
-        clearTimeout(timer);
-        timer = setTimeout(() => fail(tooLong), silentMs);
-      };
-      wait();
-      worker.onmessage = ({ data }: MessageEvent<SqlAnswer>) => {
-        if (data.kind !== 'progress') return resolve(data);
-        onRows(data.rows);
-        wait();
-      };
+      timer = setTimeout(() => fail(tooLong), limitMs);
+      worker.onmessage = ({ data }: MessageEvent<SqlAnswer>) => resolve(data);
       worker.onerror = (event) =>
         fail(`SQLite could not run beside the page: ${event.message || 'its worker did not load'}. Reload the page.`);
       worker.postMessage(question, [question.bytes.buffer as ArrayBuffer]);
@@ -71,14 +56,9 @@ export async function runOnCopy(question: SqlQuestion, startWorker: () => Worker
 }
 
 /** Rejects with why the file is not opened. */
-export async function readFile(
-  question: Omit<SqlQuestion, 'sql'>,
-  startWorker: () => Worker,
-  onRows: (rows: number) => void,
-  silentMs = IMPORT_SILENT_MS,
-): Promise<ImportedFile> {
-  const stopped = `The file was not opened: reading it was stopped after ${silentMs / 1_000} s in which nothing came. Nothing here was changed.`;
-  const answer = await ask({ ...question, sql: null }, startWorker, silentMs, stopped, onRows);
+export async function readFile(question: Omit<SqlQuestion, 'sql'>, startWorker: () => Worker, limitMs = IMPORT_MS): Promise<ImportedFile> {
+  const stopped = `The file was not opened: reading it was stopped after ${limitMs / 1_000} s. Nothing here was changed.`;
+  const answer = await ask({ ...question, sql: null }, startWorker, limitMs, stopped);
   if (answer.kind !== 'file') throw new Error(answer.kind === 'error' ? answer.message : 'The file could not be read.');
   return answer;
 }

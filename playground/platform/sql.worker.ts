@@ -14,8 +14,7 @@ async function answer({ wasm, glue, bytes, sql }: SqlQuestion): Promise<SqlAnswe
     const { default: sqlite } = (await import(/* @vite-ignore */ glue)) as typeof Glue;
     const SQL = await sqlite.initSqlJs({ wasmBinary: wasm });
     if (sql !== null) return query(new SQL.Database(bytes), sql);
-    const file = await readForeignFile(SQL, bytes, (rows) => scope.postMessage({ kind: 'progress', rows }));
-    return { kind: 'file', ...file };
+    return { kind: 'file', ...(await readForeignFile(SQL, bytes)) };
   } catch (error) {
     return { kind: 'error', message: error instanceof Error ? error.message : String(error) };
   }

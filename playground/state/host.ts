@@ -6,6 +6,7 @@ import {
   describeExit,
   type AgentExit,
   type AgentLauncher,
+  type AgentProcess,
   type AgentSpec,
   type Host,
   type HostOptions,
@@ -30,16 +31,11 @@ interface HostControllerOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** An agent whose line can be lost, as a network loses it. */
-export interface Droppable {
-  drop(): void;
-}
-
 interface Running {
   sessionId: string;
   /** As a crash would. Resolves when it is gone. */
   kill(): Promise<unknown>;
-  /** Behind a bridge the agent's tree goes with its socket; in the tab it is ended. */
+  /** Behind a bridge its socket is closed, and the bridge ends the tree; in the tab it is ended. */
   drop(): Promise<unknown>;
 }
 
@@ -85,6 +81,7 @@ export function createHostController({ launch, confine, schedule, shownId, onLos
       if (direction === 'to-agent' && isOfSession(message)) one.sessionId = shownId() ?? spec.sessionId;
       tell({ ...of, type: 'frame', direction, message });
     };
+    const { drop } = agent as AgentProcess & { readonly drop?: () => void };
     const cut = new AbortController();
     // Pulls, so that backpressure reaches the agent.
     const watch = new TransformStream<AnyMessage, AnyMessage>({
@@ -109,9 +106,10 @@ export function createHostController({ launch, confine, schedule, shownId, onLos
       },
       drop: () => {
         by = 'button';
-        if ('drop' in agent) return ((agent as Droppable).drop(), exited);
         cut.abort(new Error(DROPPED));
-        return end('kill');
+        if (!drop) return end('kill');
+        drop();
+        return exited;
       },
     };
     running.set(process, one);

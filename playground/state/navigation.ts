@@ -180,7 +180,6 @@ export type Inventory = Awaited<ReturnType<ReturnType<typeof createBranches>['in
 
 interface Importing {
   readonly name: string;
-  readonly rows: number;
   readonly problem: string | null;
 }
 
@@ -261,7 +260,7 @@ export function createBranches(page: Page, navigation: Navigation) {
         const past = timeline.past.value;
         if (!past) return;
         const { sessionId = null, agentSessionId = null } = past.view.info ?? {};
-        await branchOff('', { parent: databases.branch.value, sessionId, agentSessionId }, await past.database.export());
+        await branchOff('', { sessionId, agentSessionId }, await past.database.export());
         notices.note.value =
           'This is a fork. The agent’s own session stays with the main line, so the next prompt brings the record along instead.';
       }),
@@ -282,21 +281,21 @@ export function createBranches(page: Page, navigation: Navigation) {
     async importDatabase(file: { readonly name: string; readonly size: number; bytes(): Promise<Uint8Array> }): Promise<void> {
       if (importing.value?.problem === null) return;
       const name = label(file.name, 'a file', 80);
-      const shows = (rows: number, problem: string | null = null) => (importing.value = { name, rows, problem });
+      const shows = (problem: string | null) => (importing.value = { name, problem });
       await alone(async () => {
         try {
-          shows(0);
+          shows(null);
           await page.opened;
           const problem = sizeProblem(file.size);
           if (problem) throw new Refused(problem);
-          const { bytes, sessions } = await platform.readFile(await file.bytes(), shows);
-          await branchOff(name, { parent: null, sessionId: null, agentSessionId: null, file: { name, sent: [] } }, bytes);
+          const { bytes, sessions } = await platform.readFile(await file.bytes());
+          await branchOff(name, { sessionId: null, agentSessionId: null, file: { name, sent: [] } }, bytes);
           const newest = session.list.value[0];
           if (newest) await navigation.chooseSession(newest.sessionId);
           notices.note.value = `The file is open as a copy${sessions > 0 ? ', showing its newest session' : '; it holds no session'}. Return to now brings back what was here.`;
           importing.value = null;
         } catch (error) {
-          shows(0, errorWords(error));
+          shows(errorWords(error));
         }
       });
     },

@@ -1,3 +1,4 @@
+import type { BridgeAccess } from '../platform/index.ts';
 import { createEditor } from './editor.ts';
 import { createBranches, createNavigation } from './navigation.ts';
 import { createPage, type PlaygroundOptions } from './page.ts';
@@ -63,7 +64,11 @@ export function createPlayground(options: PlaygroundOptions) {
       await runner.runLinked(place.step, await navigation.goTo(place, 'link'));
     },
 
-    connectBridge: agents.connect,
+    async connectBridge(found: BridgeAccess): Promise<void> {
+      await agents.connect(found);
+      // The lesson waited for an agent behind it.
+      if (runner.blocked.value && agents.bridge.value.kind === 'connected') await navigation.chooseScenario(choice.scenario.value.name);
+    },
 
     async disconnectBridge(): Promise<void> {
       await host.sleep();

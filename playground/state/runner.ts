@@ -18,12 +18,12 @@ interface Actors {
 }
 
 export function createRunner(page: Page, { turns, faults, editor, navigation }: Actors) {
-  const { chosen, choice, host, inPast, lesson, moves, notices, ready, sending, session } = page;
+  const { agents, chosen, choice, host, inPast, lesson, moves, notices, ready, sending, session } = page;
   const { mark, next, progress, step, tell } = lesson;
   const running = signal(false);
   const blocked = computed(() =>
     ready.value && choice.scenario.value.agent === 'own' && chosen.value?.where !== 'bridge'
-      ? 'This scenario wants an agent of yours: connect a bridge, then choose it as the Agent.'
+      ? `This lesson is for an agent of your own: ${agents.bridge.value.kind === 'connected' ? 'choose it as the Agent, under Advanced' : 'connect a bridge to it first'}.`
       : null,
   );
   /** What a person would press for the next step. */

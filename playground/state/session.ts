@@ -220,27 +220,19 @@ function textItem({ seq, role, text, origin }: ViewMessage, before?: Item): Text
 
 export const piecesOf = (text: string): readonly string[] => appendText([], text);
 
-/** A growing answer lays out its last piece alone. Pieces are put together and not cut out of the whole text, which they would keep in memory. */
+/** A growing answer lays out its last piece alone. What was told of that stays in it. */
 function appendText(pieces: readonly string[], text: string): readonly string[] {
-  const closed = pieces.slice(0, -1);
-  let last = pieces.at(-1) ?? '';
-  for (let rest = text; rest !== '';) {
-    const room = PIECE_CHARS - last.length;
-    if (rest.length <= room) return [...closed, last + rest];
-    const space = rest.slice(Math.max(0, room), Math.max(0, room) + SEEK_CHARS).search(/\s/);
-    const cut = space >= 0 ? Math.max(0, room) + space + 1 : room > 0 ? safeCut(rest, room) : 0;
-    if (cut === 0 && last.length < PIECE_CHARS + SEEK_CHARS) {
-      // The next chunk may bring a place to cut.
-      const head = safeCut(rest, Math.min(rest.length, SEEK_CHARS));
-      last += rest.slice(0, head);
-      rest = rest.slice(head);
-      continue;
-    }
-    closed.push(last + rest.slice(0, cut));
-    last = '';
+  const all = pieces.slice(0, -1);
+  let from = Math.max(PIECE_CHARS, pieces.at(-1)?.length ?? 0);
+  let rest = (pieces.at(-1) ?? '') + text;
+  while (rest.length > PIECE_CHARS + SEEK_CHARS) {
+    const space = rest.slice(from, PIECE_CHARS + SEEK_CHARS).search(/\s/);
+    const cut = space >= 0 ? from + space + 1 : safeCut(rest, PIECE_CHARS + SEEK_CHARS);
+    all.push(rest.slice(0, cut));
     rest = rest.slice(cut);
+    from = PIECE_CHARS;
   }
-  return last === '' ? closed : [...closed, last];
+  return rest === '' ? all : [...all, rest];
 }
 
 function safeCut(text: string, at: number): number {

@@ -10,28 +10,21 @@ test('every answer an agent offers can be given, by keyboard too', async ({ odd:
   };
   await ask('many');
   await expect(question).toContainText('Delete everything');
-  await expect(question.getByRole('menuitem')).toHaveText(['Yes, and never ask again', 'Never', 'Let me edit it first']);
+  await expect(question.getByRole('button')).toHaveText(['Allow', 'Reject', 'Yes, and never ask again', 'Never', 'Let me edit it first']);
   await expect(question).toContainText('Allow answers “Yes, this once”. Reject answers “Not now”.');
   await pg.button('Allow').click();
   await expect(reply).toContainText('The answer was once.');
   await ask('many');
   await pg.button('Reject').click();
   await expect(reply).toContainText('The answer was no.');
-  // From Reject one Tab reaches the others, arrows walk among them, and one more Tab leaves.
   await ask('many');
-  await pg.button('Reject').focus();
-  await page.keyboard.press('Tab');
-  await expect(question.getByRole('menuitem').first()).toBeFocused();
-  await page.keyboard.press('ArrowLeft');
-  await expect(question.getByRole('menuitem').last()).toBeFocused();
-  await page.keyboard.press('Tab');
-  await expect(pg.prompt).toBeFocused();
-  await page.keyboard.press('Shift+Tab');
+  await pg.button('Let me edit it first').focus();
   await page.keyboard.press('Enter');
   await expect(reply).toContainText('The answer was edit.');
+  await expect(pg.prompt).toBeFocused();
   await ask('odd');
   await expect(pg.button('Allow')).toBeDisabled();
-  await question.getByRole('menuitem', { name: 'Escalate' }).click();
+  await question.getByRole('button', { name: 'Escalate' }).click();
   await expect(reply).toContainText('The answer was only.');
   await ask('odd');
   await pg.button('Reject').click();
@@ -39,15 +32,12 @@ test('every answer an agent offers can be given, by keyboard too', async ({ odd:
   expect(pg.problems).toEqual([]);
 });
 
-test('a dropped connection is lost as a network loses it: disconnected, and the tree behind the bridge is gone', async ({
-  odd: { pg, events },
-  page,
-}) => {
+test('a dropped connection reads as disconnected, and the tree behind the bridge is gone', async ({ odd: { pg, events }, page }) => {
   await pg.say('hello');
   const opened = events.find((event) => event.event === 'opened')!;
   await pg.button('Drop connection').click();
   await expect(pg.status).toHaveText('dead');
-  await expect(pg.region('Machine')).toContainText('was disconnected: the connection was lost');
+  await expect(pg.region('Machine')).toContainText('was disconnected: the connection was dropped by hand');
   await expect(pg.log).toContainText('was disconnected');
   // The exit is only told once the bridge says that the tree is gone.
   expect(() => process.kill((opened as { pid: number }).pid, 0)).toThrow('ESRCH');

@@ -26,7 +26,8 @@ export class PlaygroundPage {
   }
 
   button(name: string): Locator {
-    return this.page.getByRole('button', { name });
+    // “Allow always” is another answer than “Allow”.
+    return this.page.getByRole('button', { name, exact: ['Allow', 'Reject'].includes(name) });
   }
   region(name: string): Locator {
     return this.page.getByRole('region', { name });
@@ -109,15 +110,16 @@ export class PlaygroundPage {
     return Number(name.split(' ').at(-1));
   }
 
-  /** The rows of the terminal, as they are drawn. */
-  terminalRows(): Promise<string[]> {
-    return this.region('Terminal').locator('.xterm-rows > div').allInnerTexts();
+  /** The rows of the terminal that have something on them. It is drawn only where it can be seen. */
+  async terminalRows(): Promise<string[]> {
+    const rows = await this.region('Terminal').locator('.xterm-rows > div').allInnerTexts();
+    return rows.map((row) => row.trim()).filter((row) => row !== '');
   }
 
-  /** Goes to the terminal's empty line. Enter sends nothing before that is drawn, and it is drawn only where it can be seen. */
+  /** Goes to the terminal's line. */
   async terminalLine(): Promise<Locator> {
     await this.region('Terminal').scrollIntoViewIfNeeded();
-    await expect.poll(async () => (await this.terminalRows()).map((row) => row.trim()).findLast((row) => row !== '')).toBe('›');
+    await expect(this.region('Terminal').locator('.xterm-rows')).toBeVisible();
     const input = this.page.getByRole('textbox', { name: 'Terminal input' });
     await input.focus();
     return input;

@@ -25,7 +25,7 @@ test('a link to a step brings what was on screen to another browser', async ({ p
 test('steps can be skipped, and the scenario begun again', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open('#v=1&scenario=native-resume&agent=native');
-  await pg.button('Skip step').click();
+  await pg.button('Skip').click();
   await expect(pg.button('Run step 2 of 3')).toBeVisible();
   await pg.button('Start over').click();
   await expect(pg.button('Run step 1 of 3')).toBeVisible();

@@ -209,6 +209,9 @@ export function limitFault(connection: Connection): RehydrateError | null {
   return RehydrateError.is(connection.fault) ? connection.fault : null;
 }
 
+/** Then running it by hand shows why; an end that we caused, and a connection that was lost, say nothing about the agent. */
+export const diedUnasked = (exit: AgentExit | null): boolean => exit !== null && !['ended', 'killed', 'disconnected'].includes(exit.kind);
+
 /** If the agent ended, waits until it is known how. */
 export async function failureError(
   failure: Failure,
@@ -235,9 +238,12 @@ export async function failureError(
       await connection.gone;
       const fault = limitFault(connection);
       if (fault) return error(fault.code, `was ended before it answered ${method}. ${fault.message}`, fault.data);
-      return error('agent_exited', `${connection.exitDescription} before it answered ${method}. Run it by hand to see why.`, {
-        exit: connection.exit,
-      });
+      const { exit } = connection;
+      return error(
+        'agent_exited',
+        `${connection.exitDescription} before it answered ${method}. ${diedUnasked(exit) ? 'Run it by hand to see why.' : 'Try again.'}`,
+        { exit },
+      );
     }
     case 'refused':
       return error(

@@ -5,7 +5,7 @@
 import { RehydrateError, sessionNotFound } from '../errors.ts';
 import { fieldsOf } from '../objects.ts';
 import type { AnsweredSettings, NewAgentSession, SessionParams } from '../protocol/agent-protocol.ts';
-import { describeError, failureError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
+import { describeError, diedUnasked, failureError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';
 import { NOTHING_REPORTED } from '../protocol/reported-state.ts';
 import { isConversation } from '../protocol/updates.ts';
@@ -491,7 +491,7 @@ function stopError(
   const raw = last?.error ? ` It said: ${describeError(last.error)}.` : exit ? ` It ${connection.exitDescription}.` : '';
   const why = fault
     ? `${reason}: ${fault.message}`
-    : `${reason}.${raw}${adviceFor(code, adopted)}${quoteDiagnostics(connection.diagnostics())}`;
+    : `${reason}.${raw}${adviceFor(code, adopted, diedUnasked(exit))}${quoteDiagnostics(connection.diagnostics())}`;
   return new RehydrateError(fault?.code ?? code, `Session "${sessionId}" could not be resumed: ${why}`, {
     sessionId,
     attempts: told(attempts),
@@ -507,13 +507,13 @@ const TRY_AGAIN: Partial<Record<RehydrateError['code'], string>> = {
 };
 
 /** What to do next, where the reason does not say it. An adopted session of which nothing is stored yet can only come from the agent, whatever the policy. */
-function adviceFor(code: RehydrateError['code'], adopted: boolean): string {
+function adviceFor(code: RehydrateError['code'], adopted: boolean, died: boolean): string {
   const onward = ' to go on from the stored record.';
   if (code === 'session_not_resumable')
     return adopted
       ? ' The record has nothing of it to go on from.'
       : ` Policy strict allows no other way; use policy auto or transcript${onward}`;
-  const how = TRY_AGAIN[code];
+  const how = code === 'agent_exited' && !died ? '' : TRY_AGAIN[code];
   return how === undefined ? '' : ` Try again${how}${adopted ? '.' : `, or use policy transcript${onward}`}`;
 }
 

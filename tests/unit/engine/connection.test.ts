@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { AgentExit, AgentProcess } from '../../../src/engine/ports.ts';
-import { openConnection } from '../../../src/engine/protocol/connection.ts';
+import { failureError, openConnection, type Connection } from '../../../src/engine/protocol/connection.ts';
 
 const HANDLERS = {
   onRequest: () => Promise.resolve({ result: null }),
@@ -8,8 +8,8 @@ const HANDLERS = {
   room: () => null,
 };
 
-/** How an agent went that ended in this way, in words. */
-async function wordsOf(exit: AgentExit): Promise<string> {
+/** A connection to an agent that ended in this way. */
+async function ended(exit: AgentExit): Promise<Connection> {
   const output = new TransformStream();
   const process: AgentProcess = {
     stream: { readable: output.readable, writable: new WritableStream() },
@@ -25,7 +25,7 @@ async function wordsOf(exit: AgentExit): Promise<string> {
     HANDLERS,
   );
   await connection.gone;
-  return connection.exitDescription;
+  return connection;
 }
 
 it.each<[AgentExit, string]>([
@@ -37,5 +37,16 @@ it.each<[AgentExit, string]>([
     'was ended with SIGKILL, because it had [secret token]',
   ],
 ])('I8: an end is told with its reason where it has one, and without tokens: %j', async (exit, words) => {
-  expect(await wordsOf(exit)).toBe(words);
+  expect((await ended(exit)).exitDescription).toBe(words);
+});
+
+it.each<[AgentExit, string]>([
+  [{ kind: 'failed', code: 3, signal: null }, 'Run it by hand to see why.'],
+  [{ kind: 'quit', code: 0, signal: null }, 'Run it by hand to see why.'],
+  [{ kind: 'signalled', code: null, signal: 'SIGSEGV' }, 'Run it by hand to see why.'],
+  [{ kind: 'killed', code: null, signal: 'SIGKILL' }, 'Try again.'],
+  [{ kind: 'disconnected', code: null, signal: null, message: 'the bridge is shutting down (4005)' }, 'Try again.'],
+])('an agent is to be run by hand only where that can show why it ended: %j', async (exit, advice) => {
+  const { message } = await failureError({ kind: 'ended', method: 'session/new' }, 'a', await ended(exit));
+  expect(message).toMatch(new RegExp(`before it answered session/new\\. ${advice}$`));
 });

@@ -112,7 +112,7 @@ export function testPlatform(before?: TestPlatform): TestPlatform {
       list: async () => [],
       launcher: () => ({ launch: () => Promise.reject(new Error('no bridge here')) }),
     },
-    readFile: async (bytes, onRows) => readForeignFile(await initSqlJs(), bytes, onRows),
+    readFile: async (bytes) => readForeignFile(await initSqlJs(), bytes),
     runSql: async () => ({ kind: 'rows', columns: [], rows: [], total: 0, ms: 0 }),
     memory: {
       read: () => platform.stored,

@@ -1,55 +1,13 @@
-/** What is written and shown in the terminal, and the labels an agent may give: each decision a table of cases. */
+/** What is shown in the terminal, and the labels an agent may give: each decision a table of cases. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { plainAnswers } from '../../../playground/panels/answers.ts';
-import { EMPTY_LINE, pressKey, type Line } from '../../../playground/panels/line-editor.ts';
-import { cells, cropLayout, layOut } from '../../../playground/panels/line-layout.ts';
-import { isStillSo, NOTHING_DRAWN, whatIsNew } from '../../../playground/panels/terminal-items.ts';
+import { aside, isStillSo, NOTHING_DRAWN, whatIsNew } from '../../../playground/panels/terminal-items.ts';
 import { Conversation } from '../../../playground/state/session.ts';
 import { forTerminal, label } from '../../../playground/state/words.ts';
 import type { SessionEvent } from '../../../src/engine/types.ts';
 
 describe('the terminal', () => {
-  const type = (...keys: string[]): Line => {
-    let line = EMPTY_LINE;
-    for (const key of keys) {
-      const result = pressKey(line, key, ['first', 'second']);
-      if (result.do === 'edit') line = result.line;
-    }
-    return line;
-  };
-  it.each<[string[], string, number]>([
-    [['a', 'b', '\x7f'], 'a', 1],
-    [['a', 'b', '\x1b[D', 'x'], 'axb', 2],
-    [['a', 'b', '\x01', 'x'], 'xab', 1],
-    [['a', 'b', '\x01', '\x05', 'x'], 'abx', 3],
-    [['😀', '\x7f'], '', 0],
-    [['😀', '\x1b[D', 'x'], 'x😀', 1],
-    [['two words', '\x17'], 'two ', 4],
-    [['abc', '\x1b[D', '\x15'], 'c', 0],
-    [['\x1b[A'], 'second', 6],
-    [['\x1b[A', '\x1b[A', '\x1b[A'], 'first', 5],
-    [['mine', '\x1b[A', '\x1b[B'], 'mine', 4],
-    [['\x1b[200~pasted\rlines\r\nmore\u0007\x1b[201~'], 'pasted\nlines\nmore', 17],
-    [['a', '\x1b\r', 'b'], 'a\nb', 3],
-    [['a', '\n', 'b'], 'a\nb', 3],
-    [['long\n', 'x', '\x1b[A', '!'], 'l!ong\nx', 2],
-    [['x\n', 'long', '\x1b[A', '!'], 'x!\nlong', 2],
-    [['ab\n', 'cd', '\x1b[A', '\x1b[B', '!'], 'ab\ncd!', 6],
-    [['ab\n', 'cd', '\x01', '!'], 'ab\n!cd', 4],
-    [['ab\n', 'cd', '\x15'], 'ab\n', 3],
-    [['one\n', 'two', '\x1b[A', '\x1b[A'], 'second', 6],
-    [['😀😀\n', 'abc', '\x1b[A', '!'], '😀!😀\nabc', 3],
-    [['\x1b[15~'], '', 0],
-  ])('%j gives %j', (keys, text, cursor) => {
-    expect(type(...keys)).toMatchObject({ text, cursor });
-  });
-
-  it('submits on Enter and cancels on Ctrl-C', () => {
-    expect(pressKey({ ...EMPTY_LINE, text: 'hi', cursor: 2 }, '\r', [])).toEqual({ do: 'submit' });
-    expect(pressKey(EMPTY_LINE, '\x03', [])).toEqual({ do: 'cancel' });
-  });
-
   it('prints nothing an agent could act with', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
@@ -106,45 +64,28 @@ describe('what the terminal is told of a conversation', () => {
   });
 });
 
-describe('a line over several rows', () => {
-  it.each<[string, number, number, string[], [number, number]]>([
-    ['', 0, 20, [''], [0, 0]],
-    ['abc', 3, 20, ['abc'], [0, 3]],
-    ['one two three', 13, 8, ['one two ', 'three'], [1, 5]],
-    ['one two three', 8, 8, ['one two ', 'three'], [1, 0]],
-    ['abcdefghij', 10, 4, ['abcd', 'efgh', 'ij'], [2, 2]],
-    ['abcd', 4, 4, ['abcd'], [0, 4]],
-    ['a\n\nb', 2, 20, ['a', '', 'b'], [1, 0]],
-    ['a\n', 2, 20, ['a', ''], [1, 0]],
-    ['日本語', 2, 20, ['日本語'], [0, 4]],
-    ['日本語', 3, 4, ['日本', '語'], [1, 2]],
-    ['e\u0301x', 2, 20, ['e\u0301x'], [0, 1]],
-  ])('%j with the cursor at %i in %i columns', (text, cursor, columns, rows, [row, column]) => {
-    expect(layOut(text, cursor, columns)).toEqual({ rows, cursor: { row, column } });
+describe('what is told beside what is said', () => {
+  const rowsOf = (text: string, columns: number) => aside(text, columns).slice('\x1b[90m'.length, -'\x1b[0m\r\n'.length).split('\r\n');
+  it.each<[string, number, string[]]>([
+    ['', 20, ['']],
+    ['one two three', 9, ['one two', 'three']],
+    ['one two  three', 9, ['one two', 'three']],
+    ['abcdefghij', 5, ['abcd', 'efgh', 'ij']],
+    ['a\n\nb', 20, ['a', '', 'b']],
+    ['a\x1b[2Jb', 20, ['ab']],
+    ['narrow', 1, ['narr', 'ow']],
+  ])('%j in %i columns is wrapped at words, if it can be', (text, columns, rows) => {
+    expect(rowsOf(text, columns)).toEqual(rows);
   });
 
-  it('holds every character once, fits, and knows where the cursor is', () => {
+  it('loses no word', () => {
     fc.assert(
-      fc.property(
-        fc.string({ unit: 'grapheme', maxLength: 300 }).map((text) => text.replaceAll('\r', '')),
-        fc.nat(),
-        fc.integer({ min: 6, max: 60 }),
-        (text, at, columns) => {
-          const cursor = text === '' ? 0 : at % (text.length + 1);
-          const { rows, cursor: place } = layOut(text, cursor, columns);
-          expect(rows.join('')).toBe(text.replaceAll('\n', ''));
-          expect(rows[place.row]).toBeDefined();
-          // One grapheme of many wide letters can be wider than a row by itself; nothing else can.
-          for (const row of rows) if (row.length > 1 && [...row].length === row.length) expect(cells(row)).toBeLessThanOrEqual(columns);
-        },
-      ),
+      fc.property(fc.array(fc.stringMatching(/^[a-z]{1,12}$/)), fc.integer({ min: 5, max: 60 }), (words, columns) => {
+        const rows = rowsOf(words.join(' '), columns);
+        expect(rows.join('').replaceAll(' ', '')).toBe(words.join(''));
+        for (const row of rows) expect(row.length).toBeLessThan(columns);
+      }),
     );
-  });
-
-  it('shows the rows around the cursor when there are more than fit', () => {
-    const layout = layOut('1\n2\n3\n4\n5', 2, 20);
-    expect(cropLayout(layout, 3)).toEqual({ rows: ['2', '3', '4'], cursor: { row: 0, column: 0 } });
-    expect(cropLayout(layOut('1\n2\n3', 5, 20), 2)).toEqual({ rows: ['2', '3'], cursor: { row: 1, column: 1 } });
   });
 });
 

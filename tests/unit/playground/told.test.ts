@@ -222,6 +222,27 @@ describe('npm start that was started anew', () => {
 });
 
 describe('a bridge that was connected by hand', () => {
+  it('has its agent chosen for the lesson that waits for one, and for no other', async () => {
+    const platform = Object.assign(testPlatform(), {
+      hash: '#v=1&scenario=own-agent',
+      bridge: {
+        discover: async () => null,
+        list: async () => [{ name: 'mine', cwd: '/home/me' }],
+        launcher: () => ({ launch: () => Promise.reject(new Error('no socket')) }),
+      },
+    });
+    const pg = await open(platform);
+    expect(pg.runner.blocked.value).toContain('connect a bridge to it first');
+    await pg.connectBridge({ url: 'ws://mine', token: 't' });
+    expect([pg.runner.blocked.value, pg.choice.agent.value]).toEqual([null, 'bridge:mine']);
+    await pg.navigation.chooseAgent('native');
+    expect(pg.runner.blocked.value).toContain('choose it as the Agent');
+    await pg.navigation.chooseScenario('free');
+    await pg.navigation.chooseAgent('native');
+    await pg.connectBridge({ url: 'ws://mine', token: 't' });
+    expect(pg.choice.agent.value).toBe('native');
+  });
+
   it('is not replaced by the page’s own when it dies', async () => {
     const gone = new Set<string>();
     const platform = Object.assign(free(), {

@@ -7,7 +7,7 @@ import { whereTyped } from '../parse.ts';
 import { type RunningAgent, type Setting, withAgent } from './agent.ts';
 import { newConduct } from './conduct.ts';
 import type { Message } from './messages.ts';
-import { launcherOf } from './process.ts';
+import { launcherOf, type Start } from './process.ts';
 import {
   type CheckId,
   type ComingBack,
@@ -25,6 +25,8 @@ export interface DoctorOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** How its processes are started. Default: as a host starts them. */
+  readonly start?: Start;
   /** How long each answer may take, in milliseconds. Default 60 000. */
   readonly timeoutMs?: number;
   /** False sends no prompt, so that no model is asked. Default true. */
@@ -69,7 +71,7 @@ export function newExamination(protocol: ProtocolChoice, options: DoctorOptions,
   const { env = {}, timeoutMs = 60_000, quietMs = DEFAULT_LIMITS.replayQuietMs, auth, signal = new AbortController().signal } = options;
   // The command's files are relative to here, not to the scratch directory.
   const [command = '', ...args] = whereTyped([options.command, ...options.args]);
-  const program = { command, args, env };
+  const program = { command, args, env, start: options.start };
   const setting: Setting = {
     name: path.basename(command),
     launch: launcherOf(program),

@@ -1,13 +1,13 @@
 /** Whether the agent ends when its input closes, and what it leaves behind. */
 import { readFileSync } from 'node:fs';
-import { exitOf, type RunningProcess } from '../../adapters/stdio/agent-process.ts';
+import { exitOf } from '../../adapters/stdio/agent-process.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
 import type { ProcessEntry } from '../../adapters/stdio/process-table.ts';
 import { delay, within } from '../../engine/waiting.ts';
 import { count, seconds } from '../format.ts';
 import { describeEnd, type RunningAgent, startAgent } from './agent.ts';
 import type { Examination } from './examination.ts';
-import { launcherOf } from './process.ts';
+import { launcherOf, type Running } from './process.ts';
 import { fail, type Found, pass, skip } from './report.ts';
 
 /** How long the processes that an agent started may take to follow it. */
@@ -15,7 +15,7 @@ const FOLLOW_MS = 3_000;
 
 /** Ends the agent as a host does, but clears nothing away before it is seen. */
 export async function lookAtExit(x: Examination): Promise<Found> {
-  let running: RunningProcess | undefined;
+  let running: Running | undefined;
   const launch = launcherOf(x.program, { keepOrphans: true, running: (started) => (running = started) });
   try {
     // `judgeExit` looks at its end.
@@ -48,7 +48,7 @@ async function setToWork({ told }: Examination, agent: RunningAgent): Promise<Wo
   return { untried: ` Before, it ${answer.failure}.`, crash: answer.kind === 'ended' && answer.failure };
 }
 
-async function judgeExit(x: Examination, running: RunningProcess, asked: string, { untried, crash }: Work): Promise<Found> {
+async function judgeExit(x: Examination, running: Running, asked: string, { untried, crash }: Work): Promise<Found> {
   const { left, pid, stdin, tree } = running;
   const { graceMs = STDIO_LIMITS.askMs } = x.options;
   // Its output ends before its exit is known.

@@ -1,28 +1,36 @@
 /** One process of the agent, started as a host does, except that its stdout is told apart from its stderr. */
-import { type RunningProcess, startProcess } from '../../adapters/stdio/agent-process.ts';
+import { type ProcessSpec, type RunningProcess, type StartOptions, startProcess } from '../../adapters/stdio/agent-process.ts';
 import { messageStream } from '../../adapters/stdio/launcher.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
+import type { ProcessTree } from '../../adapters/stdio/tree.ts';
 import type { AgentLauncher } from '../../engine/ports.ts';
+
+/** As much of a process as an examination needs. */
+export type Running = Pick<RunningProcess, 'pid' | 'stdin' | 'stdout' | 'left' | 'exited' | 'diagnostics' | 'note' | 'end'> & {
+  readonly tree: Pick<ProcessTree, 'survivors' | 'signal'>;
+};
+export type Start = (spec: ProcessSpec, options: StartOptions) => Promise<Running>;
 
 export interface Program {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  readonly start?: Start | undefined;
 }
 
 export interface Started {
   /** What it leaves behind lives on, until the receiver of `running` ends it. */
   readonly keepOrphans: true;
-  readonly running: (running: RunningProcess) => void;
+  readonly running: (running: Running) => void;
 }
 
 /** `note` is told each line on stdout that is not a message. */
 export const launcherOf =
-  ({ command, args, env }: Program, kept?: Started) =>
+  ({ command, args, env, start = startProcess }: Program, kept?: Started) =>
   (note: (line: string) => void): AgentLauncher => ({
     async launch({ agent: name, cwd = '' }, { signal }) {
       const spec = { name, command, args, cwd, env: { ...process.env, ...env } };
-      const running = await startProcess(spec, { signal, limits: STDIO_LIMITS, ...(kept && { keepOrphans: true }) });
+      const running = await start(spec, { signal, limits: STDIO_LIMITS, ...(kept && { keepOrphans: true }) });
       kept?.running(running);
       const { stdin, stdout, exited } = running;
       const noteLine = (line: Uint8Array | string): void => {

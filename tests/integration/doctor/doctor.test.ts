@@ -11,6 +11,7 @@ import type { DoctorOptions } from '../../../src/cli/doctor/examination.ts';
 import { CHECK_IDS, renderDoctor, type CheckId, type DoctorReport } from '../../../src/cli/doctor/report.ts';
 import { UNKNOWN_SHAPES, type AgentVariant } from '../../../src/testing/agents/variants.ts';
 import { AGENT, BIN, build, BUILD_MS } from '../cli/harness.ts';
+import { inProcess } from './in-process.ts';
 
 let stores: string;
 
@@ -21,10 +22,16 @@ beforeAll(async () => {
 afterAll(() => rm(stores, { recursive: true, force: true }));
 
 let runs = 0;
+/** One that comes back, crashes, hangs, stays, or writes what is no ACP does so as a process, too; what all others do wrong is in what they say. */
+const AS_PROCESSES: readonly AgentVariant[] = ['native', 'forgetful', 'crash-prompt', 'hang-load', 'stubborn', 'garbage'];
 const examine = (variant: AgentVariant, options: Partial<DoctorOptions> = {}): Promise<DoctorReport> =>
   runDoctor({
-    command: process.execPath,
-    args: [AGENT, '--variant', variant, '--store', path.join(stores, String(runs++)), '--pace', '0'],
+    ...(AS_PROCESSES.includes(variant)
+      ? {
+          command: process.execPath,
+          args: [AGENT, '--variant', variant, '--store', path.join(stores, String(runs++)), '--pace', '0'],
+        }
+      : { command: variant, args: [], start: inProcess(variant) }),
     timeoutMs: 30_000,
     // As long as a busy machine may take; a host gives a second.
     graceMs: 10_000,

@@ -40,7 +40,7 @@ export interface Limits {
   readonly subscriberBytes: number;
   /**
    * How long a function that the host was given may take: `secrets`, `directoryExists`, `sameDirectory`, `ownerAlive`, `preamble.files`,
-   * and `release` of client services.
+   * and `notify` and `release` of client services.
    */
   readonly callbackMs: number;
   /** How often a subscriber looks for what another host of the database wrote. 0: never. */
@@ -121,6 +121,8 @@ export interface FixedLimits {
   readonly errorChars: number;
   /** How long an agent that closed its output may take to exit, and one that exited is read. */
   readonly exitGraceMs: number;
+  /** How long a launcher may take to end an agent, or to give up a start that nobody waits for. */
+  readonly launcherMs: number;
   /** In ACP v2, how long an agent that says that a turn has stopped may still take to answer the prompt. */
   readonly promptAnswerMs: number;
   /** The last of stderr in the `agent_exited` event. */
@@ -134,6 +136,7 @@ export const FIXED_LIMITS: FixedLimits = Object.freeze({
   nestedLevels: 1_000,
   errorChars: 64 * 1024,
   exitGraceMs: 2_000,
+  launcherMs: 60_000,
   promptAnswerMs: 2_000,
   storedStderrChars: 4_096,
 });

@@ -3,6 +3,7 @@
  * `src/testing/`, and every adapter in `src/adapters/` passes it.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
+import { fieldsOf } from './objects.ts';
 
 // ---------------------------------------------------------------- storage
 
@@ -221,6 +222,24 @@ export function describeExit(exit: AgentExit): string {
     case 'disconnected':
       return `was disconnected: ${exit.message}`;
   }
+}
+
+/** Null for what is no exit in every part: it may have crossed a network, or come from any launcher, and is stored and shown. */
+export function asExit(value: unknown): AgentExit | null {
+  const { kind, code, signal, message, why, stderr } = fieldsOf(value);
+  const isText = (text: unknown): boolean => typeof text === 'string';
+  const [none, isNumber] = [code === null && signal === null, Number.isSafeInteger(code)];
+  const fits: Readonly<Record<AgentExit['kind'], boolean>> = {
+    ended: code === 0 && signal === null,
+    quit: code === 0 && signal === null,
+    failed: isNumber && signal === null,
+    signalled: code === null && isText(signal),
+    killed: (isNumber || code === null) && isText(signal),
+    not_started: none && isText(message),
+    disconnected: none && isText(message),
+  };
+  const isExit = typeof kind === 'string' && Object.hasOwn(fits, kind) && fits[kind as AgentExit['kind']];
+  return isExit && [why, stderr].every((text) => text === undefined || isText(text)) ? (value as AgentExit) : null;
 }
 
 // ---------------------------------------------------------------- secrets and files

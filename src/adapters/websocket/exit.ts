@@ -1,6 +1,6 @@
 /** How a bridged agent ended, by what the socket and the bridge said. */
 import { fieldsOf, stringOf } from '../../engine/objects.ts';
-import type { AgentExit } from '../../engine/ports.ts';
+import { asExit, type AgentExit } from '../../engine/ports.ts';
 
 export interface CloseFacts {
   /** The close code; 1006 when the socket went without a word. */
@@ -98,22 +98,4 @@ function describeClose(code: number, limit?: string): string {
 export function readDiagnostics(body: unknown): Pick<ConnectionDiagnostics, 'exit' | 'limit' | 'stderr'> {
   const { exit, limit, stderr } = fieldsOf(body);
   return { exit: asExit(exit), ...(typeof limit === 'string' ? { limit } : {}), stderr: stringOf(stderr) };
-}
-
-/** Null for anything else. */
-export function asExit(value: unknown): AgentExit | null {
-  const { kind, code, signal, message, why, stderr } = fieldsOf(value);
-  const isText = (text: unknown): boolean => typeof text === 'string';
-  const [none, isNumber] = [code === null && signal === null, Number.isSafeInteger(code)];
-  const fits: Readonly<Record<AgentExit['kind'], boolean>> = {
-    ended: code === 0 && signal === null,
-    quit: code === 0 && signal === null,
-    failed: isNumber && signal === null,
-    signalled: code === null && isText(signal),
-    killed: (isNumber || code === null) && isText(signal),
-    not_started: none && isText(message),
-    disconnected: none && isText(message),
-  };
-  const isExit = typeof kind === 'string' && Object.hasOwn(fits, kind) && fits[kind as AgentExit['kind']];
-  return isExit && [why, stderr].every((text) => text === undefined || isText(text)) ? (value as AgentExit) : null;
 }

@@ -1,8 +1,8 @@
 import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
-import type { AgentExit, AgentLauncher, AgentProcess, AgentSpec } from '../../engine/ports.ts';
+import { asExit, type AgentExit, type AgentLauncher, type AgentProcess, type AgentSpec } from '../../engine/ports.ts';
 import { agentsOf, ask, type BridgeAddress, bridgeProblem, checkToken, httpUrl } from './bridge-client.ts';
-import { asExit, type CloseFacts, exitFromClose, readDiagnostics, saysExit } from './exit.ts';
+import { type CloseFacts, exitFromClose, readDiagnostics, saysExit } from './exit.ts';
 import { WEBSOCKET_LIMITS, type WebSocketLimits } from './limits.ts';
 import { socketStream, type WebSocketLike } from './message-stream.ts';
 import { randomId } from '../../engine/random-id.ts';

@@ -5,6 +5,7 @@ import { FIXED_LIMITS } from '../limits.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
 import { beginning, QUOTE_CHARS } from './bounded.ts';
 import { delay, within } from '../waiting.ts';
+import { launch } from './launched.ts';
 import { createPeer, type Peer, type PeerHandlers, type PeerLimits, type RpcError, type RpcResponse } from './json-rpc.ts';
 
 export type Failure =
@@ -65,22 +66,6 @@ export async function openConnection(
   const started = performance.now();
   const process = await launch(launcher, spec, signal);
   return connect(process, handlers, performance.now() - started, limits);
-}
-
-/** What a launcher throws that is no error of the library becomes one. */
-async function launch(launcher: AgentLauncher, spec: AgentSpec, signal: AbortSignal): Promise<AgentProcess> {
-  try {
-    return await launcher.launch(spec, { signal });
-  } catch (error) {
-    if (signal.aborted || RehydrateError.is(error)) throw error;
-    const said = redactTokens(beginning(String(error), QUOTE_CHARS));
-    throw new RehydrateError(
-      'agent_start_failed',
-      `Agent "${spec.agent}" could not be started: its launcher threw (${said}). Mend what it needs, and try again.`,
-      { agent: spec.agent },
-      { cause: error },
-    );
-  }
 }
 
 function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: number, limits: PeerLimits | undefined): Connection {

@@ -9,6 +9,7 @@ import { FIXED_LIMITS, type Limits } from '../limits.ts';
 import { isObject } from '../objects.ts';
 import type { MessageStream } from '../ports.ts';
 import { utf8Length } from '../transcript/text.ts';
+import { inBackground } from '../waiting.ts';
 import { inStrings, redactTokens } from '../transcript/token-shapes.ts';
 import { beginning, bounded, errorData, NOTE_CHARS, QUOTE_CHARS } from './bounded.ts';
 
@@ -68,13 +69,17 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   let heardAt = performance.now();
 
   let broken: Error | null = null;
-  /** A failed write is not reported: the reading side ends, too, and says how. One that is over a limit ends the connection. */
+  /** After a failed write the reading side ends, too, and says how; where it does not, or a limit was reached, the connection ends for it. */
   const write = (message: AnyMessage): Promise<void> =>
     writer.write(message).catch((error: unknown) => {
       handlers.onNoise(`could not be sent to: ${messageOf(error)}`);
-      if (!RehydrateError.is(error) || error.code !== 'limit_exceeded') return;
-      broken ??= error;
-      close();
+      const end = () => {
+        if (ended) return;
+        broken ??= error instanceof Error ? error : new Error(messageOf(error));
+        close();
+      };
+      if (RehydrateError.is(error) && error.code === 'limit_exceeded') end();
+      else inBackground(setTimeout(end, FIXED_LIMITS.exitGraceMs));
     });
   /** Null, or what is wrong with it: then it was not sent. */
   const send = (message: AnyMessage): string | null => {
@@ -246,7 +251,7 @@ export function thrownError(thrown: unknown): RpcError {
   }
 }
 
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   try {
     return error instanceof Error ? error.message : String(error);
   } catch {

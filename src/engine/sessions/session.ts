@@ -2,7 +2,7 @@
  * One session of a host: its state, with everything that belongs to that state, and its life while an agent lives. Starting (`start.ts`),
  * waking (`wake.ts`) and prompting (`turn.ts`) move it on.
  */
-import { delay, inBackground, unlessAborted } from '../waiting.ts';
+import { delay, inBackground, unlessAborted, within } from '../waiting.ts';
 import { RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import type { AgentExit, ClientServices } from '../ports.ts';
@@ -367,7 +367,9 @@ export class Session {
     if (!client?.notify) return;
     agent.clients.add(client);
     try {
-      await client.notify({ method, params: mine.fromAgent(params), sessionId: this.sessionId });
+      const told = client.notify({ method, params: mine.fromAgent(params), sessionId: this.sessionId });
+      // What it has not taken by then does not hold up the agent any longer (I10).
+      if (told) await within(told, this.parts.config.limits.callbackMs);
     } catch {
       // See above.
     }

@@ -49,7 +49,12 @@ export function guarded(database: SqlDatabase): SqlDatabase {
     }
   };
   return {
-    query: (sql, params) => guard(() => database.query(sql, params)),
+    query: (sql, params) =>
+      guard(async () => {
+        const rows: unknown = await database.query(sql, params);
+        if (Array.isArray(rows)) return rows as Row[];
+        throw new SqlError('io', `its query gave ${String(rows)} instead of rows`);
+      }),
     batch: (statements) => guard(() => database.batch(statements)),
     close: () => guard(() => database.close()),
     ...(database.owners ? { owners: database.owners } : {}),

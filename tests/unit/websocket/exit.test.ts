@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
-import { asExit, exitFromClose, readDiagnostics } from '../../../src/adapters/websocket/exit.ts';
+import { exitFromClose, readDiagnostics } from '../../../src/adapters/websocket/exit.ts';
 import { httpUrl, listBridgeAgents } from '../../../src/adapters/websocket/bridge-client.ts';
 import { closeFrame } from '../../../src/bridge/close.ts';
-import { type AgentExit, isCleanExit } from '../../../src/engine/ports.ts';
+import { type AgentExit, asExit, isCleanExit } from '../../../src/engine/ports.ts';
 
 describe('I8: exitFromClose', () => {
   const told: AgentExit[] = [

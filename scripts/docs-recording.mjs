@@ -10,11 +10,11 @@ import { inRoot } from './support/setup.mjs';
 import { ensureSite } from './support/site-build.mjs';
 import { serveSite } from './support/site-server.mjs';
 
-const SIZE = { width: 1080, height: 640 };
+const SIZE = { width: 1080, height: 720 };
 /** Without the header of the site. */
-const CLIP = { x: 0, y: 64, width: 1080, height: 576 };
-const TOLD = 'my cat is called Ada';
-const ASKED = 'what is my cat called?';
+const CLIP = { x: 0, y: 64, width: 1080, height: 656 };
+const TOLD = 'My cat is called Ada.';
+const ASKED = 'What is my cat called?';
 
 const site = process.argv[2] ?? (await ensureSite());
 const server = await serveSite({ dir: site, port: 0 });
@@ -28,7 +28,7 @@ try {
 
 async function record(colorScheme) {
   const page = await browser.newPage({ viewport: SIZE, colorScheme, reducedMotion: 'reduce' });
-  await page.goto(`${server.url.replace(/\/$/, '')}/playground/#v=1&scenario=free&agent=native`);
+  await page.goto(`${server.url.replace(/\/$/, '')}/playground/#v=1&scenario=native-resume&agent=native`);
   const prompt = page.getByRole('textbox', { name: 'Prompt' });
   const status = page.getByRole('status', { name: 'Agent status' });
   const conversation = page.getByRole('log', { name: 'Conversation' });

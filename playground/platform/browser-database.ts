@@ -1,3 +1,4 @@
+import type { SqlJsStatic } from 'sql.js';
 import wasmUrl from 'sql.js/dist/sql-wasm-browser.wasm?url';
 import { discardSqljs, openSqljs, salvageSqljs, type SqljsDatabase } from '../../src/adapters/sqljs/index.ts';
 import { SqlError } from '../../src/engine/ports.ts';
@@ -23,12 +24,21 @@ async function fetchSqlite(): Promise<ArrayBuffer> {
   return response.arrayBuffer();
 }
 
+/** What does not load here is no fault of the storage. */
+async function running(): Promise<SqlJsStatic> {
+  const wasmBinary = await sqlite();
+  const { default: glue } = await import('./sqlite-glue.ts');
+  return glue.initSqlJs({ wasmBinary }).catch((error: unknown) => {
+    throw new Error(`This browser does not run SQLite (${String(error)}). Allow WebAssembly for this site, or open it in another browser.`);
+  });
+}
+
 export function browserDatabases(embedded: boolean): Pick<Platform, 'openDatabase' | 'openInMemory' | 'salvage' | 'deleteDatabase'> {
-  const openInMemory = async () => openSqljs({ wasmBinary: await sqlite() });
+  const openInMemory = async () => openSqljs({ module: await running() });
 
   /** One database for all tabs. */
   const open = async (branch: string | null): Promise<SqljsDatabase> =>
-    embedded ? openInMemory() : openSqljs({ wasmBinary: await sqlite(), storage: { indexedDB: databaseName(branch) } });
+    embedded ? openInMemory() : openSqljs({ module: await running(), storage: { indexedDB: databaseName(branch) } });
 
   return {
     openInMemory,
@@ -45,7 +55,7 @@ export function browserDatabases(embedded: boolean): Pick<Platform, 'openDatabas
     },
 
     async salvage(branch) {
-      const copy = await salvageSqljs({ wasmBinary: await sqlite(), storage: { indexedDB: databaseName(branch) } });
+      const copy = await salvageSqljs({ module: await running(), storage: { indexedDB: databaseName(branch) } });
       try {
         return { bytes: copy.export(), problem: copy.problem };
       } finally {

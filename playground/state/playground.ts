@@ -35,9 +35,7 @@ export function createPlayground(options: PlaygroundOptions) {
         const scripts = boot
           .step('Agents', 'Reload the page when the connection is back.', () => platform.tabAgents.load())
           .catch(() => undefined);
-        await boot.step('Database', 'Reload the page. If it stays so, this browser refuses to store data for this site.', () =>
-          databases.open(visits.last.branch),
-        );
+        await boot.step('Database', 'Reload the page.', () => databases.open(visits.last.branch));
         await Promise.all([bridge, scripts]);
         move = await navigation.goTo(place, 'start').catch((error: unknown) => {
           // No step of the start told it.

@@ -5,7 +5,7 @@ import initSqlJs from 'sql.js';
 import { afterEach, beforeEach } from 'vitest';
 import { openSqljs, type SqljsDatabase, type SqljsModule, type SqljsOptions } from '../../src/adapters/sqljs/index.ts';
 
-export const module = (await initSqlJs()) as unknown as SqljsModule;
+export const module: SqljsModule = await initSqlJs();
 /** Fresh for each test. */
 export let indexedDB: IDBFactory;
 const opened: SqljsDatabase[] = [];

@@ -9,7 +9,7 @@ import { openNodeSqlite } from '../../src/adapters/node-sqlite/index.ts';
 import { openSqljs, type SqljsModule } from '../../src/adapters/sqljs/index.ts';
 import { sqlDatabaseContract } from '../../src/testing/sql-contract.ts';
 
-const sqljs = initSqlJs() as unknown as Promise<SqljsModule>;
+const sqljs: Promise<SqljsModule> = initSqlJs();
 
 /** sql.js 1.16 drops a byte-order mark when it reads a text. Its decoder is out of reach of whoever is handed an initialised module. */
 const has = { markedText: false };

@@ -84,6 +84,13 @@ test('a part that cannot load is named, with what to do', async ({ page }) => {
   expect(errors).toEqual([]);
 });
 
+test('a browser without WebAssembly is told so, and not that its storage is at fault', async ({ page }) => {
+  await page.addInitScript(() => void Reflect.deleteProperty(globalThis, 'WebAssembly'));
+  await page.goto('/playground/');
+  await expect(page.getByRole('alert')).toContainText('This browser does not run SQLite');
+  await expect(page.getByText('Your sessions are in this browser')).toHaveCount(0);
+});
+
 test('the terminal can be typed in, and left with Tab', async ({ page }) => {
   const pg = new PlaygroundPage(page);
   await pg.open();

@@ -67,7 +67,7 @@ export function openMemory(module: SqljsModule, bytes: Uint8Array | null, label:
   function run(use: Use, sql: string, params: readonly SqlValue[] = []): Row[] {
     const { statement } = prepared.forRun(sql, use, [params]);
     try {
-      statement.bind(params);
+      statement.bind(params as SqlValue[]);
       const rows: Row[] = [];
       let columns: string[] | undefined;
       while (statement.step()) {

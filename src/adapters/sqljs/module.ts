@@ -1,5 +1,5 @@
 /** The part of sql.js that this adapter uses, so that nobody needs its types. */
-import { SqlError } from '../../engine/ports.ts';
+import { SqlError, type SqlValue } from '../../engine/ports.ts';
 
 export interface SqljsModule {
   readonly Database: new (data?: Uint8Array | null) => SqljsConnection;
@@ -15,7 +15,8 @@ export interface SqljsConnection {
 }
 
 export interface SqljsStatement {
-  bind(params: readonly unknown[]): boolean;
+  /** sql.js's own types take no readonly list. */
+  bind(params: SqlValue[]): boolean;
   step(): boolean;
   get(): unknown[];
   getColumnNames(): string[];

@@ -126,7 +126,7 @@ let module: SqljsModule;
 let browser: Browser;
 beforeAll(async () => {
   globalThis.IDBKeyRange ??= IDBKeyRange;
-  module = (await initSqlJs()) as unknown as SqljsModule;
+  module = await initSqlJs();
 });
 beforeEach(() => {
   browser = new Browser();

@@ -61,7 +61,7 @@ export async function fileOf(...statements: string[]): Promise<Uint8Array> {
   return database.export();
 }
 
-const module = initSqlJs() as unknown as Promise<SqljsModule>;
+const module: Promise<SqljsModule> = initSqlJs();
 
 export interface TestPlatform extends Platform {
   readonly sent: TabMessage[];

@@ -521,6 +521,8 @@ export class Session {
     if (phase.kind !== 'ending') throw new Error(`session ${sessionId}: its agent ended while it was ${phase.kind}`);
     const { cause, turn, unwritten } = phase.ending;
     const running = runs(turn);
+    // Its end is written here, whatever comes of what was tried for it meanwhile.
+    if (running) phase.ending.turn = null;
     const at = config.clock();
     const failed = exit.kind === 'killed' && exit.why === undefined && cause.kind === 'host_failed';
     const stored = brief(redact(failed ? { ...exit, why: cause.reason.replace(/\.$/, '') } : exit));

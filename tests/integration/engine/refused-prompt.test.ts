@@ -221,6 +221,30 @@ describe('I4: a prompt that is refused as unknown', () => {
     expect(said(await host.history('s'), turnId)).toBe('You said: Hello.');
   });
 
+  it('I12: an agent that dies while the next tier is tried ends the turn once, in the log as in the record', async () => {
+    const agents = forgetful({ capabilities: {}, knows: (_, nth) => nth === 1, secondNew: new Promise(() => undefined) });
+    let die: () => unknown = () => undefined;
+    const { wake, db } = await worldOf({
+      async launch(spec, options) {
+        const process = await agents.launch(spec, options);
+        die = () => process.end('kill');
+        return process;
+      },
+    });
+    const host = await wake();
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'one');
+    const prompting = host.prompt('s', 'two');
+    prompting.catch(() => undefined);
+    await until(() => agents.heard.filter(({ method }) => method === 'session/new').length === 2);
+    die();
+    await expect(prompting).rejects.toMatchObject({ code: 'turn_outcome_unknown' });
+    await host.close('s');
+    const ends = (await host.history('s')).flatMap((event) => (event.kind === 'turn_ended' ? [event.payload.state] : []));
+    const turns = await db.query('SELECT state FROM acp_turns ORDER BY first_seq');
+    expect([ends, turns.map(({ state }) => state)]).toEqual(Array(2).fill(['completed', 'interrupted']));
+  });
+
   it('a successor that does not know itself either ends in an error, not in a circle', async () => {
     const agents = forgetful({ capabilities: RESUME, knows: (life) => life === 1 });
     const { first, wake } = await told(agents);

@@ -4,11 +4,20 @@ import { chromiumArgs, installedChromium } from './scripts/support/chromium.mjs'
 /** Of SQLite's WebAssembly most pages run little and not for long: to compile all of it, and then better, costs them a fifth. */
 const BRIEF = '--js-flags=--wasm-lazy-compilation --liftoff-only';
 
+/** axe is compiled anew for each page, and is done with it before what better code would save is what it cost: two fifths of its time. */
+const AXE = /axe\.spec\.ts$/;
+const PLAIN = `${BRIEF} --no-maglev --no-opt`;
+
 /** What is killed at any instant must have kept its promise each time. */
 const KILLED = /(?:durable|killed|tabs)\.spec\.ts$/;
 
 // `npm test` installs one where there is none, and names it.
 const LAUNCH = { executablePath: installedChromium() ?? undefined, args: chromiumArgs() };
+
+const browser = (...args: string[]) => ({
+  browserName: 'chromium' as const,
+  launchOptions: { ...LAUNCH, args: [...LAUNCH.args, ...args] },
+});
 
 export default defineConfig({
   testDir: 'tests/e2e',
@@ -32,10 +41,10 @@ export default defineConfig({
     contextOptions: { reducedMotion: 'reduce' },
     // Recording costs each test a good part of its time.
     trace: 'on-first-retry',
-    launchOptions: LAUNCH,
   },
   projects: [
-    { name: 'chromium', testIgnore: KILLED, use: { browserName: 'chromium', launchOptions: { ...LAUNCH, args: [...LAUNCH.args, BRIEF] } } },
-    { name: 'killed', testMatch: KILLED, retries: 0, use: { browserName: 'chromium' } },
+    { name: 'chromium', testIgnore: [KILLED, AXE], use: browser(BRIEF) },
+    { name: 'axe', testMatch: AXE, use: browser(PLAIN) },
+    { name: 'killed', testMatch: KILLED, retries: 0, use: browser() },
   ],
 });

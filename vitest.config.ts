@@ -33,10 +33,10 @@ const project = (
 export default defineConfig({
   test: {
     projects: [
-      // A process for each of a hundred small files is a good third of what they cost.
+      // A process for each of many small files is a good third of what they cost, in the unit tests and in v2's.
       project('unit', ['unit'], 4, { isolate: false }),
       ...['contract', 'integration'].map((name) => project(name, [name], 4)),
-      project('v2', IN_V2, 4, { env: { ACP: 'v2' }, exclude: [`**/engine/{${IN_ONE}}.test.ts`] }),
+      project('v2', IN_V2, 4, { env: { ACP: 'v2' }, exclude: [`**/engine/{${IN_ONE}}.test.ts`], isolate: false }),
       project('faults', ['faults'], FAULTS_MINUTES),
       // Of those that kill hosts, few.
       project('faults-v2', FAULTS_IN_V2, FAULTS_MINUTES, { env: { ACP: 'v2', FAULTS: FAULTS ?? 'few' } }),

@@ -59,7 +59,10 @@ export interface Limits {
   readonly agentRequests: number;
   /** How many answers an agent may leave unread before it is not read any further itself. */
   readonly unreadAnswers: number;
-  /** How many bytes of answers an agent may leave unread before it is not read any further itself. */
+  /**
+   * How many bytes of answers an agent may leave unread before it is not read any further itself, and of notifications before it is sent no
+   * more of them.
+   */
   readonly unreadBytes: number;
   /** How many permission requests of one session may be open at once. */
   readonly openPermissions: number;

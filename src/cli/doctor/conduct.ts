@@ -44,6 +44,7 @@ const LOOKED_AT = 100_000;
 /** What is wrong with a line that was meant as a message; null for any other. */
 export function whyBroken(line: string): string | null {
   const text = line.slice(0, LOOKED_AT);
+  if (/^content-length:/i.test(text)) return 'ACP has no headers, and each message is one line';
   if (!looksLikeMessage(text)) return null;
   if (isJson(text)) return text.trimStart().startsWith('[') ? 'ACP has no batches' : 'it is JSON, but not JSON-RPC 2.0';
   const start = text.indexOf('{');

@@ -8,7 +8,7 @@ import { count, seconds } from '../format.ts';
 import { describeEnd, type RunningAgent, startAgent } from './agent.ts';
 import type { Examination } from './examination.ts';
 import { launcherOf, type Running } from './process.ts';
-import { fail, type Found, pass, skip } from './report.ts';
+import { fail, type Found, methodOf, pass, record, skip } from './report.ts';
 
 /** How long the processes that an agent started may take to follow it. */
 const FOLLOW_MS = 3_000;
@@ -36,16 +36,33 @@ interface Work {
   readonly crash?: string | false;
 }
 
-/** A session, and a turn in it if one was answered before: agents start helpers there. */
-async function setToWork({ told }: Examination, agent: RunningAgent): Promise<Work> {
+/**
+ * A session, and a turn in it if one was answered before: agents start helpers there. It is asked for what another session was told: an agent that
+ * knows it here, too, shows nothing by knowing it there.
+ */
+async function setToWork(x: Examination, agent: RunningAgent): Promise<Work> {
+  const { told } = x;
   const { facts, failure } = await agent.introduce();
   if (!facts) return { untried: ' It had not been initialized.', crash: failure };
   const made = await agent.newSession();
   if (made.sessionId === null) return { untried: ' It had no session.', crash: made.kind === 'ended' && made.failure };
   if (told === null || told.said.length === 0) return { untried: ' It had not been prompted.' };
-  const { answer } = await agent.prompt(made.sessionId, 'Answer with OK only, without using any tool.', []);
+  const { answer, reply } = await agent.askFor(made.sessionId, 'codeword', []);
+  if (told.codeword !== null && reply.includes(told.codeword)) sharesMemory(x);
   if (answer.kind === 'answered') return { untried: '' };
   return { untried: ` Before, it ${answer.failure}.`, crash: answer.kind === 'ended' && answer.failure };
+}
+
+function sharesMemory(x: Examination): void {
+  const untried = 'a new session knows the codeword, too';
+  for (const how of ['resume', 'load'] as const) {
+    const came = x.came[how];
+    if (came?.outcome !== 'ok' || came.forgotten) continue;
+    x.came[how] = { ...came, untried };
+    const method = methodOf(how, x.facts?.protocolVersion);
+    const detail = `After kill -9 it answered ${method} with success. Whether it remembers the session cannot be seen: ${untried}.`;
+    record(x.found, { [`kill-and-${how}`]: pass(detail, x.found[`kill-and-${how}`]?.ms) });
+  }
 }
 
 async function judgeExit(x: Examination, running: Running, asked: string, { untried, crash }: Work): Promise<Found> {

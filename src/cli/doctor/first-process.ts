@@ -57,9 +57,20 @@ export function judgeIntroduction({ facts, claimed, failure, otherVersion, ms }:
   if (facts === null) return { initialize: otherVersion ? skip(`It ${failure}.`) : breach(`It ${failure}.`, ms) };
   const more = facts.protocolVersion === 2 ? ', where every agent can resume, replay and list' : ` and advertises ${offersOf(facts)}`;
   const detail = `Speaks ACP ${facts.protocolVersion}${more}.`;
+  const odd = oddlyAdvertised(facts.capabilities);
+  if (odd !== undefined)
+    return { initialize: fail(`It advertises ${odd}, which ACP does not have, so a client takes it for none. ${detail}`, ms) };
   if (claimed === facts.protocolVersion) return { initialize: pass(detail, ms) };
   const named = `It answered initialize with protocolVersion ${JSON.stringify(claimed)} and the fields of ACP ${facts.protocolVersion}; a client that goes by the number takes it for another.`;
   return { initialize: fail(`${named} ${detail}`, ms) };
+}
+
+/** A capability that is given as something that no client reads. */
+function oddlyAdvertised({ loadSession, sessionCapabilities }: Readonly<Record<string, unknown>>): string | undefined {
+  const { list, resume, close, delete: remove, fork } = fieldsOf(sessionCapabilities);
+  const given = Object.entries({ loadSession, list, resume, close, delete: remove, fork });
+  const odd = given.find(([, value]) => typeof value === 'string' || typeof value === 'number' || Array.isArray(value));
+  return odd && `${odd[0]} as ${oneLine(JSON.stringify(odd[1]), 60)}`;
 }
 
 async function makeSession(x: Examination, agent: RunningAgent): Promise<Finding> {

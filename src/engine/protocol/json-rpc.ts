@@ -100,6 +100,8 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   let unread = 0;
   let unreadBytes = 0;
   let onRead: (() => void) | null = null;
+  /** Of notifications that it has not read: nobody waits for those. */
+  let unheardBytes = 0;
 
   const respond = (asked: Pick<IncomingRequest, 'id' | 'method'>, response: RpcResponse, instead = false): void => {
     const message = { jsonrpc: '2.0', id: asked.id, ...response } as AnyMessage;
@@ -193,8 +195,15 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     },
     notify(method, params) {
       latest = null;
-      const problem = ended ? null : send({ jsonrpc: '2.0', method, params } as AnyMessage);
-      if (problem !== null) handlers.onNoise(`was not sent ${method}: it ${problem}`);
+      if (ended) return;
+      const message = { jsonrpc: '2.0', method, params } as AnyMessage;
+      const written = asText(message, limits?.messageBytes);
+      if ('problem' in written) return handlers.onNoise(`was not sent ${method}: it ${written.problem}`);
+      if (limits && unheardBytes > limits.unreadBytes)
+        return handlers.onNoise(`was not sent ${method}: it leaves more unread than unreadBytes allows (${limits.unreadBytes} bytes)`);
+      const bytes = utf8Length(written.text);
+      unheardBytes += bytes;
+      void write(message).then(() => (unheardBytes -= bytes));
     },
     get heardAt() {
       return heardAt;

@@ -239,6 +239,19 @@ describe('a process that ends or goes silent between two prompts is told as that
   });
 });
 
+test.concurrent('an agent that knows in each session what any was told shows nothing by knowing it', async () => {
+  const report = await odd('knows-everywhere');
+  const words = 'a new session knows the codeword, too';
+  expect(found(report, 'kill-and-load')).toMatchObject({ outcome: 'pass', detail: expect.stringContaining(words) });
+  expect(report.verdict).toMatchObject({ tier: 'load', untried: words });
+});
+
+test.concurrent('a capability that no client reads is named', async () => {
+  const report = await odd('offers-yes');
+  expect(found(report, 'initialize')).toMatchObject({ outcome: 'fail', detail: expect.stringContaining('loadSession as "yes"') });
+  expect(report.verdict.tier).toBe('transcript');
+});
+
 test.concurrent('an agent that comes back and dies of the question has not forgotten', async () => {
   const report = await odd('dies-brought-back');
   const words = /asked for the codeword, it died of SIGSEGV \(it wrote “no memory left”\) before it answered session\/prompt/;

@@ -22,6 +22,7 @@
  * - `starts-helper`: its first prompt starts a `sleep` that no signal but a kill ends (third argument: how long)
  * - `adds-banner`: what it replays ends with words of its own
  * - `second-refused`, `second-hangs`: `session/new` is an error, or not answered, but for a process's first
+ * - `knows-everywhere`: in each session it knows what any was told; `offers-yes`: gives a capability as a word
  * - `empty-answer`: speaks version 2, and answers prompts with `{}`
  */
 import { spawn } from 'node:child_process';
@@ -76,7 +77,7 @@ function answer(method, params) {
           protocolVersion: odd === 'claims-2' ? 2 : 1,
           ...(odd === 'is-long' ? { agentInfo: { name: LONG, version: LONG } } : {}),
           agentCapabilities: {
-            loadSession: !(odd === 'flips' && starts % 2 === 0),
+            loadSession: odd === 'offers-yes' ? 'yes' : !(odd === 'flips' && starts % 2 === 0),
             promptCapabilities: { embeddedContext: true },
             ...(odd === 'is-long' ? { _meta: { LONG } } : {}),
             ...(['forgets-on-resume', 'empties-on-resume'].includes(odd) || (odd === 'flips' && starts % 2 === 1)
@@ -140,7 +141,8 @@ function answer(method, params) {
       alive[sessionId] = `${alive[sessionId] ?? ''} ${blocks.map(textOf).join(' ')}`;
       for (const [index, block] of blocks.entries())
         if (kept(block, index === blocks.length - 1)) session.said.push({ role: 'user', text: textOf(block) });
-      const known = `${session.said.map(({ text }) => text).join(' ')} ${alive[sessionId]}`;
+      const everywhere = odd === 'knows-everywhere' ? JSON.stringify(Object.values(stored)) : '';
+      const known = `${everywhere} ${session.said.map(({ text }) => text).join(' ')} ${alive[sessionId]}`;
       const asked = /What is the ([a-z ]+)\?/.exec(blocks.at(-1).text)?.[1];
       const reply =
         asked && odd !== 'forgets-live' ? (new RegExp(`the ${asked} is (\\w+-\\d+)`).exec(known)?.[1] ?? 'I do not know.') : 'OK';

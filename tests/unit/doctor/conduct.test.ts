@@ -14,6 +14,7 @@ describe('a line that was to be a message is told from one that was not', () => 
     [`Thinking… ${message('a')}`, /text in front/],
     [`${message('a } {"')} done`, /text after/],
     [`[${message('a')}]`, /no batches/],
+    ['Content-Length: 120', /no headers/],
     ['{"jsonrpc":"1.0","id":1,"result":{}}', /not JSON-RPC 2.0/],
     ['{"jsonrpc":"2.0","id":', /cut off/],
     ['  "jsonrpc": "2.0",', /over several lines/],

@@ -103,3 +103,35 @@ it('I10: answers that the agent leaves unread are counted in bytes, and past unr
   reads[0]!();
   await expect.poll(() => heard).toEqual(['_one', '_two', '_three']);
 });
+
+it('I10: notifications that the agent leaves unread are counted, and past unreadBytes it is sent no more until it reads', async () => {
+  const [noise, sent, reads]: [string[], unknown[], (() => void)[]] = [[], [], []];
+  const peer = createPeer(
+    {
+      readable: new ReadableStream(),
+      writable: new WritableStream({
+        write: (message) => {
+          sent.push((message as { method: string }).method);
+          return new Promise<void>((resolve) => reads.push(resolve));
+        },
+      }),
+    },
+    {
+      onRequest: () => Promise.reject(new Error()),
+      onNotification: () => undefined,
+      room: () => null,
+      onNoise: (what) => void noise.push(what),
+    },
+    { messageBytes: 10_000, agentRequests: 10, unreadAnswers: 10, unreadBytes: 1_000 },
+  );
+  for (let i = 0; i < 100; i += 1) peer.notify('_x', { words: 'x'.repeat(400) });
+  expect(noise).toHaveLength(97);
+  expect(noise[0]).toMatch(/_x: it leaves more unread than unreadBytes allows/);
+  for (let i = 0; i < 3; i += 1) {
+    await expect.poll(() => reads.length).toBe(i + 1);
+    reads[i]!();
+  }
+  await delay(5);
+  peer.notify('_y', {});
+  await expect.poll(() => sent).toEqual(['_x', '_x', '_x', '_y']);
+});

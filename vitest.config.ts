@@ -5,8 +5,11 @@ const MINUTE_MS = 60_000;
 const FAULTS = process.env['FAULTS'];
 const FAULTS_MINUTES = FAULTS === 'full' ? 120 : 12;
 
+/** The whole engine, with agents in the same process. */
+const ENGINE = ['integration/engine', 'integration/model'];
+
 /** What holds in both versions of ACP is run once more with agents and clients that speak v2, in two ways of reaching them. */
-const IN_V2 = ['integration/engine', 'integration/model', 'contract/server/memory', 'contract/server/connect', 'contract/worker.test'];
+const IN_V2 = [...ENGINE, 'contract/server/memory', 'contract/server/connect', 'contract/worker.test'];
 /** Their agents say the frames of one version, whatever they are asked for, or they name the version themselves. */
 const IN_ONE =
   'after-the-answer,agent-asks,agent-side,hostile,limits-named,misuse,odd-shapes,passed-on,prompt-refusals,real-agents,recorded,refused-prompt,secret-answers,upgrades,v2';
@@ -33,9 +36,11 @@ const project = (
 export default defineConfig({
   test: {
     projects: [
-      // A process for each of many small files is a good third of what they cost, in the unit tests and in v2's.
+      // A process for each of many small files is a good third of what they cost.
       project('unit', ['unit'], 4, { isolate: false }),
-      ...['contract', 'integration'].map((name) => project(name, [name], 4)),
+      project('engine', ENGINE, 4, { isolate: false }),
+      project('integration', ['integration'], 4, { exclude: ENGINE.map((part) => `tests/${part}/**`) }),
+      project('contract', ['contract'], 4),
       project('v2', IN_V2, 4, { env: { ACP: 'v2' }, exclude: [`**/engine/{${IN_ONE}}.test.ts`], isolate: false }),
       project('faults', ['faults'], FAULTS_MINUTES),
       // Of those that kill hosts, few.

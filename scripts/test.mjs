@@ -183,7 +183,7 @@ const STAGES = [
       return check(...['', 'src/engine/'].map((folder) => node(TSC, '-p', `${folder}tsconfig.json`)));
     },
   },
-  projects('integration'),
+  projects('integration', 'engine'),
   {
     name: 'e2e',
     // One of its agents is OpenCode.

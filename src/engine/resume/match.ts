@@ -11,7 +11,7 @@ import type { NewestFirst } from '../transcript/render.ts';
 import type { SessionUpdate } from '../types.ts';
 import { delay } from '../waiting.ts';
 import { verifyReplay } from './decide.ts';
-import { createReplayLog, grow, keyOf, OPENING, readLog, squeeze } from './match-messages.ts';
+import { createReplayLog, grow, keyOf, OPENING, readLog, squeeze, textAfter } from './match-messages.ts';
 import type { Chunk, LoggedSpeech, LogReader, ReadOptions, ReplayItem, ReplayLog, Speech } from './match-messages.ts';
 
 export interface ReplayMatcherOptions extends Partial<ReadOptions> {
@@ -81,7 +81,7 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
       const unread = log.isWhole() ? 0 : await countBefore!(logged[0]!.seq - 1);
       const missing = (log.isCompacted() ? 0 : unread) + logged.filter(({ isCertain }, at) => isCertain && !found.has(at)).length;
       const [received, matched, tail] = [units.length, found.size, units.at(-1)];
-      const lacks = tail?.at === logged.length - 1 ? tail.lacks : '';
+      const lacks = tail?.lacks ?? '';
       const records = came.reduce((sum, one) => sum + one.preambles, 0);
       const reachesBack = log.isWhole() && logged.findIndex(({ side }) => side === 'user') === places[0];
       return {
@@ -113,6 +113,8 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
         beginsOurs: units.length > 0 && units[0]!.at !== null,
         /** Whether what came last is new: what follows without a word of the user's belongs to it. */
         endsNew: imported.length > 0 && imported.at(-1)!.update === tail!.items.at(-1)?.update,
+        /** Whether what came last is the beginning of a message of ours. */
+        endsWithin: lacks !== '',
         /** Whether the preamble is still in the replay; null where none was given, or the replay does not reach back to it. */
         preamble: preambles === 0 ? null : records >= preambles ? ('kept' as const) : reachesBack ? ('gone' as const) : null,
         /** What should come next, first the rest of a message cut short; and the tool calls of its turns. */
@@ -355,17 +357,4 @@ function restOf({ text, items, had }: Unit, ours: LoggedSpeech, isOpen: boolean)
   if (!/\S/.test(words)) return after;
   const content = { ...fieldsOf(fieldsOf(cut.update)['content']), text: /\s$/.test(ours.text ?? '') ? words.trimStart() : words };
   return [(cut.rest ??= { ...cut, update: { ...cut.update, content } as SessionUpdate }), ...after];
-}
-
-function textAfter(text: string, count: number): string {
-  let [left, at] = [count, 0];
-  for (const char of text) {
-    if (left <= 0) break;
-    at += char.length;
-    const squeezed = squeeze(char);
-    // The letter was there, its accent was not.
-    if (squeezed.length > left) return squeezed.slice(left) + text.slice(at);
-    left -= squeezed.length;
-  }
-  return text.slice(at);
 }

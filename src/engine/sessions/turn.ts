@@ -260,7 +260,9 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       redact,
       preamble: outgoing().given ? preambleOf(live.basis) : null,
       hasMore: live.agentSession.replay?.wasAsked === false,
-      ...(owed ? { next: owed.next, nextToolCalls: owed.nextToolCalls } : {}),
+      heardAt: () => live.saidAt,
+      quietMs: config.limits.replayQuietMs,
+      ...owed,
     });
   }
 

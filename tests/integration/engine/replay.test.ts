@@ -288,8 +288,8 @@ describe('I3: a replay never adds a row twice', () => {
 
   describe('I3: a replay that comes when the prompt was sent already is not stored, over three wakes', () => {
     type Said = readonly [who: 'user' | 'agent', text: string];
-    type Moment = 'in the turn' | 'among its words' | 'after it' | 'in the turn and after it' | 'after it, word by word';
-    const moments: Moment[] = ['in the turn', 'among its words', 'after it', 'in the turn and after it', 'after it, word by word'];
+    const [PAUSING, BY_WORDS] = ['after it, word by word, with a pause in a message', 'after it, word by word'];
+    const moments = ['in the turn', 'among its words', 'after it', 'in the turn and after it', BY_WORDS, PAUSING];
     const QUIET = 40;
     const cases = moments.flatMap((moment) =>
       (['session/load', 'session/resume'] as const).flatMap((method) => [true, false].map((hasIds) => ({ moment, method, hasIds }))),
@@ -323,7 +323,7 @@ describe('I3: a replay never adds a row twice', () => {
         const base = kept.length - owed.length;
         const answer = `${kept.length / 2} things were said before this: ${prompt}`;
         const live = tell(['agent', answer], kept.length + 1, answer.split(/(?= )/));
-        const old = owed.map((said, at) => tell(said, base + at, moment.endsWith('word by word') ? said[1].split(/(?= )/) : [said[1]]));
+        const old = owed.map((said, at) => tell(said, base + at, moment.startsWith(BY_WORDS) ? said[1].split(/(?= )/) : [said[1]]));
         kept.push(['user', prompt], ['agent', answer]);
         owed = [];
         const half = moment === 'in the turn' ? old.length : moment === 'in the turn and after it' ? old.length >> 1 : 0;
@@ -335,10 +335,15 @@ describe('I3: a replay never adds a row twice', () => {
         agent.say(ordinary(message));
         const { resolve } = replayed;
         if (!moment.includes('after it')) return resolve();
-        setTimeout(() => {
-          agent.say(...old.slice(half).flat());
-          resolve();
-        }, 20);
+        const late = old.slice(half).flat();
+        setTimeout(() => agent.say(...(moment === PAUSING ? late.splice(0, late.length - 2) : [])), 20);
+        setTimeout(
+          () => {
+            agent.say(...late);
+            resolve();
+          },
+          moment === PAUSING ? 4 * QUIET : 20,
+        );
       });
       const { wake } = await worldOf(agents);
       const patient = { ...PATIENT, replayQuietMs: QUIET };

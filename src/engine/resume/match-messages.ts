@@ -27,20 +27,6 @@ const ABOVE_ASCII = /[\u0080-\uffff]/;
  */
 export const squeeze = (text: string): string => (ABOVE_ASCII.test(text) ? text.normalize('NFD') : text).replace(/\s+/g, '');
 
-/** Without so many letters at its beginning, counted as `squeeze` leaves them. */
-export function textAfter(text: string, count: number): string {
-  let [left, at] = [count, 0];
-  for (const char of text) {
-    if (left <= 0) break;
-    at += char.length;
-    const squeezed = squeeze(char);
-    // The letter was there, its accent was not.
-    if (squeezed.length > left) return squeezed.slice(left) + text.slice(at);
-    left -= squeezed.length;
-  }
-  return text.slice(at);
-}
-
 /** 53 bits for a text of one side, squeezed, which can grow with it. An agent that cheats fools only itself. */
 export const keyOf = (side: Side, words: string): number => grow((side === 'user' ? 0x11c9dc5 : 0x2545f491) * 0x200000, words);
 
@@ -90,7 +76,7 @@ export interface Speech {
   readonly key: number;
   /** The keys of its messages, where there are several. */
   readonly parts: readonly number[];
-  /** What they say: turns that nothing answered stand before the next, and a notice stands beside a reply. */
+  /** What they say, on the user's side: turns that nothing answered stand before the next. */
   readonly messages: readonly string[];
   /** How many openings of the preamble stood in it. */
   readonly preambles: number;
@@ -117,7 +103,7 @@ function readSpeech(side: Side, chunks: readonly Chunk[], redact: ReadOptions['r
   const text = /\S/.test(own) ? own : attached() || own;
   const several = messages.length > 1 ? words.filter((one) => /\S/.test(one)) : [];
   const parts = several.map((one) => keyOf(side, one));
-  return { side, id, items, text, key: keyOf(side, text), parts, messages: several, preambles: records.length };
+  return { side, id, items, text, key: keyOf(side, text), parts, messages: side === 'user' ? several : [], preambles: records.length };
 }
 
 // ---------------------------------------------------------------- the replay
@@ -202,9 +188,6 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
   const beside = new Set<string>();
   /** What a replay added to a turn, newest first: it stands where its turn ends. */
   const added = new Map<string | null, UpdateEvent[]>();
-  /** What a replay brought of another client while a turn ran, newest first: the agent had it before that turn. */
-  const early: UpdateEvent[] = [];
-  let isInTurn = false;
   /** `compactedAt`: the agent need not know what is older. */
   let [isWhole, compactedAt, kept] = [false, -1, 0];
   /** The speech that still grows at its older end, newest first; without what a whole message replaced. */
@@ -235,16 +218,8 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
     const { turnId, kind } = event;
     const late = added.get(turnId) ?? [];
     if (kind === 'update' && event.origin === 'import' && turnId !== null) return void added.set(turnId, late).get(turnId)!.push(event);
-    if (kind === 'update' && event.origin === 'import' && isInTurn) return void early.push(event);
-    if (kind === 'turn_ended') {
-      states.set(turnId, event.payload.state);
-      isInTurn = true;
-    }
-    if (kind === 'turn_started') {
-      isInTurn = false;
-      early.splice(0).forEach(take);
-    }
     added.delete(turnId);
+    if (kind === 'turn_ended') states.set(turnId, event.payload.state);
     for (const one of kind === 'update' ? [...late, event] : late) {
       const { payload: update, meta, origin, seq } = one;
       const [side, is] = [sideOf(update, meta), classOf(update, meta)];
@@ -292,10 +267,7 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
         await breathe();
         isWhole = (await pages.next()).done === true;
       }
-      if (!isWhole) return;
-      isInTurn = false;
-      early.splice(0).forEach(take);
-      close();
+      if (isWhole) close();
     },
   };
 }

@@ -11,7 +11,7 @@ import type { NewestFirst } from '../transcript/render.ts';
 import type { SessionUpdate } from '../types.ts';
 import { delay } from '../waiting.ts';
 import { verifyReplay } from './decide.ts';
-import { createReplayLog, grow, keyOf, OPENING, readLog, squeeze, textAfter } from './match-messages.ts';
+import { createReplayLog, grow, keyOf, OPENING, readLog, squeeze } from './match-messages.ts';
 import type { Chunk, LoggedSpeech, LogReader, ReadOptions, ReplayItem, ReplayLog, Speech } from './match-messages.ts';
 
 export interface ReplayMatcherOptions extends Partial<ReadOptions> {
@@ -357,4 +357,17 @@ function restOf({ text, items, had }: Unit, ours: LoggedSpeech, isOpen: boolean)
   if (!/\S/.test(words)) return after;
   const content = { ...fieldsOf(fieldsOf(cut.update)['content']), text: /\s$/.test(ours.text ?? '') ? words.trimStart() : words };
   return [(cut.rest ??= { ...cut, update: { ...cut.update, content } as SessionUpdate }), ...after];
+}
+
+function textAfter(text: string, count: number): string {
+  let [left, at] = [count, 0];
+  for (const char of text) {
+    if (left <= 0) break;
+    at += char.length;
+    const squeezed = squeeze(char);
+    // The letter was there, its accent was not.
+    if (squeezed.length > left) return squeezed.slice(left) + text.slice(at);
+    left -= squeezed.length;
+  }
+  return text.slice(at);
 }

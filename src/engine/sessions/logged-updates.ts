@@ -13,8 +13,8 @@ export interface LoggedUpdate extends UpdateWithMeta {
   readonly origin?: 'host' | 'agent' | 'import';
 }
 
-/** What says itself where it belongs stays there. */
-export const inTurn = (turnId: string | null, items: readonly LoggedUpdate[]): LoggedUpdate[] => items.map((item) => ({ turnId, ...item }));
+export const inTurn = (turnId: string | null, items: readonly UpdateWithMeta[]): LoggedUpdate[] =>
+  items.map((item) => ({ ...item, turnId }));
 
 export function updateEvents(items: readonly LoggedUpdate[], at: number): NewEvent[] {
   return items.map(({ update: payload, meta, turnId = null, origin = 'agent' }): NewEvent => {

@@ -16,7 +16,7 @@ import { whatFollows, type NativeMethod } from '../resume/decide.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
 import { sideOf, squeeze, type ReplayItem } from '../resume/match-messages.ts';
 import type { Store, StoredAgentSession } from '../storage/store.ts';
-import type { ContentBlock, SessionEvent, SessionUpdate } from '../types.ts';
+import type { ContentBlock, SessionUpdate } from '../types.ts';
 import type { LoggedUpdate } from './logged-updates.ts';
 
 export type { ReplayResult };
@@ -54,7 +54,7 @@ export interface LateReplay {
 }
 
 /** What the replay had not brought yet when the prompt was sent. */
-export type Owed = Pick<ReplayOutcome, 'next' | 'nextToolCalls' | 'isReplay'>;
+export type Owed = Pick<ReplayOutcome, 'next' | 'nextToolCalls'>;
 
 /** The first message of a replay may take so many times as long: an agent that brings none is left for a new one. */
 export const SILENCES_AT_FIRST = 4;
@@ -77,15 +77,15 @@ export function openReplay(
 ) {
   const fromSeq = began?.beganSeq ?? 0;
   // Matched against the log as it is then, with what was imported before.
-  const newPart = (runningTurnId?: string): Part => ({
+  const newPart = (isWhole = false): Part => ({
     matcher: createReplayMatcher({
-      log: without(runningTurnId, store.eventsBackwards(sessionId)),
+      log: store.eventsBackwards(sessionId),
       fromSeq,
       preamble: textsOf(began?.preamble ?? []),
       redact,
       isAdopted,
       // A completed turn is two messages; counting turns reads no event.
-      ...(runningTurnId ? {} : { countBefore: async (seq) => 2 * (await store.completedTurns(sessionId, fromSeq, seq)) }),
+      ...(isWhole ? {} : { countBefore: async (seq) => 2 * (await store.completedTurns(sessionId, fromSeq, seq)) }),
     }),
     received: 0,
     beside: [],
@@ -94,7 +94,7 @@ export function openReplay(
   return (method: NativeMethod) => createReplay(newPart, method);
 }
 
-function createReplay(newPart: (runningTurnId?: string) => Part, method: NativeMethod) {
+function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod) {
   let state: State = method === 'session/load' ? { kind: 'replaying', part: newPart() } : { kind: 'undecided', part: newPart(), items: [] };
   let late: LateReplay | null = null;
   /** It was still under way when a prompt was sent. */
@@ -254,10 +254,10 @@ function createReplay(newPart: (runningTurnId?: string) => Part, method: NativeM
     outlast(): void {
       [outlasts, wasAsked] = [true, false];
     },
-    /** All that a replay could bring while this turn runs. An agent may put the prompt in other words at each turn: the log is read once for it. */
-    async wholeLog(runningTurnId: string): Promise<ReplayResult> {
+    /** All that a replay could bring. An agent may put the prompt in other words at each turn: the log is read once for it. */
+    async wholeLog(): Promise<Owed> {
       wasAsked = true;
-      return newPart(runningTurnId).matcher.end();
+      return newPart(true).matcher.end();
     },
     get wasAsked() {
       return wasAsked;
@@ -270,10 +270,6 @@ function createReplay(newPart: (runningTurnId?: string) => Part, method: NativeM
       return receivedOf(state);
     },
   };
-}
-
-async function* without(turnId: string | undefined, pages: AsyncIterable<readonly SessionEvent[]>) {
-  for await (const page of pages) yield turnId === undefined ? page : page.filter((event) => event.turnId !== turnId);
 }
 
 const receivedOf = (state: State): number => (state.kind === 'over' ? 0 : state.part.received);

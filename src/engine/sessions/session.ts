@@ -272,7 +272,7 @@ export class Session {
     if (filter.asks) this.passing = this.tellLog(live, running);
   }
 
-  private recordInTurn(live: Live, running: Turn, passed: readonly LoggedUpdate[]): void {
+  private recordInTurn(live: Live, running: Turn, passed: readonly UpdateWithMeta[]): void {
     for (const each of passed) remember(running.said, each);
     if (passed.length > 0) this.record(live, inTurn(running.turnId, passed));
   }
@@ -281,7 +281,7 @@ export class Session {
   private async tellLog(live: Live, running: Turn): Promise<void> {
     const { filter } = running;
     try {
-      const whole = await live.agentSession.replay!.wholeLog(running.turnId);
+      const whole = await live.agentSession.replay!.wholeLog();
       if (runs(this.turn) === running) this.recordInTurn(live, running, filter.know(whole));
     } catch (error) {
       this.fail(error);
@@ -575,8 +575,7 @@ export const nothingSaid = (): LastSaid => ({
   ...{ anything: false, message: null, isParted: false, toolCalls: new Set(), foreign: 0, foreignId: null },
 });
 
-export function remember(said: LastSaid, { update, meta, origin }: LoggedUpdate): void {
-  if (origin === 'import') return;
+export function remember(said: LastSaid, { update, meta }: UpdateWithMeta): void {
   const kind = classOf(update, meta);
   if (kind !== 'notice') said.anything = true;
   const role = roleOf(update, meta);

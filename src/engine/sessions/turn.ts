@@ -260,9 +260,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       redact,
       preamble: outgoing().given ? preambleOf(live.basis) : null,
       hasMore: live.agentSession.replay?.wasAsked === false,
-      heardAt: () => live.saidAt,
-      quietMs: config.limits.replayQuietMs,
-      ...owed,
+      ...(owed ? { next: owed.next, nextToolCalls: owed.nextToolCalls } : {}),
     });
   }
 

@@ -229,132 +229,6 @@ describe('I3: a replay that goes on after the prompt was sent', () => {
   });
 });
 
-describe('I3: what a replay in a turn adds to the log is imported, once', () => {
-  /** A silence. */
-  const PAUSE = null;
-  type Said = SessionUpdate | typeof PAUSE;
-  /** The log has “First” and its answer, and “Second”, which was cut off after `half`; where a line goes is in front of it. */
-  function heard(said: readonly Said[], { half = 'Half', ...options }: Partial<LiveFilterOptions> & { half?: string } = {}): string[] {
-    let clock = 0;
-    const cut = { turnId: 't2', isCutOff: true };
-    const next: LiveFilterOptions['next'] = [
-      { side: 'user', text: 'First', messageId: null, isCertain: true, turnId: 't1', isCutOff: false },
-      {
-        side: 'agent',
-        text: 'Warning! One',
-        messages: ['Warning!', 'One'],
-        messageId: null,
-        isCertain: true,
-        turnId: 't1',
-        isCutOff: false,
-      },
-      { side: 'user', text: 'Second', messageId: null, isCertain: false, ...cut },
-      ...(half === '' ? [] : [{ side: 'agent' as const, text: half, messageId: null, isCertain: false, ...cut }]),
-    ];
-    const nextToolCalls = new Set(['old']);
-    const filter = createLiveFilter({ prompt: [text('What now?')], next, nextToolCalls, heardAt: () => clock, quietMs: 10, ...options });
-    const out = said.flatMap((one) => {
-      clock += one === PAUSE ? 20 : 1;
-      return one === PAUSE ? [] : filter.push(one);
-    });
-    return [...out, ...filter.end()].map(({ update, origin, turnId }) => {
-      const { content, toolCallId } = update as { content?: { text?: string }; toolCallId?: string };
-      return `${origin === 'import' ? `${turnId}: ` : ''}${content?.text ?? toolCallId}`;
-    });
-  }
-  const before = [user('First'), agent('Warning! One')];
-  const theirs = [user('Theirs'), agent('Answered')];
-  const echo = user('What now?');
-
-  it.each<[string, Said[], string[]]>([
-    ['another client’s turn, up to the echo', [...before, ...theirs, echo, agent('Live')], ['null: Theirs', 'null: Answered', 'Live']],
-    ['… up to a silence', [...before, ...theirs, PAUSE, agent('Live')], ['null: Theirs', 'null: Answered', 'Live']],
-    ['… up to a question of ours', [...before, ...theirs, user('Second'), echo, agent('Live')], ['null: Theirs', 'null: Answered', 'Live']],
-    [
-      '… in several messages',
-      [...before, user('Theirs'), agent('Well,', 'a'), agent('Answered', 'b'), echo, agent('Live', 'c')],
-      ['null: Theirs', 'null: Well,', 'null: Answered', 'Live'],
-    ],
-    [
-      'two of them',
-      [...before, ...theirs, user('Again'), agent('Yes'), echo, agent('Live')],
-      ['null: Theirs', 'null: Answered', 'null: Again', 'null: Yes', 'Live'],
-    ],
-    [
-      'its tool calls, but none that the log has',
-      [...before, user('Theirs'), tool('old'), thought('t'), tool('new'), agent('Answered'), PAUSE, tool('live'), agent('Live')],
-      ['null: Theirs', 'null: t', 'null: new', 'null: Answered', 'live', 'Live'],
-    ],
-    [
-      'among the words of a live message',
-      [agent('Li', 'l'), ...before, user('Theirs'), agent('Answered', 'a'), agent('ve', 'l')],
-      ['Li', 'null: Theirs', 'null: Answered', 've'],
-    ],
-    [
-      'the rest of an answer that was cut off',
-      [user('Second'), agent('Half a'), agent(' word'), echo, agent('Live')],
-      ['t2:  a', 't2:  word', 'Live'],
-    ],
-    ['… in other chunks', [user('Second'), agent('Ha'), agent('lf a word'), PAUSE, agent('Live')], ['t2:  a word', 'Live']],
-    [
-      '… as a whole message',
-      [user('Second'), { sessionUpdate: 'agent_message', messageId: 'm', content: [text('Half a word')] } as never, echo, agent('Live')],
-      ['t2:  a word', 'Live'],
-    ],
-    ['… and nothing of it where there is none', [user('Second'), agent('Half'), PAUSE, agent('Live')], ['Live']],
-  ])('%s', (_, said, kept) => expect(heard(said)).toEqual(kept));
-
-  it.each([
-    ['up to the echo', [user('Second'), agent('Whole'), echo, agent('Live')], ['t2: Whole', 'Live']],
-    ['which the agent does not have', [user('Second'), PAUSE, agent('Live')], ['Live']],
-    ['of which there are tool calls only', [user('Second'), tool('new'), echo, agent('Live')], ['t2: new', 'Live']],
-  ])('the answer to a prompt that was cut off before it: %s', (_, said, kept) => expect(heard(said, { half: '' })).toEqual(kept));
-
-  it('directly after a replay that came before the prompt', () => {
-    const said = [...theirs, PAUSE, agent('Live')];
-    expect(heard(said, { isReplay: true })).toEqual(['null: Theirs', 'null: Answered', 'Live']);
-    expect(heard(said)).toEqual(['Theirs', 'Answered', 'Live']);
-  });
-
-  it.each<[string, Said[], string[]]>([
-    ['nothing parts it from the answer', [...before, ...theirs, agent(' live')], ['null: Theirs', 'Answered', ' live']],
-    ['it is the only answer there is', [...before, user('Theirs'), agent('Live', 'a')], ['null: Theirs', 'Live']],
-    ['it may be the rest, and nothing parts it', [user('Second'), agent('Half a'), agent(' live')], ['Half a', ' live']],
-    ['it does not begin as what was cut off', [user('Second'), agent('Live')], ['Live']],
-    ['words of the user’s after it', [...before, agent('Live'), user('Noise')], ['Live', 'Noise']],
-    [
-      'the prompt in other words',
-      [...before, user('At noon: What now?'), agent('Live'), PAUSE, agent('!')],
-      ['At noon: What now?', 'Live', '!'],
-    ],
-    [
-      'a long one',
-      [...before, user('Theirs'), ...Array.from({ length: 300 }, () => agent('l')), PAUSE, agent('!')],
-      ['null: Theirs', ...Array.from({ length: 300 }, () => 'l'), '!'],
-    ],
-    [
-      'a notice that an old answer has, too, after it',
-      [user('First'), agent('One', 'a'), agent('Warning!', 'n'), agent('Live', 'b')],
-      ['Warning!', 'Live'],
-    ],
-  ])('I11: the live answer stays in its turn: %s', (_, said, kept) => expect(heard(said)).toEqual(kept));
-
-  it('the time in which the log was read is no silence', () => {
-    let clock = 0;
-    const filter = createLiveFilter({ prompt: [text('What now?')], hasMore: true, isReplay: true, heardAt: () => clock, quietMs: 10 });
-    expect(filter.push(user('Theirs'))).toEqual([]);
-    expect(filter.know({ next: [] })).toEqual([]);
-    clock = 1_000;
-    const kept = [...filter.push(agent('Answered')), ...filter.push(echo)];
-    expect(kept.map(({ origin, turnId }) => `${origin} ${turnId}`)).toEqual(['import null', 'import null']);
-  });
-
-  it('empty words of the user’s are nothing', () => {
-    const empty = { sessionUpdate: 'user_message', messageId: 'x', content: [] } as unknown as SessionUpdate;
-    expect(heard([echo, empty, user(''), agent('Live')])).toEqual(['Live']);
-  });
-});
-
 describe('for any updates', () => {
   const words = fc.constantFrom('a', 'b', 'ab', 'What now?', 'What', ' now?', '');
   const ids = fc.constantFrom('m', 'n', 'o', undefined);
@@ -401,6 +275,19 @@ describe('for any updates', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+
+  it('I11: after words of the user’s that nobody knows (a command that the agent spelt out) the answer is given out at once, in its turn', () => {
+    const filter = createLiveFilter({ prompt: [text('/fix')], hasMore: true });
+    expect(filter.push(user('Repair what fails.'))).toEqual([]);
+    const { next } = owed(['user', 'Before'], ['agent', 'Long ago']);
+    expect(filter.know({ next })).toEqual([{ update: user('Repair what fails.') }]);
+    for (const one of [agent('Sure.'), thought('t'), agent('Done.')]) expect(filter.push(one)).toEqual([{ update: one }]);
+  });
+
+  it('empty words of the user’s are nothing', () => {
+    const empty = { sessionUpdate: 'user_message', messageId: 'x', content: [] } as unknown as SessionUpdate;
+    expect(stored({}, [user('What now?'), empty, user(''), agent('Live')])).toEqual(['agent:Live']);
   });
 
   it('with nothing owed, what the agent says is given out at once', () => {

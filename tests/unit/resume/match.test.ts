@@ -549,17 +549,6 @@ describe('late replay', () => {
   });
 });
 
-it('I3: what was imported while a turn ran stands before that turn, as the agent has it', async () => {
-  const logged = log().user('One').agent('First').end().user('Two');
-  for (const payload of [user('Theirs'), agent('Answered')])
-    logged.events.push({ seq: logged.events.length + 1, turnId: null, at: 0, origin: 'import', kind: 'update', payload });
-  logged.agent('Second').end();
-  const replayed = [user('One'), agent('First'), user('Theirs'), agent('Answered'), user('Two'), agent('Second')];
-  expect(await match(logged, replayed)).toMatchObject({ received: 6, matched: 6, missing: 0, imported: [], reachedEnd: true });
-  const more = await match(logged, [...replayed, user('Theirs, too'), agent('Answered, too')]);
-  expect(said(more)).toEqual(['user Theirs, too', 'agent Answered, too']);
-});
-
 it('I3: of a replay that was cut short in a message its rest comes next, whichever it is', async () => {
   const logged = log().user('One').agent('First of all').end().user('Two').agent('Second').end();
   const result = await match(logged, [user('One'), agent('First ')]);

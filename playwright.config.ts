@@ -34,8 +34,6 @@ export default defineConfig({
   globalSetup: './tests/support/e2e-setup.mjs',
   use: {
     baseURL: process.env['REHYDRATE_URL'],
-    // The playground shows here all that it has.
-    viewport: { width: 1440, height: 900 },
     storageState: process.env['REHYDRATE_BROWSER'] === undefined ? undefined : JSON.parse(process.env['REHYDRATE_BROWSER']),
     // What moves costs a quarter of a processor while it does; playground-first.spec.ts sees it move.
     contextOptions: { reducedMotion: 'reduce' },

@@ -10,7 +10,7 @@ import { Bar, Talk } from './panels/Talk.tsx';
 export function App({ pg, loadTerminal }: DockProps) {
   useEffect(() => {
     // Elsewhere it would cover the lesson, or take its room.
-    const roomy = matchMedia('(min-width: 62rem) and (min-height: 54rem)');
+    const roomy = matchMedia('(min-width: 62rem) and (min-height: 44rem)');
     const follow = () => void (pg.stage.advanced.value = roomy.matches);
     follow();
     roomy.addEventListener('change', follow);

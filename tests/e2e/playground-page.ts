@@ -26,8 +26,7 @@ export class PlaygroundPage {
   }
 
   button(name: string): Locator {
-    // “Allow always” is another answer than “Allow”.
-    return this.page.getByRole('button', { name, exact: ['Allow', 'Reject'].includes(name) });
+    return this.page.getByRole('button', { name });
   }
   region(name: string): Locator {
     return this.page.getByRole('region', { name });

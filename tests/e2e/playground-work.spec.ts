@@ -61,6 +61,8 @@ test('the terminal takes several lines, sends only on Enter, and knows what was 
 });
 
 test('what the terminal could not send comes back into it, with why', async ({ page }) => {
+  // Both answers have to be on it.
+  await page.setViewportSize({ width: 1280, height: 1000 });
   const pg = new PlaygroundPage(page);
   await pg.open('#v=1&agent=crash-initialize');
   const input = await pg.terminalLine();

@@ -405,7 +405,7 @@ export function createManager(config: Config) {
       state.abort.abort(
         new RehydrateError(
           'agent_exited',
-          `Session "${sessionId}" was being opened when ${cause.reason.replace('while it ran', 'meanwhile')}; nothing was sent. Prompt it again.`,
+          `Session "${sessionId}" was being opened when ${cause.reason.replace('while it ran', 'meanwhile')}; nothing was sent. ${state.kind === 'starting' ? 'Create' : 'Prompt'} it again.`,
           { sessionId, cause: { kind: cause.kind } },
         ),
       );

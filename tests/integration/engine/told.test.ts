@@ -67,6 +67,36 @@ describe('I5: a storage that fails after the prompt was sent', () => {
   });
 });
 
+describe('I8: an opening that the host cuts off', () => {
+  it.each([
+    ['a create', 'Create it again.'],
+    ['a prompt', 'Prompt it again.'],
+  ])('%s says what was sent, and to do the same again', async (what, advice) => {
+    const state = { silent: what === 'a create' };
+    const asks = (method: string | undefined) => method === 'session/new' || method === 'session/load' || method === 'session/resume';
+    const agents = rawAgents((message: Heard, agent) => {
+      if (message.method && !(state.silent && asks(message.method))) agent.say(ordinary(message));
+    });
+    const { host } = await hostOf(agents);
+    const create = () => host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    if (!state.silent) {
+      await create();
+      await host.close('s');
+      state.silent = true;
+    }
+    const asked = () => agents.heard.filter(({ method }) => asks(method)).length;
+    const before = asked();
+    const opening = (what === 'a create' ? create() : host.prompt('s', 'go')).catch((reason: unknown) => reason as RehydrateError);
+    await until(async () => asked() > before);
+    // A session that is not there yet is not closed by its id.
+    await (what === 'a create' ? host.sleep() : host.close('s'));
+    expect(await opening).toMatchObject({
+      code: 'agent_exited',
+      message: expect.stringContaining(`nothing was sent. ${advice}`) as string,
+    });
+  });
+});
+
 describe('I8, I10: an agent that is ended for its output', () => {
   /** Its output breaks when it is asked `at`, as a transport's does at a message over its limit; or just ends, and it stays. */
   const breaking = (at: string, how: 'limit' | 'end'): AgentLauncher => ({

@@ -20,7 +20,7 @@ describe('a session in an actor', () => {
     for (const key of ['one', 'two']) await cluster.client().bare.getOrCreate([key]).ping();
     const itsOwn = warned();
     const actor = cluster.client().sessions.getOrCreate(['named']);
-    const { sessionId } = await actor.create({ agent: 'native', cwd: '/tmp', sessionId: 'named' });
+    const { sessionId } = await actor.create({ agent: 'native', cwd: '/tmp' });
     await actor.prompt(sessionId, 'My name is Ada.');
     await actor.sleep();
     await actor.prompt(sessionId, 'What is my name?');

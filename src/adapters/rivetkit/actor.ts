@@ -123,14 +123,16 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     );
   }
 
-  const open = (c: SessionActorContext): Promise<Opened> =>
-    (c.vars.open ??= createHost({ ...hostOptions, database: owned(rivetkitDatabase(c.db)) }).then(
+  const open = async (c: SessionActorContext): Promise<Opened> => {
+    if (c.vars.asleep && !c.vars.open) throw new RehydrateError('host_closed', 'This actor goes to sleep. Call it again.');
+    return (c.vars.open ??= createHost({ ...hostOptions, database: owned(rivetkitDatabase(c.db)) }).then(
       (host) => opened(c, host),
       (error: unknown) => {
         c.vars.open = null;
         throw error;
       },
     ));
+  };
 
   /** Runs one call on the host; its errors cross with their code. */
   const act =
@@ -212,8 +214,14 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
         const end = events.findIndex((event) => (bytes += utf8Length(JSON.stringify(event))) > maxBytes);
         return end < 0 ? events : events.slice(0, Math.max(1, end));
       }),
-      /** Puts the actor to sleep; the next call wakes it. RivetKit does the same when nobody calls for `sleepTimeout`. */
-      sleep: (c: SessionActorContext): void => c.sleep(),
+      /**
+       * Puts the actor to sleep; the next call wakes it. RivetKit does the same when nobody calls for `sleepTimeout`. The host sleeps first:
+       * RivetKit takes its time, and a prompt that the host took meanwhile would be cut off.
+       */
+      sleep: async (c: SessionActorContext): Promise<void> => {
+        await shutDown(c);
+        c.sleep();
+      },
     },
   };
 }

@@ -159,7 +159,7 @@ describe('odd permission requests', () => {
       child.stdin.write('half a li');
       // The typed line is cleared before what comes, and shown again after it.
       // eslint-disable-next-line no-control-regex -- what clears a line is what is looked for
-      await expect.poll(() => screen).toMatch(/\u001b\[1G\u001b\[0Jand later\r\n[^]*› half a li[^\n]*$/);
+      await expect.poll(() => screen).toMatch(/\u001b\[1G\u001b\[0Jand later\r\n[^]*› (?:\u001b\[3G)?half a li[^\n]*$/);
       child.stdin.write('\u0015\u0004');
       expect(await ended).toBe(0);
     });

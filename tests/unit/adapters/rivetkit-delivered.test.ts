@@ -1,4 +1,4 @@
-/** RivetKit's gateway may deliver an HTTP call twice. */
+/** RivetKit's gateway may deliver an HTTP call twice, and calls come while an actor goes to sleep. */
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { sessionActor } from '../../../src/adapters/rivetkit/index.ts';
@@ -50,3 +50,17 @@ it('a session that is made without an id is made once for all deliveries of a ca
   expect((await actions.list(calledBy(null))).sessions).toHaveLength(5);
   await onSleep(calledBy(null));
 });
+
+it.each([true, false])(
+  'I5: a call after an actor was put to sleep begins nothing in this life: it is called again (awake before: %s)',
+  async (wasAwake) => {
+    const { actions, calledBy, onSleep, agents } = actor();
+    const c = calledBy(null);
+    if (wasAwake) await actions.create(c, { agent: 'demo', cwd: '/', sessionId: 's' });
+    // RivetKit has not stopped the actor yet.
+    await actions.sleep(c);
+    await expect(actions.prompt(c, 's', 'hello')).rejects.toMatchObject({ group: 'actor' });
+    expect(agents.launched).toBe(wasAwake ? 1 : 0);
+    await onSleep(c);
+  },
+);

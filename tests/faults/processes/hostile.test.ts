@@ -28,13 +28,17 @@ async function live(host: Host, deed: string, base: string, life: number): Promi
   const ours = (error: unknown): void => {
     if (!RehydrateError.is(error)) throw new Error(`${deed}: ${String(error)}`, { cause: error });
   };
-  let ended = false;
+  let [ended, calledOff] = [false, false];
+  const callOff = (): void => {
+    calledOff = true;
+    void host.cancel(sessionId).catch(ours);
+  };
   try {
     await host.create({ sessionId, agent: deed, cwd });
     // What never answers is called off, as a person would.
-    const timer = setTimeout(() => void host.cancel(sessionId).catch(ours), 500);
+    const timer = setTimeout(callOff, 500);
     await host.prompt(sessionId, text('go')).finally(() => clearTimeout(timer));
-    ended = true;
+    ended = !calledOff;
   } catch (error) {
     ours(error);
   }

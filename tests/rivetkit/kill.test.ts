@@ -138,10 +138,11 @@ describe('a runner that dies', () => {
     await cut;
     await main().prompt(sessionId, 'What is my name?');
     const stored = await main().history(sessionId);
-    await until(() => shown.at(-1)?.seq === stored.at(-1)?.seq, 'it has seen all', 120_000);
+    // More may be stored meanwhile: a title, or the end of the agent when the actor sleeps.
+    await until(() => shown.length >= stored.length, 'it has seen all', 120_000);
     stop.abort();
     await following;
-    expect(shown).toEqual(stored);
+    expect(shown.slice(0, stored.length)).toEqual(stored);
     await main().close(sessionId);
   });
 });

@@ -84,7 +84,8 @@ export function Dock({ pg, loadTerminal }: DockProps) {
         onFocusIn={({ currentTarget, target }) => {
           // Tab walks on into the next panel.
           const at = [...currentTarget.children].findIndex((panel) => panel.contains(target as Element));
-          if (stage.dock.peek() !== null) stage.dock.value = DOCK[at]!;
+          const focused = DOCK[at];
+          if (focused && stage.dock.peek() !== null) stage.dock.value = focused;
         }}
       >
         {DOCK.map((panel) => (

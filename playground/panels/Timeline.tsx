@@ -1,6 +1,6 @@
 import { useId } from 'preact/hooks';
 import { MARKS, type Moment } from '../state/timeline.ts';
-import { Button, Empty, Panel, Tabs, type PartProps } from './controls.tsx';
+import { Button, Empty, Panel, type PartProps } from './controls.tsx';
 import { branchWords } from './Talk.tsx';
 
 const MARKS_SHOWN = 60;
@@ -13,7 +13,6 @@ export function TimelinePanel({ pg }: PartProps) {
   const past = pg.timeline.at.value !== null;
   const seek = (index: number) => void pg.branches.seek(index >= last ? null : index);
   const here = pg.databases.branch.value;
-  const { branches } = pg.visits;
   return (
     <Panel name="Timeline" pg={pg}>
       {moments.length === 0 ? (
@@ -52,14 +51,7 @@ export function TimelinePanel({ pg }: PartProps) {
           Return to now
         </Button>
       </div>
-      {branches.length > 0 ? (
-        <Tabs
-          label="Branches"
-          shown={here ?? ''}
-          tabs={[['', 'main line'], ...branches.map(({ name }) => [name, branchWords(name)] as const)]}
-          onChoose={(name) => void pg.branches.go(name || null)}
-        />
-      ) : null}
+      <Branches pg={pg} />
     </Panel>
   );
 }
@@ -76,5 +68,26 @@ function Story(props: { readonly moments: readonly Moment[]; readonly at: number
         </label>
       ))}
     </div>
+  );
+}
+
+function Branches({ pg }: PartProps) {
+  const here = pg.databases.branch.value;
+  const { branches } = pg.visits;
+  if (branches.length === 0) return null;
+  const under = (parent: string | null) =>
+    branches.filter((branch) => branch.parent === parent || (parent === null && !branches.some(({ name }) => name === branch.parent)));
+  const branch = (name: string | null) => (
+    <li key={name ?? ''}>
+      <button type="button" class="rp-tab" aria-pressed={name === here} onClick={() => void pg.branches.go(name)}>
+        {name === null ? 'main line' : branchWords(name)}
+      </button>
+      {under(name).length > 0 ? <ul>{under(name).map((one) => branch(one.name))}</ul> : null}
+    </li>
+  );
+  return (
+    <ul class="rp-branches" aria-label="Branches">
+      {branch(null)}
+    </ul>
   );
 }

@@ -260,7 +260,7 @@ export function createBranches(page: Page, navigation: Navigation) {
         const past = timeline.past.value;
         if (!past) return;
         const { sessionId = null, agentSessionId = null } = past.view.info ?? {};
-        await branchOff('', { sessionId, agentSessionId }, await past.database.export());
+        await branchOff('', { parent: databases.branch.value, sessionId, agentSessionId }, await past.database.export());
         notices.note.value =
           'This is a fork. The agent’s own session stays with the main line, so the next prompt brings the record along instead.';
       }),
@@ -289,7 +289,7 @@ export function createBranches(page: Page, navigation: Navigation) {
           const problem = sizeProblem(file.size);
           if (problem) throw new Refused(problem);
           const { bytes, sessions } = await platform.readFile(await file.bytes());
-          await branchOff(name, { sessionId: null, agentSessionId: null, file: { name, sent: [] } }, bytes);
+          await branchOff(name, { parent: null, sessionId: null, agentSessionId: null, file: { name, sent: [] } }, bytes);
           const newest = session.list.value[0];
           if (newest) await navigation.chooseSession(newest.sessionId);
           notices.note.value = `The file is open as a copy${sessions > 0 ? ', showing its newest session' : '; it holds no session'}. Return to now brings back what was here.`;

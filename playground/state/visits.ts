@@ -24,6 +24,8 @@ export interface PlaceMemory {
 
 export interface BranchMemory {
   readonly name: string;
+  /** Null is the main line. */
+  readonly parent: string | null;
   readonly sessionId: string | null;
   /** At the fork: it belongs to the main line and is not taken up here. */
   readonly agentSessionId: string | null;

@@ -198,10 +198,12 @@ for (const width of [390, 900])
     await expect(row.getByRole('cell')).toHaveCount((await page.getByRole('columnheader').count()) - 1);
     const cells = await page.locator('.compat').ariaSnapshot();
     expect(cells).toMatch(/row "Agent ACP Comes back by [\s\S]*row "Claude agent [\d.]+ 1, 2 resume yes/);
-    // Each word of a card stands under what it answers.
+    // Each word of a card stands under what it answers, and one filter leaves those that it names.
     const label = await row
       .getByRole('cell')
       .nth(1)
       .evaluate((cell) => getComputedStyle(cell, '::before').content);
     expect(label).toContain('Comes back by');
+    await page.getByRole('radio', { name: 'Come back by load' }).check();
+    await expect(row).toBeHidden();
   });

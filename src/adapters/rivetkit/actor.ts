@@ -219,8 +219,12 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
        * RivetKit takes its time, and a prompt that the host took meanwhile would be cut off.
        */
       sleep: async (c: SessionActorContext): Promise<void> => {
-        await shutDown(c);
-        c.sleep();
+        try {
+          await shutDown(c);
+        } finally {
+          // This life takes no calls any more, however its host ended.
+          c.sleep();
+        }
       },
     },
   };

@@ -226,7 +226,7 @@ describe('what a page keeps between visits', () => {
       ...nothing,
       places: { '|s|a': { sessionId: 'x', progress: [{ state: 'done', why: '' }], policy: 'strict' } },
       failures: { '|x': [{ at: 1, code: 'agent_exited', message: 'It died.', attempts: [] }] },
-      branches: [{ name: 'ada.sqlite', sessionId: null, agentSessionId: null, file: { name: 'ada.sqlite', sent: ['x'] } }],
+      branches: [{ name: 'ada.sqlite', parent: '1', sessionId: null, agentSessionId: null, file: { name: 'ada.sqlite', sent: ['x'] } }],
       branch: '1',
     };
     expect(readMemory(writeMemory(memory))).toEqual(memory);

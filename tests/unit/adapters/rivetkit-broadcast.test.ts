@@ -1,37 +1,11 @@
 /** What an actor broadcasts when its database cannot be read for a moment, or a broadcast fails: nothing dies of it. */
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sessionActor, type EventsBroadcast, type RivetDb, type SessionActorContext } from '../../../src/adapters/rivetkit/index.ts';
+import { sessionActor, type EventsBroadcast, type SessionActorContext } from '../../../src/adapters/rivetkit/index.ts';
 import type { Host, SessionEvent } from '../../../src/engine/index.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/in-process.ts';
+import { actorDb } from './rivetkit-db.ts';
 
 class UserError extends Error {}
-
-/** RivetKit's `c.db` on an SQLite of Node's, whose next reads of events fail while `faults` says so. */
-function actorDb(faults: { reads: number }): RivetDb {
-  const sqlite = new DatabaseSync(':memory:');
-  const db: RivetDb = {
-    execute: async (sql, ...args) => {
-      if (/FROM acp_session_events WHERE session_id = \? AND seq > \? AND seq < \?/.test(sql) && faults.reads > 0) {
-        faults.reads -= 1;
-        throw new Error('disk I/O error');
-      }
-      return sqlite.prepare(sql).all(...(args as SQLInputValue[]));
-    },
-    async transaction(work) {
-      sqlite.exec('BEGIN IMMEDIATE');
-      try {
-        const result = await work(db);
-        sqlite.exec('COMMIT');
-        return result;
-      } catch (error) {
-        sqlite.exec('ROLLBACK');
-        throw error;
-      }
-    },
-  };
-  return db;
-}
 
 /** An actor that is awake: what it said, what it logged, and faults to come. */
 function awake() {
@@ -50,7 +24,12 @@ function awake() {
     },
   });
   const context = {
-    db: actorDb(faults),
+    // The next reads of events fail while `faults` says so.
+    db: actorDb((sql) => {
+      if (!/FROM acp_session_events WHERE session_id = \? AND seq > \? AND seq < \?/.test(sql) || faults.reads === 0) return;
+      faults.reads -= 1;
+      throw new Error('disk I/O error');
+    }),
     vars: definition.createVars(),
     broadcast(_name: string, message: EventsBroadcast) {
       if (faults.broadcasts > 0) {

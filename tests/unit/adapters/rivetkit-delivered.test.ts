@@ -1,41 +1,26 @@
 /** RivetKit's gateway may deliver an HTTP call twice, and calls come while an actor goes to sleep. */
-import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { sessionActor } from '../../../src/adapters/rivetkit/index.ts';
-import type { RivetDb } from '../../../src/adapters/rivetkit/database.ts';
 import { inProcessLauncher } from '../../../src/testing/agents/index.ts';
+import { actorDb } from './rivetkit-db.ts';
 
 /** A session actor that is awake, as RivetKit calls it: each call with the ray id of its delivery. */
-function actor() {
-  const sqlite = new DatabaseSync(':memory:');
-  const db: RivetDb = {
-    execute: async (sql, ...args) => sqlite.prepare(sql).all(...(args as never[])),
-    async transaction(work) {
-      sqlite.exec('BEGIN');
-      try {
-        const result = await work(db);
-        sqlite.exec('COMMIT');
-        return result;
-      } catch (error) {
-        sqlite.exec('ROLLBACK');
-        throw error;
-      }
-    },
-  };
+function actor(db = actorDb()) {
   const agents = inProcessLauncher();
   const definition = sessionActor({ db: {}, UserError: Error as never, agents });
+  let slept = 0;
   const shared = {
     db,
     vars: definition.createVars(),
     broadcast: () => undefined,
     keepAwake: <T>(work: Promise<T>) => work,
-    sleep: () => undefined,
+    sleep: () => void slept++,
   };
   const calledBy = (ray: string | null) => {
     const request = new Request('http://actor/action/create', { headers: ray === null ? {} : { 'x-rivet-ray-id': ray } });
     return { ...shared, conn: { state: definition.createConnState({ request }) } };
   };
-  return { ...definition, calledBy, agents };
+  return { ...definition, calledBy, agents, slept: () => slept };
 }
 
 it('a session that is made without an id is made once for all deliveries of a call, at the same time or later', async () => {
@@ -64,3 +49,14 @@ it.each([true, false])(
     await onSleep(c);
   },
 );
+
+it('an actor whose host cannot open is put to sleep all the same', async () => {
+  const { actions, calledBy, slept } = actor(
+    actorDb(() => {
+      throw new Error('disk I/O error');
+    }),
+  );
+  const c = calledBy(null);
+  const [listed, asleep] = await Promise.allSettled([actions.list(c), actions.sleep(c)]);
+  expect([listed.status, asleep.status, slept()]).toEqual(['rejected', 'rejected', 1]);
+});

@@ -11,7 +11,7 @@ import { quoteDiagnostics } from '../protocol/connection.ts';
 import { thrownError, type IncomingRequest, type RpcResponse } from '../protocol/json-rpc.ts';
 import { beginning, NOTE_CHARS } from '../protocol/bounded.ts';
 import { isUnreadable } from '../protocol/reported-state.ts';
-import { classOf, continuesMessage, isBeside, messageIdOf, readToolCall, roleOf, type MessagePiece } from '../protocol/updates.ts';
+import { classOf } from '../protocol/updates.ts';
 import { asksFor } from '../protocol/versions.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
 import { endTurn, type LastKnown, type NewEvent } from '../storage/statements.ts';
@@ -19,6 +19,7 @@ import { createWriter, type Work, type WriterOptions } from '../storage/writer.t
 import type { ContentBlock, ResumeAttempt, ResumeReport } from '../types.ts';
 import { isForeign, type AgentSession, type SessionContext } from './agent-session.ts';
 import type { Agent, AgentListener } from './agent-startup.ts';
+import { remember, turnContinuedBy, type LastSaid } from './last-said.ts';
 import { failedAfterSending, interruptedBy, releaseStatement } from './lease.ts';
 import { inTurn, updateEvents, type LoggedUpdate, type UpdateWithMeta } from './logged-updates.ts';
 import type { HostParts } from './parts.ts';
@@ -91,19 +92,6 @@ export interface Live {
   usedAt: number;
   /** Resolves to the cause when the agent is gone and the log says so. */
   readonly over: Promise<EndCause>;
-}
-
-/** What the agent said last in a turn: enough to recognise more of it. */
-export interface LastSaid {
-  /** Whether it said anything of the conversation. */
-  anything: boolean;
-  /** The last message, and whether anything parts it from what follows. */
-  message: Pick<MessagePiece, 'role' | 'messageId'> | null;
-  isParted: boolean;
-  readonly toolCalls: Set<string>;
-  /** Updates that named another agent session, and the last such name. */
-  foreign: number;
-  foreignId: string | null;
 }
 
 export interface Turn {
@@ -570,34 +558,6 @@ function isOthers(mine: AgentSession, { connection }: Agent, method: string, nam
 
 /** The turn, unless the agent has answered it. */
 const runs = (turn: Turn | null): Turn | null => (turn && turn.progress.kind !== 'answered' ? turn : null);
-
-export const nothingSaid = (): LastSaid => ({
-  ...{ anything: false, message: null, isParted: false, toolCalls: new Set(), foreign: 0, foreignId: null },
-});
-
-export function remember(said: LastSaid, { update, meta }: UpdateWithMeta): void {
-  const kind = classOf(update, meta);
-  if (kind !== 'notice') said.anything = true;
-  const role = roleOf(update, meta);
-  if (role) Object.assign(said, { message: { role, messageId: messageIdOf(update) }, isParted: false });
-  else if (!isBeside(update, meta)) said.isParted = true;
-  if (!kind.startsWith('tool_call') || said.toolCalls.size >= MAX_TOOL_CALLS) return;
-  const { id } = readToolCall(update);
-  if (id !== '' && id.length <= MOST_ID_CHARS) said.toolCalls.add(id);
-}
-
-/** So many tool calls of a turn are known to belong to it, by ids of that length. */
-const [MAX_TOOL_CALLS, MOST_ID_CHARS] = [1_000, 1_000];
-
-/** With the rest of its last message, or of one of its tool calls. */
-function turnContinuedBy(last: Pick<Turn, 'turnId' | 'said'> | null, { update, meta }: UpdateWithMeta): string | null {
-  if (!last) return null;
-  const { said, turnId } = last;
-  if (classOf(update) === 'tool_call_update') return said.toolCalls.has(readToolCall(update).id) ? turnId : null;
-  const [role, at] = [roleOf(update, meta), { origin: 'agent', turnId } as const];
-  if (!role || !said.message) return null;
-  return continuesMessage({ ...said.message, ...at }, { role, messageId: messageIdOf(update), ...at }, said.isParted) ? turnId : null;
-}
 
 /** The agent's own doing: its last words say why. */
 const ENDED_BY_ITSELF: ReadonlySet<EndCause['kind']> = new Set(['agent_gone', 'cancel_timeout']);

@@ -15,7 +15,8 @@ import { askList } from './ask-list.ts';
 import { failedAfterSending } from './lease.ts';
 import { inTurn, updateEvents } from './logged-updates.ts';
 import type { Owed } from './replay.ts';
-import { nothingSaid, remember, type Live, type Session, type Basis, type Turn } from './session.ts';
+import { nothingSaid, remember } from './last-said.ts';
+import type { Basis, Live, Session, Turn } from './session.ts';
 import { liveReport, resumeAgain } from './wake.ts';
 
 export interface TurnRequest {

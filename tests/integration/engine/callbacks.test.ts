@@ -84,6 +84,19 @@ describe('nothing but a RehydrateError leaves the host when a function that it w
     expect((error as Error).message).toContain(`option ${option} threw (it is broken)`);
   });
 
+  it.each(CALLS)(
+    'throws an error of the library’s own, which stays what it is and names the function: $option',
+    async ({ option, given, act }) => {
+      const own = new RehydrateError('auth_required', 'Sign in first.', { at: 'here' });
+      const thrower = (): never => {
+        throw own;
+      };
+      const error = await told(act(await asleep(given(thrower))));
+      expect(error).toMatchObject({ code: 'auth_required', data: { at: 'here' }, cause: own });
+      expect((error as Error).message).toContain(`option ${option} threw: Sign in first.`);
+    },
+  );
+
   it.each(CALLS.filter(({ any }) => !any))('gives what is of a wrong type: $option', async ({ option, code, given, act }) => {
     const host = await asleep(given((() => 5) as () => never));
     const error = await told(act(host));

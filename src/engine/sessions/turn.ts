@@ -146,7 +146,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       report = await resumeAgain(session, live, { turn, error: refusal, evidence, policy: request.policy, firstSeq });
       madeSuccessor = live.basis.kind === 'successor';
       turn.filter = filterFor(await live.agentSession.replay?.end());
-      if (cancelling.signal.aborted) finish({ state: 'cancelled', stopReason: 'cancelled' });
+      if (cancelling.signal.aborted) finish(CANCELLED);
       else send();
     } catch (error) {
       if (!session.isRunning(turn)) return;
@@ -185,7 +185,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       case 'refused': {
         const { error } = answer;
         // Some agents answer a cancelled prompt with the error of a cancelled request.
-        if (cancelling.signal.aborted && error.code === RPC.cancelled) return { state: 'cancelled', stopReason: 'cancelled' };
+        if (cancelling.signal.aborted && error.code === RPC.cancelled) return CANCELLED;
         if (turn.said.anything || madeSuccessor) return refused(error);
         if (classify(error, 'unknown').outcome === 'unknown_session') return 'unknown_session';
         if (live.agent.facts.canList && classify(error, 'absent').outcome === 'unknown_session') return 'doubtful';
@@ -212,12 +212,14 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   // ------------------------------------------------------------ the end, into the log
 
   function finish(unredacted: TurnEnded, before: () => Promise<void> = () => Promise.resolve()): void {
+    // Cancelled, say, while another tier was tried for it, of which the outcome comes now.
+    if (turn.progress.kind === 'answered') return;
     const dropped = live.agent.connection.newlyDropped();
     const end = redact(dropped ? { ...unredacted, dropped } : unredacted);
     const { basis } = live;
     // A successor that has not been told the record yet is not adopted: the preamble goes with the next prompt.
     const told = preambleOf(basis).length === 0 || preambleGiven;
-    const answered = end.state !== 'failed' && told;
+    const answered = end.state !== 'failed' && told && turn.progress.kind === 'sent';
     if (answered) live.basis = { kind: 'proven' };
     // The preamble goes in front of the next prompt, and its report says so.
     else if (basis.kind === 'successor' || preambleOf(basis).length > 0) live.report ??= report;
@@ -278,20 +280,20 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
         const resolved = live.permissions.cancelAll();
         if (resolved.length > 0) writer.push({ events: resolved, said: true }, session.keepUnwritten);
         const graceMs = config.limits.cancelGraceMs;
+        const reason = `the agent did not end the turn within ${graceMs / 1000} s of being asked to cancel it, and was ended`;
+        const endAgent = () => session.end({ kind: 'cancel_timeout', reason }, 'kill');
         grace = setTimeout(() => {
-          void session.end(
-            {
-              kind: 'cancel_timeout',
-              reason: `the agent did not end the turn within ${graceMs / 1000} s of being asked to cancel it, and was ended`,
-            },
-            'kill',
-          );
+          // Another tier is tried for it: no agent has the prompt.
+          if (turn.progress.kind === 'unsent') finish(CANCELLED, endAgent);
+          else void endAgent();
         }, graceMs);
       }
       await finished;
     },
   };
 }
+
+const CANCELLED: TurnEnded = { state: 'cancelled', stopReason: 'cancelled' };
 
 const preambleOf = (basis: Basis): readonly ContentBlock[] => (basis.kind === 'proven' ? [] : (basis.preamble ?? []));
 

@@ -1,6 +1,6 @@
 /** I4: an agent that takes a session up, or has it live, and then does not know it at the prompt. */
 import { describe, expect, it } from 'vitest';
-import { ask, CWD, said, until, worldOf } from './helpers.ts';
+import { ask, CWD, PATIENT, said, until, worldOf } from './helpers.ts';
 import { ordinary, rawAgents, update, type Heard } from './raw-agent.ts';
 
 const UNKNOWN = { code: -32602, message: 'Invalid params: session not found: raw-1', data: { sessionId: 'raw-1' } };
@@ -14,12 +14,22 @@ interface Behaviour {
   /** After its answer to a load, before its mode is set again, it goes on with a turn that was had elsewhere. */
   readonly replaysLate?: boolean;
   readonly chat?: boolean;
-  /** What the second `session/new` waits for. */
+  /** What the second `session/new` waits for, and the third. */
   readonly secondNew?: Promise<void>;
+  readonly thirdNew?: Promise<void>;
 }
 
 /** Sessions are named raw-1, raw-2, …; each prompt is answered with the words of its last block. */
-function forgetful({ capabilities, knows, error = UNKNOWN, replay = false, replaysLate = false, chat = false, secondNew }: Behaviour) {
+function forgetful({
+  capabilities,
+  knows,
+  error = UNKNOWN,
+  replay = false,
+  replaysLate = false,
+  chat = false,
+  secondNew,
+  thirdNew,
+}: Behaviour) {
   let life = 0;
   let made = 0;
   let nth = 0;
@@ -36,7 +46,8 @@ function forgetful({ capabilities, knows, error = UNKNOWN, replay = false, repla
     if (method === 'initialize') [life, nth] = [life + 1, 0];
     if (method === 'session/new') {
       const answer = () => reply({ result: { sessionId: `raw-${made}` } });
-      return ++made === 2 && secondNew ? void secondNew.then(answer) : answer();
+      const until = [secondNew, thirdNew][++made - 2];
+      return until ? void until.then(answer) : answer();
     }
     if (method === 'session/list') return reply({ result: { sessions: [] } });
     if (method === 'session/load' && replay) {
@@ -243,6 +254,44 @@ describe('I4: a prompt that is refused as unknown', () => {
     const ends = (await host.history('s')).flatMap((event) => (event.kind === 'turn_ended' ? [event.payload.state] : []));
     const turns = await db.query('SELECT state FROM acp_turns ORDER BY first_seq');
     expect([ends, turns.map(({ state }) => state)]).toEqual(Array(2).fill(['completed', 'interrupted']));
+  });
+
+  it('cancelled while the next tier hangs: nobody has the prompt, so the turn is cancelled, and the agent goes', async () => {
+    const agents = forgetful({ capabilities: {}, knows: (_, nth) => nth === 1, secondNew: new Promise(() => undefined) });
+    const { wake, db } = await worldOf(agents);
+    const host = await wake({ limits: { ...PATIENT, cancelGraceMs: 20 } });
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    await host.prompt('s', 'one');
+    const prompting = host.prompt('s', 'two');
+    await until(() => agents.heard.filter(({ method }) => method === 'session/new').length === 2);
+    await host.cancel('s');
+    expect((await prompting).stopReason).toBe('cancelled');
+    expect((await host.get('s')).state).toBe('asleep');
+    const ends = (await host.history('s')).flatMap((event) => (event.kind === 'turn_ended' ? [event.payload.state] : []));
+    const turns = await db.query('SELECT state FROM acp_turns ORDER BY first_seq');
+    expect([ends, turns.map(({ state }) => state)]).toEqual(Array(2).fill(['completed', 'cancelled']));
+  });
+
+  it('I4: cancelled while the successor of a successor is made: that one is not taken for one that was told the record', async () => {
+    let secondNew: () => void = () => undefined;
+    const agents = forgetful({
+      capabilities: {},
+      knows: (life, nth, id) => (life === 1 && nth === 1) || id === 'raw-4',
+      thirdNew: new Promise((resolve) => (secondNew = resolve)),
+    });
+    const { first, wake } = await told(agents);
+    await first.sleep();
+    const host = await wake();
+    const prompting = host.prompt('s', 'And now?');
+    await until(() => agents.heard.filter(({ method }) => method === 'session/new').length === 3);
+    const cancelling = host.cancel('s');
+    secondNew();
+    await cancelling;
+    expect((await prompting).stopReason).toBe('cancelled');
+    await host.close('s');
+    expect((await host.get('s')).agentSessionId).toBe('raw-1');
+    await host.prompt('s', 'What is my name?');
+    expect(prompts(agents.heard).at(-1)?.[1]).toContain('My name is Ada.');
   });
 
   it('a successor that does not know itself either ends in an error, not in a circle', async () => {

@@ -304,5 +304,6 @@ export interface ClientServiceRequest {
   readonly sessionId: string;
   readonly cwd: string;
   readonly additionalDirectories: readonly string[];
+  /** Aborted when nobody wants the answer any more: the turn was cancelled, the agent withdrew the request, or is gone. */
   readonly signal: AbortSignal;
 }

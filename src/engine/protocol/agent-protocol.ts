@@ -90,8 +90,6 @@ export type AgentNotification =
       /** What it means for the running turn: to be called once the update has been taken. */
       readonly after?: () => void;
     }
-  /** The agent no longer wants an answer to its request. */
-  | { readonly kind: 'withdrawn'; readonly requestId: unknown }
   /** An extension, or anything else that ACP does not have. */
   | { readonly kind: 'other'; readonly method: string; readonly params: Readonly<Record<string, unknown>> };
 

@@ -27,6 +27,8 @@ export interface IncomingRequest {
   readonly id: RpcId;
   readonly method: string;
   readonly params: Readonly<Record<string, unknown>>;
+  /** Aborted when the agent wants no answer any more (`$/cancel_request`). */
+  readonly signal: AbortSignal;
 }
 
 export interface PeerHandlers {
@@ -96,7 +98,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   };
 
   /** Requests of the agent in work; answers that it has not read yet, and their size. */
-  let working = 0;
+  const working = new Set<{ readonly id: RpcId; readonly abort: AbortController }>();
   let unread = 0;
   let unreadBytes = 0;
   let onRead: (() => void) | null = null;
@@ -124,6 +126,11 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   };
   const isFull = (): boolean => !!limits && !closing && (unread > limits.unreadAnswers || unreadBytes > limits.unreadBytes);
 
+  function withdraw(requestId: unknown): void {
+    for (const { id, abort } of working)
+      if (id === requestId) abort.abort(Object.assign(new Error('The agent withdrew its request.'), { code: RPC_CANCELLED }));
+  }
+
   function handle(message: unknown): void {
     if (typeof message !== 'object' || message === null || Array.isArray(message)) {
       handlers.onNoise(`sent ${Array.isArray(message) ? 'a JSON-RPC batch' : typeof message}, which ACP does not use`);
@@ -132,18 +139,19 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     const { id, method, params, result, error } = bounded(message as Record<string, unknown>);
     if (typeof method === 'string') {
       const object = isObject(params) ? params : {};
-      if (id === undefined) return handlers.onNotification(method, object);
-      const request: IncomingRequest = { id: id as RpcId, method, params: object };
-      if (limits && working >= limits.agentRequests)
+      if (id === undefined) return method === '$/cancel_request' ? withdraw(object['requestId']) : handlers.onNotification(method, object);
+      const mine = { id: id as RpcId, abort: new AbortController() };
+      const request: IncomingRequest = { id: mine.id, method, params: object, signal: mine.abort.signal };
+      if (limits && working.size >= limits.agentRequests)
         return respond(request, {
           error: { code: RPC_INTERNAL, message: `limit_exceeded: agentRequests allows ${limits.agentRequests} requests in work at once` },
         });
-      working += 1;
+      working.add(mine);
       void handlers
         .onRequest(request)
         .catch((reason: unknown): RpcResponse => ({ error: { code: RPC_INTERNAL, message: `Internal error: ${messageOf(reason)}` } }))
         .then((response) => {
-          working -= 1;
+          working.delete(mine);
           respond(request, response);
         });
       return;
@@ -213,7 +221,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   };
 }
 
-const RPC_INTERNAL = -32603;
+const [RPC_INTERNAL, RPC_CANCELLED] = [-32603, -32800];
 
 /** Found out here, since a transport whose write fails takes no other. */
 function asText(message: AnyMessage, messageBytes = Infinity): { readonly text: string } | { readonly problem: string } {

@@ -71,7 +71,6 @@ export function readTurn(response: RpcResponse): TurnAnswer {
 }
 
 export function readNotification(method: string, params: Readonly<Record<string, unknown>>): AgentNotification {
-  if (method === '$/cancel_request') return { kind: 'withdrawn', requestId: params['requestId'] };
   const update = method === 'session/update' ? objectOf(params['update']) : null;
   if (!update) return { kind: 'other', method, params };
   return {

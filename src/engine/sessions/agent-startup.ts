@@ -29,7 +29,6 @@ import type { DescribeOptions } from './host.ts';
 export interface AgentListener {
   onUpdate(update: AgentUpdate, agent: Agent): void;
   onRequest(request: IncomingRequest, agent: Agent): Promise<RpcResponse>;
-  onWithdrawn(requestId: unknown): void;
   onOther(method: string, params: Readonly<Record<string, unknown>>, agent: Agent): void;
   /** See `PeerHandlers.room`. */
   room(): Promise<void> | null;
@@ -114,7 +113,7 @@ export class Agent {
     if (said.kind === 'update') {
       this.listener.onUpdate(said, this);
       said.after?.();
-    } else if (said.kind === 'withdrawn') this.listener.onWithdrawn(said.requestId);
+    }
     // An update without content says nothing, and what is not in the record is not shown (I2).
     else if (said.method !== 'session/update') this.listener.onOther(said.method, said.params, this);
   }
@@ -271,7 +270,6 @@ export function authRequired({ name, facts }: Agent, error: RpcError | undefined
 const DEAF: AgentListener = {
   onUpdate: () => undefined,
   onRequest: ({ method }) => Promise.resolve({ error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } }),
-  onWithdrawn: () => undefined,
   onOther: () => undefined,
   room: () => null,
 };

@@ -7,14 +7,13 @@ import { invalid } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { Fields } from '../objects.ts';
 import { RPC } from '../protocol/agent-protocol.ts';
-import type { RpcId, RpcResponse } from '../protocol/json-rpc.ts';
+import type { RpcResponse } from '../protocol/json-rpc.ts';
 import { endOfQuestion, type NewEvent, type QuestionKind } from '../storage/statements.ts';
 import type { SessionWriter } from '../storage/writer.ts';
 import type { ElicitationRequested, ElicitationResolved, PermissionRequested, PermissionResolved } from '../types.ts';
 import type { Config } from './config.ts';
 
 interface Open {
-  readonly rpcId: RpcId;
   readonly turnId: string | null;
   readonly requestId: string;
   readonly kind: QuestionKind;
@@ -68,7 +67,8 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
 
   /** Stores the question, has it answered, and gives the agent's response. */
   async function raise(
-    { rpcId, turnId, kind }: Pick<Open, 'rpcId' | 'turnId' | 'kind'>,
+    { turnId, kind }: Pick<Open, 'turnId' | 'kind'>,
+    withdrawn: AbortSignal,
     asked: Omit<PermissionRequested | ElicitationRequested, 'requestId'>,
     answerOf: (entry: Open) => Promise<void>,
   ): Promise<RpcResponse> {
@@ -81,8 +81,13 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
     const payload = { requestId, ...redact(asked) };
     const { promise: answered, resolve: answer } = Promise.withResolvers<RpcResponse>();
     const request = kind === 'permission' ? (payload as PermissionRequested) : null;
-    const entry: Open = { rpcId, turnId, requestId, kind, request, answer, answered, unwanted: new AbortController(), settling: false };
+    const entry: Open = { turnId, requestId, kind, request, answer, answered, unwanted: new AbortController(), settling: false };
     open.set(requestId, entry);
+    const withdrawal = new Promise<never>((_, failed) => {
+      withdrawn.addEventListener('abort', () => isOpen(entry) && void settle(entry, null).catch(failed), { once: true });
+    });
+    // Nobody waits for it where the question could not be stored, either.
+    withdrawal.catch(() => undefined);
     try {
       await writer.append({ events: [{ kind: `${kind}_requested`, turnId, at: config.clock(), origin: 'agent', payload } as NewEvent] });
     } catch (error) {
@@ -90,8 +95,8 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
       open.delete(requestId);
       throw error;
     }
-    if (isOpen(entry)) await answerOf(entry);
-    return answered;
+    const mine = isOpen(entry) ? answerOf(entry) : Promise.resolve();
+    return Promise.race([mine.then(() => answered), withdrawal]);
   }
 
   const isOpen = ({ requestId, settling }: Open): boolean => open.has(requestId) && !settling;
@@ -127,11 +132,11 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
 
   return {
     /** Asks the rule; when that leaves it open, a person. */
-    async ask(rpcId: RpcId, { toolCall, options }: Fields, turnId: string | null): Promise<RpcResponse> {
+    async ask(withdrawn: AbortSignal, { toolCall, options }: Fields, turnId: string | null): Promise<RpcResponse> {
       const offered = optionsOf(options);
       if (typeof offered === 'string') return { error: { code: RPC.invalidParams, message: `Invalid params: ${offered}` } };
       const asked = { toolCall: toolCall as ToolCallUpdate, options: offered };
-      return raise({ rpcId, turnId, kind: 'permission' }, asked, async (entry) => {
+      return raise({ turnId, kind: 'permission' }, withdrawn, asked, async (entry) => {
         const rule = config.permission({ ...(entry.request as PermissionRequested), sessionId });
         // A rule may ask a person: it is not waited for once the request is answered otherwise.
         const choice = await Promise.race([rule, entry.answered.then(() => undefined)]);
@@ -140,12 +145,12 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
     },
 
     elicit(
-      rpcId: RpcId,
+      withdrawn: AbortSignal,
       { sessionId: _, ...question }: Fields,
       turnId: string | null,
       answerOf: (unwanted: AbortSignal) => Promise<RpcResponse>,
     ): Promise<RpcResponse> {
-      return raise({ rpcId, turnId, kind: 'elicitation' }, { question }, async (entry) => {
+      return raise({ turnId, kind: 'elicitation' }, withdrawn, { question }, async (entry) => {
         const response = await Promise.race([answerOf(entry.unwanted.signal), entry.answered]);
         if (!isOpen(entry)) return;
         // That the client cannot answer is no reason for the agent to fail.
@@ -173,10 +178,6 @@ export function createPermissions({ config, context, writer }: PermissionParts) 
         });
       }
       if (!(await choose(entry, optionId, 'person'))) throw notOpen();
-    },
-
-    async withdraw(rpcId: unknown): Promise<void> {
-      for (const entry of open.values()) if (entry.rpcId === rpcId && !entry.settling) await settle(entry, null);
     },
 
     /** The events are for the caller to store. */

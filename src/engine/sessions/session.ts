@@ -205,11 +205,6 @@ export class Session {
         }
       },
       onRequest: (request, agent) => this.answer(mine, agent, request),
-      onWithdrawn: (requestId) => {
-        this.liveOf(mine)
-          ?.permissions.withdraw(requestId)
-          .catch((error: unknown) => this.fail(error));
-      },
       onOther: (method, params, agent) => {
         if (!isOthers(mine, agent, method, params['sessionId'])) this.passing = this.passOn(mine, agent, method, params);
       },
@@ -306,7 +301,7 @@ export class Session {
   // -------------------------------------------------------------- what the agent asks
 
   private async answer(mine: AgentSession, agent: Agent, request: IncomingRequest): Promise<RpcResponse> {
-    const { id, params, method } = request;
+    const { params, method, signal } = request;
     if (isOthers(mine, agent, method, params['sessionId']))
       return { error: { code: RPC.invalidParams, message: `Invalid params: the session of this connection is ${mine.id}` } };
     const kind = asksFor(method);
@@ -316,8 +311,8 @@ export class Session {
     if (!permissions || runs(this.turn)?.cancelling.signal.aborted) return cancelled(kind);
     try {
       return kind === 'permission'
-        ? await permissions.ask(id, agent.protocol.readPermission(params), this.runningTurnId)
-        : await permissions.elicit(id, params, this.runningTurnId, (unwanted) =>
+        ? await permissions.ask(signal, agent.protocol.readPermission(params), this.runningTurnId)
+        : await permissions.elicit(signal, params, this.runningTurnId, (unwanted) =>
             this.askClient(mine, agent, request, AbortSignal.any([agent.untilGone, unwanted])),
           );
     } catch (error) {
@@ -330,9 +325,10 @@ export class Session {
   private async askClient(
     mine: AgentSession,
     agent: Agent,
-    { method, params }: IncomingRequest,
-    signal = this.wanted ?? agent.untilGone,
+    request: IncomingRequest,
+    signal = AbortSignal.any([request.signal, this.wanted ?? agent.untilGone]),
   ): Promise<RpcResponse> {
+    const { method, params } = request;
     const { context } = mine;
     const { sessionId, parts } = this;
     const { config } = parts;

@@ -118,15 +118,46 @@ describe('I11: elicitation', () => {
   });
 });
 
+const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
+/** What an agent asks, and what it is told when nobody is to answer any more. */
+const QUESTIONS: readonly [string, object, object][] = [
+  ['fs/read_text_file', { path: '/x' }, { error: { code: -32800 } }],
+  ['terminal/wait_for_exit', { terminalId: 't' }, { error: { code: -32800 } }],
+  ['_raw/ask', {}, { error: { code: -32800 } }],
+  ['session/request_permission', { toolCall: { toolCallId: 't' }, options }, { result: { outcome: { outcome: 'cancelled' } } }],
+  ['elicitation/create', { mode: 'form', message: 'Which?', requestedSchema: {} }, { result: { action: 'cancel' } }],
+];
+
+it.each(QUESTIONS)('%s that the agent withdraws: it is told so, the client, too, and the turn goes on', async (method, params, told) => {
+  let prompt: Heard | null = null;
+  const answers: Heard[] = [];
+  const withdrawn: unknown[] = [];
+  const { services, asked } = client(
+    (_, signal) => new Promise(() => signal.addEventListener('abort', () => withdrawn.push(signal.reason as unknown))),
+  );
+  const raw = agents((message, agent) => {
+    if (message.method === 'session/prompt') {
+      prompt = message;
+      agent.say({ jsonrpc: '2.0', id: 'q', method, params: { sessionId: 'raw-1', ...params } });
+    } else if (message.method === undefined) {
+      answers.push(message);
+      agent.say({ jsonrpc: '2.0', id: prompt?.id, result: { stopReason: 'end_turn' } });
+    } else return false;
+    return true;
+  });
+  const { host } = await hostOf(raw, { client: services });
+  await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+  const turn = host.prompt('s', 'go');
+  const isPermission = method === 'session/request_permission';
+  await until(async () => (isPermission ? (await host.get('s')).openPermissions.length : asked.length) === 1);
+  for (const requestId of ['another', 'q']) raw.last?.say({ jsonrpc: '2.0', method: '$/cancel_request', params: { requestId } });
+  expect(await turn).toMatchObject({ stopReason: 'end_turn' });
+  expect(answers).toMatchObject([{ id: 'q', ...told }]);
+  expect(withdrawn).toHaveLength(isPermission ? 0 : 1);
+});
+
 describe('a cancel while the client answers nothing that the agent asks', () => {
-  const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
-  it.each([
-    ['fs/read_text_file', { path: '/x' }, { error: { code: -32800 } }],
-    ['terminal/wait_for_exit', { terminalId: 't' }, { error: { code: -32800 } }],
-    ['_raw/ask', {}, { error: { code: -32800 } }],
-    ['session/request_permission', { toolCall: { toolCallId: 't' }, options }, { result: { outcome: { outcome: 'cancelled' } } }],
-    ['elicitation/create', { mode: 'form', message: 'Which?', requestedSchema: {} }, { result: { action: 'cancel' } }],
-  ])('%s: it is told so, the client, too, and the turn ends as cancelled', async (method, params, told) => {
+  it.each(QUESTIONS)('%s: it is told so, the client, too, and the turn ends as cancelled', async (method, params, told) => {
     let prompt: Heard | null = null;
     const answers: Heard[] = [];
     const raw = agents((message, agent) => {
@@ -206,7 +237,6 @@ describe('the agent’s ids', () => {
 
 describe('what names another session than the connection’s own', () => {
   const others = { sessionId: 'raw-2' };
-  const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
   const REQUESTS: [string, object][] = [
     ['session/request_permission', { toolCall: { toolCallId: 't' }, options }],
     ['elicitation/create', { mode: 'form', message: 'Which?', requestedSchema: { type: 'object', properties: {} } }],
@@ -339,7 +369,6 @@ describe('what an agent asks outside of a turn', () => {
     agents(
       (message, agent) => {
         if (message.method !== 'session/prompt') return false;
-        const options = [{ optionId: 'yes', name: 'Yes', kind: 'allow_once' }];
         const params = { sessionId: 'raw-1', toolCall: { toolCallId: 't' }, options };
         agent.say(ordinary(message), { jsonrpc: '2.0', id: 'q1', method: 'session/request_permission', params });
         return true;

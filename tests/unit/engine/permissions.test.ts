@@ -9,11 +9,12 @@ const onWriter = (append: () => Promise<unknown>) =>
     context: { sessionId: 's', redact: (value) => value },
     writer: { append } as unknown as SessionWriter,
   });
+const WANTED = new AbortController().signal;
 const QUESTION = { toolCall: { toolCallId: 't' }, options: [{ optionId: 'once', name: 'Once', kind: 'allow_once' }] };
 
 it('I2: a permission request that could not be stored leaves no answer in the log either', async () => {
   const permissions = onWriter(() => Promise.reject(new Error('full')));
-  await expect(permissions.ask(1, QUESTION, 't')).rejects.toThrow('full');
+  await expect(permissions.ask(WANTED, QUESTION, 't')).rejects.toThrow('full');
   expect(permissions.open).toEqual([]);
   expect(permissions.cancelAll()).toEqual([]);
 });
@@ -23,7 +24,7 @@ describe.each(['is stored', 'cannot be stored'])('I12: what is cancelled while i
     const storing = Promise.withResolvers<void>();
     const writes = [Promise.resolve(), storing.promise];
     const permissions = onWriter(() => writes.shift()!);
-    const answered = permissions.ask(1, QUESTION, 't');
+    const answered = permissions.ask(WANTED, QUESTION, 't');
     await new Promise(setImmediate);
     const responding = permissions.respond('r', 'once');
     expect(permissions.cancelAll()).toMatchObject([
@@ -44,7 +45,7 @@ describe('two options under one id', () => {
 
   it('of one kind are offered as one', async () => {
     const permissions = onWriter(() => Promise.resolve());
-    const answered = permissions.ask(1, options('allow_once', 'allow_once'), 't');
+    const answered = permissions.ask(WANTED, options('allow_once', 'allow_once'), 't');
     await expect.poll(() => permissions.open).toMatchObject([{ options: [{ optionId: 'x', name: 'Option 0' }] }]);
     await permissions.respond('r', 'x');
     expect(await answered).toEqual({ result: { outcome: { outcome: 'selected', optionId: 'x' } } });
@@ -52,7 +53,7 @@ describe('two options under one id', () => {
 
   it('of two kinds are refused, so that nobody allows by rejecting', async () => {
     const permissions = onWriter(() => Promise.resolve());
-    expect(await permissions.ask(1, options('reject_once', 'allow_always'), 't')).toMatchObject({
+    expect(await permissions.ask(WANTED, options('reject_once', 'allow_always'), 't')).toMatchObject({
       error: { code: -32602, message: expect.stringContaining('have the optionId "x"') as string },
     });
     expect(permissions.open).toEqual([]);

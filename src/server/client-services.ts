@@ -25,10 +25,16 @@ export function clientServices({ connection, capabilities, namesOf, caughtUp }: 
     return names && typeof given['toolCallId'] === 'string' ? names.current({ ...given, toolCallId: given['toolCallId'] }) : given;
   }
 
-  function trackTerminal(method: string, params: Params, sessionId: string, result: unknown): void {
+  /** Nobody waits for the answer. */
+  const releaseTerminal = (sessionId: string, terminalId: string): void =>
+    void connection.request('terminal/release', { sessionId, terminalId });
+
+  function trackTerminal(method: string, params: Params, sessionId: string, result: unknown, { aborted }: AbortSignal): void {
     if (method === 'terminal/create') {
       const { terminalId } = object(result);
-      if (typeof terminalId === 'string') terminals.set(sessionId, (terminals.get(sessionId) ?? new Set()).add(terminalId));
+      if (typeof terminalId !== 'string') return;
+      if (aborted) releaseTerminal(sessionId, terminalId);
+      else terminals.set(sessionId, (terminals.get(sessionId) ?? new Set()).add(terminalId));
     } else if (method === 'terminal/release') terminals.get(sessionId)?.delete(params['terminalId'] as string);
   }
 
@@ -39,18 +45,20 @@ export function clientServices({ connection, capabilities, namesOf, caughtUp }: 
     async handle({ method, params, sessionId, signal }) {
       // The client is told first what was said before the question, and asked even where that cannot be read.
       if (method === 'elicitation/create') await caughtUp(sessionId).catch(() => undefined);
-      const response = await connection.request(method, told(sessionId, params), signal);
+      // A terminal that is made although nobody wants it any more must be released, for which its name is needed.
+      const until = method === 'terminal/create' && !signal.aborted ? undefined : signal;
+      const response = await connection.request(method, told(sessionId, params), until);
       if (response === null) throw new RpcFailure({ code: RPC.cancelled, message: 'The client is gone, or the request was withdrawn.' });
       if ('error' in response) throw new RpcFailure(response.error);
-      trackTerminal(method, params, sessionId, response.result);
+      trackTerminal(method, params, sessionId, response.result, signal);
       return response.result;
     },
     notify: ({ method, params, sessionId }) => connection.offer(method, told(sessionId, params)),
-    /** An agent that died releases nothing itself. Nobody waits for the answer. */
+    /** An agent that died releases nothing itself. */
     async release(sessionId) {
       const left = [...(terminals.get(sessionId) ?? [])];
       terminals.delete(sessionId);
-      for (const terminalId of left) void connection.request('terminal/release', { sessionId, terminalId });
+      for (const terminalId of left) releaseTerminal(sessionId, terminalId);
     },
   };
 }

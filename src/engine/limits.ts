@@ -1,6 +1,6 @@
 /** Every bound the engine keeps (I10). Times are milliseconds, sizes bytes unless the name says otherwise. */
 export interface Limits {
-  /** How long `initialize` may take. */
+  /** How long an agent's launcher may take, and then its answer to `initialize`. */
   readonly initializeMs: number;
   /** How long an agent may be silent while it answers `session/new`, `session/load` or `session/resume`; it may take ten times that in all. */
   readonly sessionMs: number;

@@ -1,7 +1,7 @@
 /** One live agent: its process, its JSON-RPC peer, and the waiting for answers. Nothing here throws because of what an agent does. */
 import { describeExit, type AgentExit, type AgentLauncher, type AgentProcess, type AgentSpec, type DroppedLines } from '../ports.ts';
 import { RehydrateError, type ErrorCode } from '../errors.ts';
-import { FIXED_LIMITS } from '../limits.ts';
+import { DEFAULT_LIMITS, FIXED_LIMITS, type Limits } from '../limits.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
 import { beginning, QUOTE_CHARS } from './bounded.ts';
 import { delay, within } from '../waiting.ts';
@@ -61,10 +61,10 @@ export async function openConnection(
   spec: AgentSpec,
   signal: AbortSignal,
   handlers: ConnectionHandlers,
-  limits?: PeerLimits,
+  limits?: PeerLimits & Pick<Limits, 'initializeMs'>,
 ): Promise<Connection> {
   const started = performance.now();
-  const process = await launch(launcher, spec, signal);
+  const process = await launch(launcher, spec, signal, (limits ?? DEFAULT_LIMITS).initializeMs);
   return connect(process, handlers, performance.now() - started, limits);
 }
 

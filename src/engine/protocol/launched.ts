@@ -12,7 +12,14 @@ import { beginning, QUOTE_CHARS } from './bounded.ts';
 import { messageOf } from './json-rpc.ts';
 
 /** What a launcher throws that is no error of the library becomes one. */
-export async function launch(launcher: AgentLauncher, spec: AgentSpec, signal: AbortSignal): Promise<AgentProcess> {
+export async function launch(launcher: AgentLauncher, spec: AgentSpec, caller: AbortSignal, startMs: number): Promise<AgentProcess> {
+  const late = new AbortController();
+  const signal = AbortSignal.any([caller, late.signal]);
+  const onLate = () => {
+    const message = `Agent "${spec.agent}" was not started by its launcher within ${startMs / 1000} s. Mend what that waits for, or raise the limit initializeMs.`;
+    late.abort(new RehydrateError('agent_timeout', message, { agent: spec.agent, afterMs: startMs }));
+  };
+  const timer = setTimeout(onLate, startMs);
   const failed = (what: string, cause?: unknown) =>
     new RehydrateError(
       'agent_start_failed',
@@ -25,8 +32,11 @@ export async function launch(launcher: AgentLauncher, spec: AgentSpec, signal: A
     if (!isProcess(given)) throw failed('gave no agent process, which has a stream that nobody uses yet, exited and end');
     return held(given);
   } catch (error) {
-    if (signal.aborted || RehydrateError.is(error)) throw error;
+    if (signal.aborted) throw signal.reason;
+    if (RehydrateError.is(error)) throw error;
     throw failed(`threw (${redactTokens(beginning(String(error), QUOTE_CHARS))})`, error);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

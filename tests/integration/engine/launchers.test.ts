@@ -87,6 +87,19 @@ describe('a launcher', () => {
     });
   });
 
+  it('I10: that never settles is told to give up after initializeMs, and the call says so', async () => {
+    const { host } = await hostOf(
+      {
+        launch: (_, { signal }) => new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('given up')))),
+      },
+      { limits: { ...PATIENT, initializeMs: 20 } },
+    );
+    await expect(host.create({ agent: 'raw', cwd: CWD, sessionId: 's' })).rejects.toMatchObject({
+      code: 'agent_timeout',
+      message: expect.stringContaining('within 0.02 s') as string,
+    });
+  });
+
   it('that does not give up when its caller does is not waited for without end, and what it then starts is killed', async () => {
     const started = Promise.withResolvers<void>();
     const ends: string[] = [];

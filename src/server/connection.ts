@@ -132,11 +132,14 @@ export function connect(
     const { id, method, params, result, error } = passed as Record<string, unknown>;
     if (typeof method === 'string') {
       const object = objectOf(params) ?? {};
-      if (id !== undefined) {
+      if (method === '$/cancel_request') {
+        underWay.get(object['requestId'])?.abort.abort();
+        // ACP has it as a notification only, and some clients want an answer.
+        if (id !== undefined) write({ jsonrpc: '2.0', id, result: {} });
+      } else if (id !== undefined) {
         const abort = new AbortController();
         underWay.set(id, { abort, answered: answer(id, method, object, abort) });
-      } else if (method === '$/cancel_request') underWay.get(object['requestId'])?.abort.abort();
-      else notified(method, object);
+      } else notified(method, object);
       return;
     }
     const settle = typeof id === 'number' ? asked.get(id) : undefined;

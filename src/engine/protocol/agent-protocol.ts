@@ -116,7 +116,7 @@ export interface AgentProtocol {
   deleteSession(agentSessionId: string, patience: Patience): Promise<Outcome>;
   forkSession(agentSessionId: string, params: SessionParams, patience: Patience): Promise<Outcome<NewAgentSession>>;
   /** Any other request or notification: an extension's. */
-  request(method: string, params: unknown, over: (response: RpcResponse | null) => void): void;
+  request(method: string, params: unknown, over: (response: RpcResponse | null) => void, signal?: AbortSignal): void;
   notify(method: string, params: unknown): void;
   readNotification(method: string, params: Readonly<Record<string, unknown>>): AgentNotification;
   /** What it asks a person to allow: the `toolCall`, and the `options` as it gave them. */
@@ -142,6 +142,7 @@ export const HOSTS_OWN_METHODS: ReadonlySet<string> = new Set([
   'session/set_config_option',
   'session/close',
   'session/delete',
+  '$/cancel_request',
 ]);
 
 /** Another that an agent gives is kept, but nobody knows that such a turn went well. */

@@ -6,7 +6,7 @@ import { redactTokens } from '../transcript/token-shapes.ts';
 import { beginning, QUOTE_CHARS } from './bounded.ts';
 import { delay, within } from '../waiting.ts';
 import { launch } from './launched.ts';
-import { createPeer, type Peer, type PeerHandlers, type PeerLimits, type RpcError, type RpcResponse } from './json-rpc.ts';
+import { createPeer, type Peer, type PeerHandlers, type PeerLimits, type RpcError } from './json-rpc.ts';
 
 export type Failure =
   | { readonly kind: 'refused'; readonly method: string; readonly error: RpcError }
@@ -26,7 +26,7 @@ export type ConnectionHandlers = Omit<PeerHandlers, 'onNoise'>;
 export interface Connection {
   call(method: string, params: unknown, patience: Patience): Promise<Outcome>;
   /** `settle` runs in the order of messages, with null when the agent ended first. */
-  start(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
+  start: Peer['request'];
   notify(method: string, params: unknown): void;
   /** When the agent last sent a message, by `performance.now`. */
   readonly heardAt: number;
@@ -121,8 +121,8 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
       await delay(ms);
       agentMs += ms;
     },
-    start: (method, params, settle) => peer.request(method, params, settle),
-    notify: (method, params) => peer.notify(method, params),
+    start: peer.request,
+    notify: peer.notify,
     get heardAt() {
       return peer.heardAt;
     },

@@ -46,9 +46,9 @@ export type PeerLimits = Pick<Limits, 'messageBytes' | 'agentRequests' | 'unread
 export interface Peer {
   /**
    * `settle` runs synchronously when the response is read; with null when the stream ended first, and at once with an error when it cannot
-   * be sent.
+   * be sent. `signal` withdraws the request, which is still to be answered.
    */
-  request(method: string, params: unknown, settle: (response: RpcResponse | null) => void): void;
+  request(method: string, params: unknown, settle: (response: RpcResponse | null) => void, signal?: AbortSignal): void;
   /** One that cannot be sent is told as noise. */
   notify(method: string, params: unknown): void;
   /** When the agent last sent a message, by `performance.now`. */
@@ -139,7 +139,12 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     const { id, method, params, result, error } = bounded(message as Record<string, unknown>);
     if (typeof method === 'string') {
       const object = isObject(params) ? params : {};
-      if (id === undefined) return method === '$/cancel_request' ? withdraw(object['requestId']) : handlers.onNotification(method, object);
+      if (method === '$/cancel_request') {
+        withdraw(object['requestId']);
+        // ACP has it as a notification only, and some agents want an answer.
+        return id === undefined ? undefined : respond({ id: id as RpcId, method }, { result: {} });
+      }
+      if (id === undefined) return handlers.onNotification(method, object);
       const mine = { id: id as RpcId, abort: new AbortController() };
       const request: IncomingRequest = { id: mine.id, method, params: object, signal: mine.abort.signal };
       if (limits && working.size >= limits.agentRequests)
@@ -190,16 +195,22 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     return failure ?? broken;
   })();
 
-  return {
-    request(method, params, settle) {
+  const peer: Peer = {
+    request(method, params, settle, signal) {
       if (ended) return settle(null);
       const id = nextId++;
-      pending.set(id, settle);
+      const onAbort = () => peer.notify('$/cancel_request', { requestId: id });
+      const over = (response: RpcResponse | null) => {
+        signal?.removeEventListener('abort', onAbort);
+        settle(response);
+      };
+      pending.set(id, over);
+      signal?.addEventListener('abort', onAbort, { once: true });
       latest = id;
       const problem = send({ jsonrpc: '2.0', id, method, params } as AnyMessage);
       if (problem === null) return;
       pending.delete(id);
-      settle({ error: { code: RPC_INTERNAL, message: `${method} was not sent: it ${problem}` } });
+      over({ error: { code: RPC_INTERNAL, message: `${method} was not sent: it ${problem}` } });
     },
     notify(method, params) {
       latest = null;
@@ -219,6 +230,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     closed,
     close,
   };
+  return peer;
 }
 
 const [RPC_INTERNAL, RPC_CANCELLED] = [-32603, -32800];

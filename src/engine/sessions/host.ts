@@ -211,7 +211,7 @@ export interface Host {
   /**
    * Sends the agent a request that is not one of the host's own, such as an extension's, and resolves to its answer; makes the session live
    * if need be. Session ids in it are exchanged both ways. How long an extension may take is not the host's to say, so there is no time limit:
-   * until the agent answers, or `signal` ends the wait, the session is in use and not put to sleep as idle. Errors: those of `resume`,
+   * until the agent answers, or `signal` withdraws the request, the session is in use and not put to sleep as idle. Errors: those of `resume`,
    * `invalid_argument` for a method of the host's own and for parameters that JSON cannot hold, `limit_exceeded` for parameters beyond
    * `promptBytes`, and `agent_protocol_error` with the agent's own error in `data.error`.
    *

@@ -151,7 +151,8 @@ export function createManager(config: Config) {
   /** The live session, made live if it is not. Call it inside `serially`. */
   async function ensure({ session, prompt: running }: Entry, options: ResumeOptions = {}): Promise<Live> {
     const { policy = config.policy, signal, client } = options;
-    if (client) session.client = client;
+    // A turn's client stays the one that prompts.
+    if (client && (running === null || running.options.client === client)) session.client = client;
     const live = await session.settled();
     if (live) {
       // Its prompt is going down the tiers, so the agent's own session is not known yet.
@@ -352,7 +353,10 @@ export function createManager(config: Config) {
   async function ask(live: Live, method: string, params: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     const { agent, context, agentSession } = live;
     const { sessionId } = context;
-    const answered = new Promise<RpcResponse | null>((resolve) => agent.protocol.request(method, agentSession.toAgent(params), resolve));
+    signal?.throwIfAborted();
+    const answered = new Promise<RpcResponse | null>((resolve) =>
+      agent.protocol.request(method, agentSession.toAgent(params), resolve, signal),
+    );
     const response = await unlessAborted(answered, signal);
     if (response === null) {
       await live.over;

@@ -8,6 +8,7 @@ import { can, type Examination, judgeOffers, type Step, type Told } from './exam
 import { inFirstProcess, reached } from './first-process.ts';
 import { compare, type Message, messagesIn } from './messages.ts';
 import { breach, type ComingBack, fail, type Finding, type Found, type How, lost, methodOf, pass, record, skip } from './report.ts';
+import { says } from './word.ts';
 
 const checkOf = (how: How) => `kill-and-${how}` as const;
 
@@ -189,7 +190,7 @@ async function judgeMemory(agent: RunningAgent, told: Told, how: How, ms: number
   // What is said to an agent that has forgotten is not added: by its other method the session may come back as it was.
   const since: Message[] = [];
   const asked = await agent.askFor(sessionId, 'codeword', since);
-  if (asked.reply.includes(codeword)) {
+  if (says(asked.reply, codeword)) {
     for (const message of since) said.push(message);
     const memory = pass(`After kill -9 it came back with ${method} and remembered what it had been told.`, ms);
     return { memory, outcome: 'ok', forgotten: false };
@@ -223,7 +224,7 @@ export async function lookForPreambles(x: Examination, agent: RunningAgent): Pro
       found[check] = unmet(asked.answer, unseen);
       continue;
     }
-    found[check] = asked.reply.includes(secondWord)
+    found[check] = says(asked.reply, secondWord)
       ? pass(`${reached(way)}, and is still there after kill -9 and ${method}.`, answer.ms)
       : fail(
           `${reached(way)}, but is gone after kill -9 and ${method}: asked for another word in it, ${instead(asked)} A client has to give it again.`,

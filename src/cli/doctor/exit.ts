@@ -9,6 +9,7 @@ import { describeEnd, type RunningAgent, startAgent } from './agent.ts';
 import type { Examination } from './examination.ts';
 import { launcherOf, type Running } from './process.ts';
 import { fail, type Found, methodOf, pass, record, skip } from './report.ts';
+import { says } from './word.ts';
 
 /** How long the processes that an agent started may take to follow it. */
 const FOLLOW_MS = 3_000;
@@ -48,7 +49,7 @@ async function setToWork(x: Examination, agent: RunningAgent): Promise<Work> {
   if (made.sessionId === null) return { untried: ' It had no session.', crash: made.kind === 'ended' && made.failure };
   if (told === null || told.said.length === 0) return { untried: ' It had not been prompted.' };
   const { answer, reply } = await agent.askFor(made.sessionId, 'codeword', []);
-  if (told.codeword !== null && reply.includes(told.codeword)) sharesMemory(x);
+  if (told.codeword !== null && says(reply, told.codeword)) sharesMemory(x);
   if (answer.kind === 'answered') return { untried: '' };
   return { untried: ` Before, it ${answer.failure}.`, crash: answer.kind === 'ended' && answer.failure };
 }

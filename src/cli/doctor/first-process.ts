@@ -30,6 +30,7 @@ import {
   take,
 } from './examination.ts';
 import { breach, fail, type Finding, type Found, pass, skip } from './report.ts';
+import { newWord, says } from './word.ts';
 
 const takesResources: Obstacle = ({ facts }) =>
   facts?.embeddedContext === false && 'It does not advertise promptCapabilities.embeddedContext, so a client gives it none.';
@@ -102,14 +103,11 @@ function noFurther(answer: Answer<NewAgentSession>): Finding {
   return answer.kind === 'refused' ? skip(words) : breach(words, answer.ms);
 }
 
-/** A word that no agent has heard before. */
-const word = (bird: string): string => `${bird}-${1000 + Math.floor(Math.random() * 9000)}`;
-
 /** Tells it a word and asks for it back: an agent that cannot say it while alive proves nothing later. */
 async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): Promise<Finding> {
   const { sessionId, said } = x.told!;
   const { protocolVersion } = agent.facts;
-  const codeword = word('heron');
+  const codeword = newWord('heron');
   const telling = `Remember that the codeword is ${codeword}. Answer with OK only, without using any tool.`;
   const { answer, reply, foreign } = await agent.prompt(sessionId, telling, said);
   const { ms } = answer;
@@ -128,7 +126,7 @@ async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): 
   }
 
   const asked = await agent.askFor(sessionId, 'codeword', said);
-  if (asked.reply.includes(codeword)) x.told = { sessionId, said, codeword, untried: '' };
+  if (says(asked.reply, codeword)) x.told = { sessionId, said, codeword, untried: '' };
   else untried(`asked for the codeword before it was killed, ${instead(asked).replace(/\.$/, '')}`);
   const faults = [fault, asked.answer.kind === 'answered' ? endFault(asked.answer.value, protocolVersion) : null];
   const [first] = faults.filter((one) => one !== null);
@@ -137,7 +135,7 @@ async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): 
     return unmet(asked.answer, `It answered the first prompt of the session. Asked for the codeword in the next, ${instead(asked)}`);
   const detail = `Answered with ${count(reply.length, 'message')} and the stop reason ${oneLine(answer.value.stopReason, 60)}`;
   if (reply.length === 0) return fail(`${detail}, although it was asked for an answer.${foreign}`, ms);
-  const forgot = asked.reply.includes(codeword) ? '' : ` Asked for the codeword it had just been told, ${instead(asked)}`;
+  const forgot = says(asked.reply, codeword) ? '' : ` Asked for the codeword it had just been told, ${instead(asked)}`;
   return pass(`${detail}.${foreign}${forgot}`, ms);
 }
 
@@ -168,14 +166,14 @@ function givePreamble(way: PreambleWay): Step['run'] {
     const made = await agent.newSession();
     const { sessionId } = made;
     if (sessionId === null) return noFurther(made);
-    const [firstWord, secondWord] = [word('curlew'), word('plover')];
+    const [firstWord, secondWord] = [newWord('curlew'), newWord('plover')];
     const asked = await agent.askFor(sessionId, 'first word', [], await preambleOf(way, firstWord, secondWord));
     if (asked.answer.kind !== 'answered')
       return unmet(
         asked.answer,
         `Whether a record that is given as ${PREAMBLES[way]} reaches its model was not seen: asked for a word in it, ${instead(asked)}`,
       );
-    if (!asked.reply.includes(firstWord)) {
+    if (!says(asked.reply, firstWord)) {
       const detail = `A record of an earlier conversation, given as ${PREAMBLES[way]}, did not reach its model: asked for a word in it, ${instead(asked)}`;
       return fail(detail, asked.answer.ms);
     }

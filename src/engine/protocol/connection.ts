@@ -160,8 +160,10 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
 
 /** The launcher's own reason comes first. */
 function because({ message }: Error, exit: AgentExit): AgentExit {
-  return exit.kind === 'killed' ? { ...exit, why: exit.why ?? message.replace(/\.$/, '') } : exit;
+  return exit.kind === 'killed' ? { ...exit, why: exit.why ?? clause(message) } : exit;
 }
+
+const clause = (sentence: string): string => sentence.replace(/\.$/, '').replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase());
 
 /** It may hold keys that nobody told us about. */
 function withoutTokens(exit: AgentExit): AgentExit {

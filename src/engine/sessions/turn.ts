@@ -184,8 +184,9 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
         );
       case 'refused': {
         const { error } = answer;
-        // Some agents answer a cancelled prompt with the error of a cancelled request.
-        if (cancelling.signal.aborted && error.code === RPC.cancelled) return CANCELLED;
+        // Some agents answer a cancelled prompt with an error: that of a cancelled request, or of what they aborted for it.
+        if (cancelling.signal.aborted && (error.code === RPC.cancelled || /\b(?:abort|cancel)/i.test(describeError(error))))
+          return CANCELLED;
         if (turn.said.anything || madeSuccessor) return refused(error);
         if (classify(error, 'unknown').outcome === 'unknown_session') return 'unknown_session';
         if (live.agent.facts.canList && classify(error, 'absent').outcome === 'unknown_session') return 'doubtful';

@@ -2,7 +2,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
 import { createHost } from '../../../src/engine/index.ts';
-import { CWD, PATIENT } from './helpers.ts';
+import { CWD, hostOf, PATIENT, until } from './helpers.ts';
 import { ordinary, rawAgents } from './raw-agent.ts';
 
 it.each<[string, object, string]>([
@@ -33,4 +33,32 @@ it.each<[string, object, string]>([
     (failure: { code: string }) => failure.code,
   );
   expect(outcome).toBe(end === 'failed' ? 'agent_protocol_error' : end);
+});
+
+it.each<[object, string]>([
+  [{ code: -32800, message: 'Request cancelled' }, 'cancelled'],
+  [{ code: -32603, message: 'This operation was aborted', data: { name: 'AbortError' } }, 'cancelled'],
+  [{ code: -32603, message: 'Internal error', data: { details: 'AbortError: the user aborted a request.' } }, 'cancelled'],
+  [{ code: -32000, message: 'Canceled' }, 'cancelled'],
+  [{ code: -32603, message: 'The model is overloaded' }, 'agent_protocol_error'],
+])('an agent answers a prompt that was cancelled with %j: %s, and failed where nobody cancelled', async (error, end) => {
+  const outcomes: unknown[] = [];
+  for (const cancels of [true, false]) {
+    const agents = rawAgents((message, agent) => {
+      const refuse = () => agent.say({ jsonrpc: '2.0', id: agents.heard.find(({ method }) => method === 'session/prompt')?.id, error });
+      if (message.method === (cancels ? 'session/cancel' : 'session/prompt')) refuse();
+      else if (message.method !== 'session/prompt' && message.method) agent.say(ordinary(message));
+    });
+    const { host } = await hostOf(agents);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
+    const turn = host.prompt('s', 'go').then(
+      ({ stopReason }) => stopReason as string,
+      (failure: { code: string }) => failure.code,
+    );
+    if (cancels) await until(() => agents.heard.some(({ method }) => method === 'session/prompt'));
+    if (cancels) await host.cancel('s');
+    outcomes.push(await turn);
+  }
+  const { code } = error as { code: number };
+  expect(outcomes).toEqual([end, code === -32000 ? 'auth_required' : 'agent_protocol_error']);
 });

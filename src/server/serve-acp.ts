@@ -97,17 +97,19 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
 
   type Method = (params: Params, call: ClientCall) => Promise<object>;
 
-  /** Each call that opens or closes a session waits for the one before: a client need not wait for its answers. */
-  function inOrder(method: Method): Method {
-    return async (params, call) => {
-      const sessionId = text(params, 'sessionId');
-      const done = Promise.resolve(changing.get(sessionId)).then(() => method(params, call));
-      const over = done.catch(() => undefined);
-      changing.set(sessionId, over);
-      void over.then(() => changing.get(sessionId) === over && changing.delete(sessionId));
-      return done;
-    };
+  /** What opens or closes a session waits for what did so before: a client need not wait for its answers. */
+  function afterOthers<T>(sessionId: string, work: () => Promise<T>): Promise<T> {
+    const done = Promise.resolve(changing.get(sessionId)).then(work);
+    const over = done.catch(() => undefined);
+    changing.set(sessionId, over);
+    void over.then(() => changing.get(sessionId) === over && changing.delete(sessionId));
+    return done;
   }
+
+  const inOrder =
+    (method: Method): Method =>
+    async (params, call) =>
+      afterOthers(text(params, 'sessionId'), () => method(params, call));
 
   const methods: Readonly<Record<string, Method>> = {
     async initialize(params, { signal }) {
@@ -346,21 +348,17 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
    */
   async function attached(params: Params): Promise<{ readonly sessionId: string; readonly attachment: Attachment }> {
     const sessionId = text(params, 'sessionId');
-    await changing.get(sessionId);
-    let attachment = attachments.get(sessionId);
-    if (!attachment || attachment.failed) {
+    const attachment = await afterOthers(sessionId, async () => {
+      const before = attachments.get(sessionId);
+      if (before && !before.failed) return before;
       checkRoom(sessionId);
       const info = await mine(sessionId);
-      const names = attachment?.names ?? (await namesBefore(info, info.latestSeq));
-      // Another call may have attached it meanwhile.
-      attachment = attachments.get(sessionId);
-      if (!attachment || attachment.failed) {
-        const leaving = detach(sessionId);
-        attachment = attach(sessionId, attachment?.cursor ?? info.latestSeq, attachment?.names ?? names);
-        attachment.start(info.openPermissions);
-        await leaving;
-      }
-    }
+      const names = before?.names ?? (await namesBefore(info, info.latestSeq));
+      await detach(sessionId);
+      const made = attach(sessionId, before?.cursor ?? info.latestSeq, names);
+      made.start(info.openPermissions);
+      return made;
+    });
     latest = sessionId;
     return { sessionId, attachment };
   }

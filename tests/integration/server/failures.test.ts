@@ -166,6 +166,27 @@ describe('a session that its own client deletes', () => {
   });
 });
 
+describe('a prompt, and at once the end of its session', () => {
+  it.each(['session/delete', 'session/close'])('%s: the client follows it no more, and hears of no failure', async (method) => {
+    const { host, connect, one } = await served();
+    const { sessionId } = await host.create({ agent: 'demo', cwd: '/project' });
+    for (const words of ['say one', 'say two', 'say three']) await host.prompt(sessionId, words);
+    // It takes a while to look up what the session has.
+    const two = await connect({ replayPage: 1 });
+    const [, ended] = await Promise.all([prompt(two, sessionId, 'count to 1000000'), two.request(method, { sessionId })]);
+    expect(ended.result).toEqual({});
+    const { length } = two.seen;
+    if (method === 'session/close') {
+      await prompt(one, sessionId, 'say four');
+      // Nobody else keeps it from ending the agent.
+      await one.request(method, { sessionId });
+      expect((await host.get(sessionId)).state).toBe('asleep');
+    } else await still(() => two.seen.length);
+    expect(two.seen.slice(length)).toEqual([]);
+    expect(failures(two)).toEqual([]);
+  });
+});
+
 describe('a session that another client deletes', () => {
   it('is told of as not found, and so is one that takes its id', async () => {
     const { host, connect, one, sessionId } = await served();

@@ -4,11 +4,11 @@
 export interface BridgeLimits {
   /** One JSON-RPC message in either direction. A larger frame is closed with 1009, a larger line with 4004. */
   readonly messageBytes: number;
-  /** Unsent bytes in one direction of a connection before the other side is no longer read. */
+  /** Unsent bytes in one direction of a connection. With more, the other side is no longer read. */
   readonly bufferedBytes: number;
   /** Connections at once, each with one agent's process tree. A tree that is still ending counts. */
   readonly connections: number;
-  /** Sockets at once, those in the middle of a request included. More are closed unread. */
+  /** Sockets at once, including those in the middle of a request. More are closed unread. */
   readonly sockets: number;
   /** Upgrades with the right token in any one second. */
   readonly upgradesPerSecond: number;
@@ -16,13 +16,13 @@ export interface BridgeLimits {
   readonly headerBytes: number;
   /** How long a client may take to send a request. */
   readonly handshakeMs: number;
-  /** How long a client may leave everything that was sent to it unread. */
+  /** How long a client may read nothing of what was sent to it. */
   readonly stalledMs: number;
-  /** How often a client is asked for a sign of life; it is cut off after two of these without one. */
+  /** How often a client is pinged. It is cut off after two of these intervals without an answer. */
   readonly pingMs: number;
   /** How long a client may take to answer a close frame. */
   readonly closeMs: number;
-  /** How long the exit and diagnostics of a connection can be asked for after its end. */
+  /** How long after its end a connection's exit and diagnostics can be requested. */
   readonly rememberMs: number;
   /** How many ended connections are remembered; the oldest are forgotten first. */
   readonly remembered: number;

@@ -1,24 +1,24 @@
 /** Every bound the engine keeps (I10). Times are milliseconds, sizes bytes unless the name says otherwise. */
 export interface Limits {
-  /** How long an agent's launcher may take, and then its answer to `initialize`. */
+  /** How long the launcher may take to start an agent, and then the agent to answer `initialize`. */
   readonly initializeMs: number;
-  /** How long an agent may be silent while it answers `session/new`, `session/load` or `session/resume`; it may take ten times that in all. */
+  /** How long an agent may be silent while it works on `session/new`, `session/load` or `session/resume`. In all it may take ten times as long. */
   readonly sessionMs: number;
-  /** How long setting one mode or configuration option again may take at resume. */
+  /** At resume: how long the agent may take to set one mode or configuration option again. */
   readonly settingMs: number;
   /** How long one page of `session/list` may take. */
   readonly listMs: number;
-  /** How many pages of `session/list` are read before absence counts as “cannot tell”. */
+  /** How many pages of `session/list` are read. If there are more, the list does not prove that a session is absent. */
   readonly listPages: number;
   /** How long an agent may take to end its turn after `session/cancel`. */
   readonly cancelGraceMs: number;
-  /** After a turn: how long the agent must have been quiet before a host that is done with it ends it. */
+  /** After a turn: how long the agent must be quiet before the host ends it. */
   readonly quietMs: number;
-  /** How long that is waited for at most. */
+  /** The longest wait for that quiet. */
   readonly quietMaxMs: number;
-  /** Late replay: how long it must be quiet before the replay counts as over. */
+  /** Late replay: how long the agent must be quiet before the replay counts as over. */
   readonly replayQuietMs: number;
-  /** Late replay: how long to wait for it at most. */
+  /** Late replay: the longest wait for it. */
   readonly replayMaxMs: number;
   /** One JSON-RPC message, encoded as UTF-8. */
   readonly messageBytes: number;
@@ -34,35 +34,32 @@ export interface Limits {
   readonly queuedEvents: number;
   /** How many bytes of events may wait for their commit before reading from the agent stops. */
   readonly queuedBytes: number;
-  /** How many committed events a slow subscriber may have waiting before it is fed from the database again. */
+  /** How many committed events may wait for a slow subscriber. If there are more, it continues from the database. */
   readonly subscriberEvents: number;
-  /** How many bytes of committed events a slow subscriber may have waiting before it is fed from the database again. */
+  /** The same in bytes. */
   readonly subscriberBytes: number;
   /**
    * How long a function that the host was given may take: `secrets`, `directoryExists`, `sameDirectory`, `ownerAlive`, `preamble.files`,
    * and `notify` and `release` of client services.
    */
   readonly callbackMs: number;
-  /** How often a subscriber looks for what another host of the database wrote. 0: never. */
+  /** How often a subscriber looks for events that another host of the database wrote. 0: never. */
   readonly followMs: number;
-  /** How long a session's writes wait for a database that others keep locked, from its first refusal on; the agent is held back meanwhile. */
+  /** How long a session's writes wait while others keep the database locked. Meanwhile the agent's output is not read. */
   readonly busyMs: number;
-  /** How long a lease lives without being renewed. */
+  /** How long a lease is valid after its last renewal. */
   readonly leaseMs: number;
-  /** How long until an end that could not be written is tried again, as often as it takes. */
+  /** If the end of a turn could not be written: how long until the next try. There is no last one. */
   readonly settleRetryMs: number;
-  /** How many sessions one host keeps live at once. */
+  /** How many sessions of one host may be live at once. */
   readonly liveSessions: number;
-  /** A live session that was not used for so long is put to sleep. 0: never. */
+  /** A live session that was not used for this long is put to sleep. 0: never. */
   readonly idleMs: number;
-  /** How many requests of an agent may be under way at once; more are refused. */
+  /** How many requests of an agent may be unanswered at once. More are refused. */
   readonly agentRequests: number;
-  /** How many answers an agent may leave unread before it is not read any further itself. */
+  /** How many answers an agent may leave unread. With more, its own output is no longer read. */
   readonly unreadAnswers: number;
-  /**
-   * How many bytes of answers an agent may leave unread before it is not read any further itself, and of notifications before it is sent no
-   * more of them.
-   */
+  /** How many bytes an agent may leave unread. With more of answers, its own output is no longer read; of notifications, it gets no more. */
   readonly unreadBytes: number;
   /** How many permission requests of one session may be open at once. */
   readonly openPermissions: number;
@@ -70,7 +67,7 @@ export interface Limits {
   readonly workspaceFileBytes: number;
   /** How many files `workspaceFiles` keeps for one session. */
   readonly workspaceFileCount: number;
-  /** The last of stderr that is kept for error messages. */
+  /** How much of the end of stderr is kept for error messages. */
   readonly stderrBytes: number;
 }
 
@@ -112,23 +109,23 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
 
 /** Bounds that are part of how the engine works, and no options. */
 export interface FixedLimits {
-  /** How much of a replay is kept as it came. Older messages are still matched, but not imported. */
+  /** How much of a replay is kept in memory. Older messages are still matched, but not imported. */
   readonly replayChars: number;
-  /** Shorter secret values are not replaced: words like `true` stand everywhere. */
+  /** Shorter secret values are not replaced, because words like `true` occur everywhere. */
   readonly secretChars: number;
-  /** A session's title that is given for it, as JSON in UTF-8. */
+  /** A title that the program sets, as JSON in UTF-8. */
   readonly titleBytes: number;
-  /** What an agent nests deeper in a message is replaced by words that say so. */
+  /** Deeper levels of nesting in an agent's message are replaced by a text that says so. */
   readonly nestedLevels: number;
-  /** How much of an agent's error is taken: of its message, and of its data as JSON. */
+  /** How much of an agent's error is kept: of its message, and of its data as JSON. */
   readonly errorChars: number;
-  /** How long an agent that closed its output may take to exit, and one that exited is read. */
+  /** How long an agent may take to exit after it closed its output. The output of an agent that exited is read for as long. */
   readonly exitGraceMs: number;
-  /** How long a launcher may take to end an agent, or to give up a start that nobody waits for. */
+  /** How long a launcher may take to end an agent, or to abandon a start. */
   readonly launcherMs: number;
-  /** In ACP v2, how long an agent that says that a turn has stopped may still take to answer the prompt. */
+  /** In ACP v2: how long an agent may take to answer a prompt after it said that the turn has stopped. */
   readonly promptAnswerMs: number;
-  /** The last of stderr in the `agent_exited` event. */
+  /** How much of the end of stderr is in the `agent_exited` event. */
   readonly storedStderrChars: number;
 }
 

@@ -1,18 +1,18 @@
-/** The bounds of our agent side (I10). */
+/** The bounds of the ACP agent side (I10). */
 export interface AcpServerLimits {
-  /** How long `initialize` waits for what the agent says of itself, where the record has sessions of it that can be opened without. */
+  /** How long `initialize` waits for the agent, if the record has sessions of it that can be opened without it. */
   readonly describeMs: number;
-  /** How many requests of one client may be under way at once. */
+  /** How many requests of one client may be unanswered at once. */
   readonly requests: number;
-  /** How many characters of messages may wait for one client to read them before the sender of more has to wait. */
+  /** How many characters of messages may be unread by one client. Whoever sends more has to wait. */
   readonly queuedChars: number;
-  /** How long an agent waits to send an extension's notification to a client that does not read, before the client is left out. */
+  /** How long an agent's extension notification waits for a client that does not read. Then the client does not get it. */
   readonly unreadMs: number;
-  /** How many sessions one client may be attached to at once. */
+  /** How many sessions one client may have open at once. */
   readonly attached: number;
-  /** How many tool calls, and how many messages, of a session a client is known to have been told, so that one under an id of these is told as another. */
+  /** How many ids of tool calls, and of messages, of a session are remembered for a client, so that an id that the agent uses again is recognised. */
   readonly toldIds: number;
-  /** How far back, in events, such ids are looked up for a client that is not told the session from its start. */
+  /** How many events back such ids are looked up for a client that does not get the session from its start. */
   readonly earlierEvents: number;
   /** How many events of a log are read at a time while a session is replayed. */
   readonly replayPage: number;

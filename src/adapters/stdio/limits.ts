@@ -2,25 +2,25 @@
 export interface StdioLimits {
   /** One JSON-RPC message, encoded, in either direction. */
   readonly messageBytes: number;
-  /** The last of stderr, and of stdout that was not JSON-RPC, kept for `diagnostics()`. */
+  /** How much of the end of stderr, and of stdout that was not JSON-RPC, is kept for `diagnostics()`. */
   readonly stderrBytes: number;
-  /** The last part of that, which an `AgentExit` carries; a host stores less. */
+  /** How much of the end of that is in an `AgentExit`. A host stores less. */
   readonly exitStderrBytes: number;
-  /** Parsed messages that may wait for their reader before the agent's stdout is no longer read. */
+  /** How many parsed messages may be unread. With more, the agent's stdout is no longer read. */
   readonly queuedMessages: number;
   /** The same in bytes. */
   readonly queuedBytes: number;
-  /** How long until an agent that closed its own stdin is ended, since nothing can be said to it. */
+  /** How long until an agent that closed its own stdin is ended, because nothing can be sent to it. */
   readonly deafMs: number;
-  /** After `end('ask')` closed stdin: how long the tree may take before it gets SIGTERM. */
+  /** After `end('ask')` closed stdin: how long until the tree gets SIGTERM. */
   readonly askMs: number;
   /** After SIGTERM: how long until SIGKILL. */
   readonly termMs: number;
-  /** For what an agent that went by itself left behind: how long between SIGTERM and SIGKILL. */
+  /** For processes left behind by an agent that exited by itself: how long between SIGTERM and SIGKILL. */
   readonly orphanMs: number;
-  /** After SIGKILL: how long to wait for a process that does not go. */
+  /** After SIGKILL: how long to wait for a process that does not end. */
   readonly goneMs: number;
-  /** How long output may stay open and silent after the tree is gone (a process out of our sight holds it). */
+  /** How long output may stay open and silent after the tree is gone, because a process that cannot be found still has it. */
   readonly drainMs: number;
 }
 

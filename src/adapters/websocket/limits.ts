@@ -7,15 +7,15 @@ export interface WebSocketLimits {
    * more than this ends the connection with an error that names the limit.
    */
   readonly receivedCharacters: number;
-  /** Bytes handed to the socket and not sent yet before `write` waits. */
+  /** How many bytes may be handed to the socket and not be sent yet. With more, `write` waits. */
   readonly bufferedBytes: number;
   /** How long the socket may take to open. */
   readonly openMs: number;
-  /** How long one request to the bridge may take, but for `end`. */
+  /** How long one request to the bridge may take, except `end`. */
   readonly requestMs: number;
   /** How long the bridge may take to end a tree. */
   readonly endMs: number;
-  /** The last of the lines that were not JSON-RPC and of stderr, kept for `diagnostics()`. */
+  /** How much of the end of stderr, and of lines that were not JSON-RPC, is kept for `diagnostics()`. */
   readonly stderrCharacters: number;
 }
 

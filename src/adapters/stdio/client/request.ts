@@ -44,11 +44,11 @@ export const countParam = (params: Params, name: string, least: number): number 
 export interface ClientLimits {
   /** The largest file that is read or written, in bytes. */
   readonly fileBytes: number;
-  /** How many terminals of one session may exist at once, ended ones that were not released included. */
+  /** How many terminals of one session may exist at once, including ended ones that were not released. */
   readonly terminals: number;
-  /** The output a terminal keeps when the agent names no limit, in bytes. */
+  /** How much output a terminal keeps if the agent names no limit, in bytes. */
   readonly outputBytes: number;
-  /** The most that an agent may ask for, in bytes. Encoded in an answer it may be six times as long, and must fit into a message. */
+  /** The largest limit that an agent may name, in bytes. Encoded in an answer, the output may be six times as long, and must fit into a message. */
   readonly outputMaxBytes: number;
   /** After SIGTERM to a terminal's tree: how long until SIGKILL, in milliseconds. */
   readonly termMs: number;

@@ -1,4 +1,4 @@
-/** Connects our own standard input and output to an agent of a server. */
+/** `rehydrate acp --connect`: connects our standard input and output to an agent of a server. */
 import { isUtf8 } from 'node:buffer';
 import type { Readable, Writable } from 'node:stream';
 import { WebSocket } from 'ws';
@@ -13,8 +13,8 @@ import { ANSWERS_MS, tooLarge } from './stdio-messages.ts';
 type ServerAddress = ReturnType<typeof agentAddress>;
 
 /**
- * A URL of RivetKit's gateway leads to an actor: it needs `/websocket` in its path, and RivetKit's own subprotocol, where the actor's
- * `onBeforeConnect` finds the token as `params.token`.
+ * Where and how to connect. The URL of an actor, at RivetKit's gateway, also needs `/websocket` in its path, and RivetKit's own subprotocol
+ * with the token, which the actor's `onBeforeConnect` gets as `params.token`.
  */
 export function agentAddress(server: string, agent: string, token: string) {
   const url = new URL(server);
@@ -25,32 +25,32 @@ export function agentAddress(server: string, agent: string, token: string) {
   return { url: url.href, protocols: [...actors, 'acp.v1', `bearer.${token}`] };
 }
 
-/** The server will be back: an actor goes to sleep, or RivetKit says so for it. */
+/** Whether a closed connection can be opened again: an actor went to sleep (1012), or RivetKit says so for it. */
 const isComingBack = (code: number, reason: string): boolean => code === 1012 || reason === 'actor.stopped';
-const AGAIN_MS = 250;
-const TIMES = 120;
+const RECONNECT_MS = 250;
+const MOST_RECONNECTS = 120;
 const CLOSE_MS = 2_000;
 
 /**
- * Passes each message on as it was written. `done` resolves when the input has ended and the server knows; it rejects when the server has
- * ended the connection, or never let us in.
+ * Passes messages on, byte for byte. `done` resolves when the input has ended and the connection is closed. It rejects when the server closes
+ * the connection, or does not accept it.
  */
 export function pump({ url, protocols }: ServerAddress, input: Readable, output: Writable) {
   let leaving = false;
-  /** What was sent before the server said anything: a server going to sleep has not read it, so the next connection begins with it. */
+  /** What was sent before the server said anything; null after that. A server going to sleep has not read it, so it is sent again. */
   let unheard: Buffer[] | null = [];
   let unheardBytes = 0;
-  let times = 0;
+  let reconnects = 0;
   let socket: WebSocket;
   let isOpen = Promise.withResolvers<void>();
-  /** Ids, as JSON, of requests without an answer; without prompts, whose turns go on without their client. */
+  /** Ids, as JSON, of requests that wait for an answer. Prompts are not counted: their turns go on without the client. */
   const due = new Set<string>();
   let onAnswered: () => void = () => undefined;
   const close = () => {
     leaving = true;
     const mine = socket;
     mine.close(1000);
-    // A client that reads nothing holds up the server's answer to that, too.
+    // The server cannot answer the close frame while our reader does not read.
     setTimeout(() => mine.terminate(), CLOSE_MS).unref();
   };
   const done = new Promise<void>((resolve, reject) => {
@@ -67,9 +67,10 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
       mine.on('error', (error) => fail(`cannot be reached: ${error.message}. Start it with rehydrate serve, or check --connect.`));
       mine.on('close', (code, reason) => {
         if (leaving) return resolve();
-        if (unheard && isComingBack(code, reason.toString('utf8')) && ++times < TIMES) {
+        if (unheard && isComingBack(code, reason.toString('utf8')) && ++reconnects < MOST_RECONNECTS) {
           isOpen = Promise.withResolvers();
-          return void setTimeout(connect, AGAIN_MS);
+          setTimeout(connect, RECONNECT_MS);
+          return;
         }
         const why = reason.length > 0 ? ` ${reason.toString('utf8')}` : '';
         fail(`ended the connection (${code}${why}). Start the client again: its sessions are on the server.`, { code });
@@ -93,7 +94,9 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
     input.on('error', () => undefined); // 'close' follows
     const lines = readLines(input, STDIO_LIMITS, trimmed, {
       tooLong: ({ limit }) => tooLarge(limit),
-      left: () => void input.destroy(),
+      left: () => {
+        input.destroy();
+      },
     });
     const send = async (line: Buffer) => {
       await isOpen.promise;
@@ -104,7 +107,7 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
       if (unheardBytes > DEFAULT_LIMITS.messageBytes) unheard = null;
       await new Promise<void>((sent) => socket.send(line, { binary: false }, () => sent()));
     };
-    /** The client has sent everything, and may still read. */
+    /** The input has ended. The client may still read its answers. */
     const leave = async () => {
       const answered = new Promise<void>((resolve) => (onAnswered = resolve));
       if (due.size > 0) await within(Promise.race([answered, done.catch(() => undefined)]), ANSWERS_MS);
@@ -120,11 +123,11 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
   return { done, close };
 }
 
-/** How our server's answers begin. */
+/** How our server's responses begin; the id is captured. */
 const ANSWER = /^\{"jsonrpc":"2\.0","id":("(?:[^"\\]|\\.)*"|[^,"]+),"(?:result|error)"/;
 const LONGEST_ID = 512;
 
-/** Without a byte-order mark and the like. A line that is not a message is for the server to refuse. */
+/** A message without a byte-order mark and the like. A line that is not a message is sent as it is, for the server to refuse. */
 function trimmed(line: Buffer): Buffer {
   const found = isUtf8(line) ? findInLine(line, false) : null;
   return found === null ? line : line.subarray(found.start, found.end);

@@ -1,4 +1,4 @@
-/** How a command ends: exit codes, errors in words, signals. */
+/** How a command ends: exit codes, error messages, signals. */
 import type { Output } from './output.ts';
 import { type Call, UsageError } from './parse.ts';
 import { EXIT, usageLine } from './table.ts';
@@ -25,13 +25,13 @@ const BY_CODE: Partial<Record<ErrorCode, number>> = {
 export const SIGNAL_EXITS = { SIGINT: EXIT.cancelled, SIGTERM: EXIT.terminated, SIGHUP: EXIT.hangup } as const;
 export type EndingSignal = keyof typeof SIGNAL_EXITS;
 
-/** A call that succeeded but lost output did not do what was asked. */
+/** A command whose output could not be written has failed, even if the rest went well. */
 export function exitWithOutput(code: number, lost: boolean): number {
   return code === EXIT.ok && lost ? EXIT.error : code;
 }
 
-/** Node's own error does not say that the working directory is gone. */
-export function known(error: unknown): unknown {
+/** Replaces Node's error for a missing working directory, which does not say so. */
+export function explainMissingCwd(error: unknown): unknown {
   if ((error as NodeJS.ErrnoException | null)?.syscall !== 'uv_cwd') return error;
   return new RehydrateError(
     'cwd_missing',
@@ -45,7 +45,7 @@ export function exitCodeOf(error: unknown): number {
   return (RehydrateError.is(error) && BY_CODE[error.code]) || EXIT.error;
 }
 
-export function tell(error: unknown, output: Output, json: boolean): void {
+export function printError(error: unknown, output: Output, json: boolean): void {
   if (json) output.json(errorLine(error));
   if (error instanceof UsageError) {
     output.note(`rehydrate: ${error.message}`);
@@ -57,7 +57,7 @@ export function tell(error: unknown, output: Output, json: boolean): void {
   } else if (RehydrateError.is(error)) {
     output.note(`rehydrate: ${error.code}: ${error.message}`);
   } else {
-    // A fault of this program or of the system: all of it is shown.
+    // A fault of this program or of the system, so the stack is shown, too.
     output.note(`rehydrate: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   }
 }
@@ -88,14 +88,14 @@ export function onSignal(now: Ending, signal: EndingSignal): { readonly next: En
       if (signal === 'SIGINT') return { next: { kind: 'killing', signal }, action: 'kill' };
       return { next: { kind: 'ending', signal }, action: 'sleep' };
     case 'ending':
-      // The exit code tells the signal that came first.
+      // The first signal decides the exit code.
       return { next: { kind: 'killing', signal: now.signal }, action: 'kill' };
     case 'killing':
       return { next: now, action: 'nothing' };
   }
 }
 
-/** The signal that the exit code tells. `asked`: what it tells of a single Ctrl-C; null where the cancelled turn tells it. */
+/** The signal that decides the exit code. `asked` is the result for a single Ctrl-C; it is null where the cancelled turn decides. */
 export function endedBy(ending: Ending, asked: 'SIGINT' | null = null): EndingSignal | null {
   return 'signal' in ending ? ending.signal : ending.kind === 'asked' ? asked : null;
 }
@@ -106,7 +106,7 @@ export function watchInterrupts(source: SignalSource, act: (action: Exclude<Acti
   const abort = new AbortController();
   let ending: Ending = { kind: 'no' };
   const interrupts = {
-    /** Replaced as the call goes on. */
+    /** What to do on a signal. The command replaces it as it proceeds. */
     act,
     /** Aborted by the first signal. */
     signal: abort.signal,
@@ -123,7 +123,7 @@ export function watchInterrupts(source: SignalSource, act: (action: Exclude<Acti
   return interrupts;
 }
 
-/** The first signal. `insist` is called for each later one. */
+/** Resolves to the first signal. `insist` is called for each later one. */
 export function firstSignal(source: SignalSource, insist: () => unknown = () => undefined): Promise<EndingSignal> {
   let told = false;
   return new Promise((resolve) => {
@@ -143,24 +143,30 @@ export function isForwardedSignal(message: unknown): message is { readonly rehyd
 
 export type SignalSource = ReturnType<typeof processSignals>;
 
-/** `inner`: the outer half of this command passes its signals on. Only those count, since a terminal sends its own to both. */
+/**
+ * `inner`: this is the child of a re-execution, and its parent forwards signals. Only those count, because a terminal sends its own to both
+ * processes.
+ */
 export function processSignals(inner: boolean) {
   let listener: ((signal: EndingSignal) => void) | null = null;
   const arrived = (signal: EndingSignal) => {
     if (listener === null) process.exit(SIGNAL_EXITS[signal]);
     listener(signal);
   };
-  for (const signal of SIGNALS) process.on(signal, () => void (inner || arrived(signal)));
+  for (const signal of SIGNALS)
+    process.on(signal, () => {
+      if (!inner) arrived(signal);
+    });
   if (inner) {
     process.on('message', (message) => {
       if (isForwardedSignal(message)) arrived(message.rehydrateSignal);
     });
-    // The outer half was killed; the guard ends the agents.
+    // The parent was killed. The guard process ends the agents.
     process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
     process.channel?.unref();
   }
   return {
-    /** What a signal does from now on. Null, as at first: nothing needs ending first, so it exits. */
+    /** Sets what a signal does from now on. With null, which is the initial state, it exits at once. */
     on(heard: typeof listener): void {
       listener = heard;
     },

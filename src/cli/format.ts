@@ -1,4 +1,4 @@
-/** Events and reports in words, for people. Pure. Nothing here throws, whatever an agent sent. */
+/** Words events and resume reports for people. Pure functions, which do not throw whatever an agent sent. */
 import { describeExit } from '../engine/ports.ts';
 import { fieldsOf, stringOf } from '../engine/objects.ts';
 import { blocksOf, classOf, contentKind, noticeText, readToolCall, roleOf, textOf } from '../engine/protocol/updates.ts';
@@ -22,7 +22,7 @@ const VERIFIED: Readonly<Record<NonNullable<ResumeReport['verified']>, string>> 
   unverified: 'it could not be checked',
 };
 
-/** How a session came back, with what failed before, which is why. */
+/** Says how the session was resumed, and on further lines which attempts failed first and why. */
 export function describeReport(report: ResumeReport): string {
   const { tier, attempts, verified, replay, preamble, settings } = report;
   const told = [TIERS[tier], ...(verified ? [VERIFIED[verified]] : [])];
@@ -39,7 +39,7 @@ export function describeReport(report: ResumeReport): string {
   return [`${told.join('; ')} (${report.ms} ms)`, ...failed, ...lost].join('\n');
 }
 
-/** A line when a tool call starts and when it ends; null in between. */
+/** The line to print when a tool call starts or ends; null for updates in between. `titles` keeps the calls' titles. */
 export function toolLine(update: unknown, titles: Map<string, string>): string | null {
   const { sessionUpdate } = fieldsOf(update);
   if (sessionUpdate !== 'tool_call' && sessionUpdate !== 'tool_call_update') return null;
@@ -58,12 +58,12 @@ export function toolLine(update: unknown, titles: Map<string, string>): string |
   }
 }
 
-/** The same JSON whether the event was just stored or read back. */
+/** The same JSON for an event that was just stored and one that was read back. */
 export function eventRecord({ seq, turnId, at, kind, origin, payload, meta }: SessionEvent): { type: 'event'; event: object } {
   return { type: 'event', event: { seq, turnId, at, kind, origin, payload, ...(meta ? { meta } : {}) } };
 }
 
-/** One line, whatever an agent or a caller put into the event. */
+/** Always one line, whatever an agent or a caller put into the event. */
 export function eventLine(event: SessionEvent): string {
   return `${String(event.seq).padStart(5)}  ${formatTime(event.at)}  ${describeEvent(event).replace(/\s+/g, ' ')}`;
 }
@@ -87,7 +87,7 @@ export function describeEvent(event: SessionEvent): string {
     case 'elicitation_requested':
       return `the agent asks: ${oneLine(stringOf(event.payload.question['message']), 200)}`;
     case 'elicitation_resolved':
-      return `its question was ${event.payload.answer === null ? 'cancelled' : `answered: ${oneLine(stringOf(event.payload.answer['action']), 100)}`}`;
+      return `the question was ${event.payload.answer === null ? 'cancelled' : `answered: ${oneLine(stringOf(event.payload.answer['action']), 100)}`}`;
     case 'resumed':
       return `resumed: ${describeReport(event.payload).split('\n')[0]}`;
     case 'agent_exited':
@@ -113,17 +113,17 @@ function describeUpdate(update: unknown, meta: unknown): string {
   return [name, words.filter((word) => word !== '').join(', ')].filter(Boolean).join(': ');
 }
 
-/** Its text, or its kind in brackets. */
+/** A content block's text, or its kind in brackets. */
 function describeContent(content: unknown): string {
   const kind = contentKind(content);
   if (kind !== 'text' && kind !== 'unknown') return `[${oneLine(kind, 60)}]`;
   return oneLine(textOf(content) ?? shown(content), 200);
 }
 
-/** An agent's text may have megabytes; one line needs only its beginning. */
+/** How much of a text `oneLine` looks at. An agent's text may have megabytes, and one line needs only the beginning. */
 const ONE_LINE_READS = 10_000;
 
-/** An odd value is shown as JSON, not as an empty place. */
+/** A value that is not text is shown as JSON, instead of as nothing. */
 function shown(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
 }

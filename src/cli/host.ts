@@ -1,4 +1,4 @@
-/** The database of a call, and the host on it. */
+/** Opens the database of a call and a host on it, and words their errors for the command line. */
 import { existsSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import path from 'node:path';
@@ -11,13 +11,13 @@ import { SqlError } from '../engine/ports.ts';
 import { randomId } from '../engine/random-id.ts';
 import { storageError } from '../engine/storage/errors.ts';
 import type { PreambleMode, ProtocolChoice, ResumePolicy } from '../engine/types.ts';
-import { type Call, numberOf, one, whereTyped } from './parse.ts';
+import { type Call, numberOf, one, withAbsolutePaths } from './parse.ts';
 
 export type OpenHost = Awaited<ReturnType<typeof open>>;
-/** `made`: every id that this host made, those of its turns and requests among them. */
+/** `ownIds` has every id that this host made, among them those of its turns and permission requests. */
 export type PromptingHost = Awaited<ReturnType<typeof hostOf>>;
 
-/** A host for ACP clients, which answer the agents' requests themselves. */
+/** Makes the host one for ACP clients, which answer the agents' requests themselves. */
 export interface ServedHost {
   readonly client: null;
   readonly agents?: Readonly<Record<string, StdioAgent>>;
@@ -29,15 +29,16 @@ export async function hostOf(
   env: Readonly<Record<string, string>>,
   served?: ServedHost,
 ) {
-  const [command = '', ...args] = whereTyped(call.agent);
-  // The command may differ from call to call: this one runs, whatever the session's agent is called.
+  const [command = '', ...args] = withAbsolutePaths(call.agent);
+  // The command may differ from call to call. The one given now runs, whatever name the session has for its agent.
   const { launcher, killAll } = tracked(stdioLauncher({ agents: served?.agents ?? (() => ({ command, args })) }));
-  const made = new Set<string>();
-  const [seconds, idle] = [numberOf(call, 'timeout'), numberOf(call, 'idle')];
+  const ownIds = new Set<string>();
+  const seconds = numberOf(call, 'timeout');
+  const idle = numberOf(call, 'idle');
   const opened = await open(databasePath(call), killAll, {
     newId: () => {
       const id = randomId();
-      made.add(id);
+      ownIds.add(id);
       return id;
     },
     limits: {
@@ -45,19 +46,19 @@ export async function hostOf(
       ...(idle === undefined ? {} : { idleMs: idle * 1000 }),
     },
     agents: launcher,
-    // A server has to make room by itself.
+    // Nobody watches a server who could close sessions, so it makes room by itself.
     ...(served ? { whenFull: 'end-idlest' } : { client: nodeClientServices() }),
     permission,
     policy: one(call, 'policy') as ResumePolicy | undefined,
     protocol: one(call, 'protocol') as ProtocolChoice | undefined,
     preamble: { mode: one(call, 'preamble') as PreambleMode | undefined },
-    // The agent inherits these even if the session was made without them.
+    // The agent inherits the environment, so these are redacted even if the session was created without them.
     knownSecrets: Object.entries(env).map(([name, value]) => ({ name, value })),
   });
-  return { ...opened, made: made as ReadonlySet<string> };
+  return { ...opened, ownIds: ownIds as ReadonlySet<string> };
 }
 
-/** A host without agents, to read or delete. Transcripts are redacted as far as the environment has the secrets. */
+/** A host without agents, to read or delete sessions. It redacts those secrets whose values the environment has. */
 export function openReader(file: string): Promise<OpenHost> {
   return open(file, async () => undefined, { agents: {} });
 }
@@ -66,20 +67,20 @@ async function open(file: string, killAgents: () => Promise<void>, options: Open
   const explained = (error: unknown): never => {
     throw explain(error, file);
   };
-  await refuseOthers(file).catch(explained);
+  await refuseForeignDatabase(file).catch(explained);
   const host = await openHost(file, options).catch(explained);
   return {
     host,
     file,
-    /** Kills every agent this host started, at once. Resolves when the trees are gone. */
+    /** Kills every agent that this host started. Resolves when their process trees are gone. */
     killAgents,
     /** Ends everything live and closes the database. */
     close: (): Promise<void> => host.sleep().catch(explained),
   };
 }
 
-/** A program may share its database with a host on purpose; a file named to the command that has only other tables is the wrong one. */
-async function refuseOthers(file: string): Promise<void> {
+/** Refuses a file that has only another program's tables: the user has named the wrong one. (The library allows it, for programs that share theirs.) */
+async function refuseForeignDatabase(file: string): Promise<void> {
   if (!existsSync(file)) return;
   const database = await openNodeSqlite(file);
   try {
@@ -88,7 +89,7 @@ async function refuseOthers(file: string): Promise<void> {
     if (names.length === 0 || names.some((name) => name.startsWith('acp_'))) return;
     throw new RehydrateError(
       'invalid_argument',
-      `The database ${file} is another program's: it has the table "${names[0]}", and none of acp-rehydrate. Nothing was changed. Name another file with --db.`,
+      `The database ${file} belongs to another program: it has the table "${names[0]}", and none of acp-rehydrate's. Nothing was changed. Name another file with --db.`,
       { file, table: names[0] },
     );
   } finally {
@@ -96,7 +97,7 @@ async function refuseOthers(file: string): Promise<void> {
   }
 }
 
-/** Remembers the processes, so that a second Ctrl-C can end them at once. */
+/** Keeps track of the running agents, so that a second Ctrl-C can kill them. */
 function tracked(inner: AgentLauncher): { readonly launcher: AgentLauncher; killAll(): Promise<void> } {
   const running = new Set<AgentProcess>();
   return {
@@ -123,7 +124,7 @@ export function databasePath(call: Call, environment: NodeJS.ProcessEnv = proces
   return path.join(base, 'rehydrate', 'sessions.sqlite');
 }
 
-/** Throws for a file that may not be looked at, which is neither there nor missing. */
+/** Throws when access is denied, since the file may exist then or not. */
 export function databaseExists(file: string): boolean {
   try {
     statSync(file);
@@ -134,12 +135,12 @@ export function databaseExists(file: string): boolean {
   }
 }
 
-/** Any other error leaves open what is there. */
+/** Whether an error code says that a file does not exist. Others, such as EACCES, do not tell. */
 export function isMissing(code: string | undefined): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
-/** The option for what the engine advises. */
+/** What to add to the engine's own advice, which does not know our options. */
 const HINTS: Partial<Record<ErrorCode, string>> = {
   agent_timeout: 'The option --timeout SECONDS raises the limit.',
 };
@@ -150,7 +151,7 @@ const ADVICE: Partial<Record<SqlError['kind'], string>> = {
   busy: 'Another process keeps it locked; try again, or end that process.',
 };
 
-/** The error of a call in the command's words: with the file, which the engine does not know, and the options. */
+/** Rewords an error of the engine or its database for the command line: with the file, which the engine does not know, and our options. */
 export function explain(error: unknown, file: string): unknown {
   if (RehydrateError.is(error) && error.data['version'] !== undefined && error.data['file'] === undefined) {
     const { code, data } = error;

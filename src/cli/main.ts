@@ -1,5 +1,5 @@
 /** Runs one command line to its exit code. */
-import { type Command, exitCodeOf, exitWithOutput, known, processSignals, type SignalSource, tell } from './ends.ts';
+import { type Command, exitCodeOf, exitWithOutput, explainMissingCwd, printError, processSignals, type SignalSource } from './ends.ts';
 import { commandHelp, type CommandName, EXIT, overview, WIDTH } from './table.ts';
 import { createOutput, type Output } from './output.ts';
 import { has, parse } from './parse.ts';
@@ -8,7 +8,7 @@ import { VERSION } from '../engine/version.ts';
 const records = () => import('./commands/records.ts');
 const bridges = () => import('./commands/bridge.ts');
 
-/** Each is loaded when it is called: help and errors need none of them. */
+/** Each module is loaded on demand: help and usage errors need none of them. */
 const LOADERS: { readonly [Name in CommandName]: () => Promise<Readonly<Record<Name, Command>>> } = {
   prompt: () => import('./commands/prompt.ts'),
   chat: () => import('./commands/chat.ts'),
@@ -37,12 +37,12 @@ export async function main(argv: readonly string[], inner: boolean): Promise<voi
   process.exit(exitWithOutput(code, output.lost));
 }
 
-/** What is narrower than the columns of help wraps better by itself. */
+/** A terminal narrower than 60 columns wraps long lines better than our columns would. */
 const helpWidth = () => Math.min(WIDTH, Math.max(60, process.stdout.columns || WIDTH));
 
 async function run(argv: readonly string[], output: Output, signals: SignalSource): Promise<number> {
-  const own = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined);
-  let json = own.includes('--json');
+  // Until the call is parsed: a usage error, too, is reported as JSON when that was asked for.
+  let json = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined).includes('--json');
   try {
     const parsed = parse(argv);
     switch (parsed.kind) {
@@ -60,8 +60,8 @@ async function run(argv: readonly string[], output: Output, signals: SignalSourc
       }
     }
   } catch (error) {
-    const why = known(error);
-    tell(why, output, json);
-    return exitCodeOf(why);
+    const explained = explainMissingCwd(error);
+    printError(explained, output, json);
+    return exitCodeOf(explained);
   }
 }

@@ -1,4 +1,7 @@
-/** Where a command writes: stdout for what was asked for, stderr for the rest. Neither a reader that leaves nor a full disk ends the call. */
+/**
+ * The output of a command: stdout for what was asked for, stderr for everything else. The call goes on when the reader leaves or the disk is
+ * full.
+ */
 import { fstatSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { withoutControls } from '../engine/safe-text.ts';
@@ -12,14 +15,14 @@ export const OUTPUT_WAITING_BYTES = 1024 * 1024;
 
 const READER_LEFT: readonly (string | undefined)[] = ['EPIPE', 'ECONNRESET', 'EIO'];
 
-/** How long a command that has to end waits for a reader that reads nothing. */
+/** How long a command that is ending waits for a reader that does not read. */
 const READER_GRACE_MS = 2_000;
 
-/** Half a character, or half a line end: it waits for the next piece. */
+/** The end of a text that may be half a character or half a line end. It waits for the next piece. */
 const UNFINISHED = /[\ud800-\udbff\r]$/;
 
 export function createOutput({ stdout, stderr }: { readonly stdout: OutputStream; readonly stderr: OutputStream }) {
-  const together = oneFile(stdout, stderr);
+  const together = sameFile(stdout, stderr);
   let atLineStart = true;
   let unfinished = '';
   let gone = false;
@@ -59,42 +62,42 @@ export function createOutput({ stdout, stderr }: { readonly stdout: OutputStream
   };
   return {
     tty: stdout.isTTY === true,
-    /** Nothing more can be written to stdout: its reader left, or it failed. */
+    /** Whether nothing more can be written to stdout, because its reader left or it failed. */
     get gone() {
       return gone;
     },
-    /** Stdout failed, so output is missing. A reader that left wanted no more. */
+    /** Whether output is missing because stdout failed. A reader that left wanted no more, so that does not count. */
     get lost() {
       return lost;
     },
-    /** A piece of text as it is; only a terminal is spared what it would obey. */
+    /** Writes text unchanged, except that control characters are made visible for a terminal. */
     text,
-    /** A line that the command lays out: printable for every reader, since a pipe may lead to a terminal. */
+    /** Writes a line that people read. Its control characters are made visible in a pipe, too, since that may lead to a terminal. */
     line(line: string): void {
       finish();
       write(`${printable(line)}\n`);
     },
     json: (value: unknown): void => write(`${jsonText(value)}\n`),
-    /** A diagnostic on stderr; `style` is for terminals. */
+    /** Writes a diagnostic to stderr. `style` is applied on a terminal. */
     note(text: string, style = (plain: string) => plain): void {
       if (together) freshLine();
       put(stderr, `${stderr.isTTY ? style(printable(text)) : printable(text)}\n`, () => undefined);
     },
-    /** Ends the line that `text` left open. */
+    /** Ends a line that `text` has left unfinished. */
     freshLine,
-    /** Resolves when everything was handed to the system, or nobody reads anymore. */
+    /** Resolves when everything was handed to the operating system, or when `hurry` gave up on the reader. */
     flushed(): Promise<unknown> {
       finish();
       return Promise.race([
         leave.promise,
-        // Streams report their failures a moment later.
+        // Streams report a failed write a moment later.
         Promise.all([drained(stdout), drained(stderr)]).then(() => new Promise(setImmediate)),
       ]);
     },
-    /** Resolves when the reader has kept up: a slow one slows down the writer, and fills no memory (I10). */
+    /** Backpressure: resolves when the reader has kept up, so that a slow one does not fill the memory (I10). */
     room: (): Promise<void> =>
       stdout.writableLength < OUTPUT_WAITING_BYTES ? Promise.resolve() : Promise.race([leave.promise, drained(stdout)]),
-    /** After a while a reader that does not read counts as gone: the command has to end. */
+    /** The command is ending: after `ms` a reader that does not read counts as gone. */
     hurry(ms = READER_GRACE_MS): void {
       const giveUp = () => {
         if (stdout.writableLength > 0) gone = true;
@@ -105,29 +108,30 @@ export function createOutput({ stdout, stderr }: { readonly stdout: OutputStream
   };
 }
 
-/** What agents print must not move the cursor, fill the clipboard or look like something else. */
+/** Makes control characters visible: what an agent prints must not move the cursor, fill the clipboard or pose as something else. */
 export function printable(text: string): string {
   return withoutControls(text, 'text', (char) => (char === '\u001b' ? '␛' : '\ufffd'));
 }
 
-/** The same for JSON, by escapes: a parser gets what was sent. */
+/** The same for JSON, with escapes, so that a parser still gets the original text. */
 export function jsonText(value: unknown, indent?: number): string {
   return withoutControls(JSON.stringify(value, null, indent), 'page', (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** Whether both lead to one terminal or pipe, where lines of one could land inside those of the other. */
-function oneFile(stdout: OutputStream, stderr: OutputStream): boolean {
+/** Whether both are the same terminal, pipe or file, so that a note could land in the middle of a line of the output. */
+function sameFile(stdout: OutputStream, stderr: OutputStream): boolean {
   if (stdout.isTTY && stderr.isTTY) return true;
   if (stdout.fd === undefined || stderr.fd === undefined) return false;
   try {
-    const [out, err] = [fstatSync(stdout.fd), fstatSync(stderr.fd)];
+    const out = fstatSync(stdout.fd);
+    const err = fstatSync(stderr.fd);
     return out.ino !== 0 && out.ino === err.ino && out.dev === err.dev;
   } catch {
     return false; // one of them is closed
   }
 }
 
-/** In some versions of Node a file throws; other streams report failures later. */
+/** Writes. In some versions of Node a file throws; other streams report failures later. */
 function put(stream: Writable, text: string, failed: (error: NodeJS.ErrnoException) => void): void {
   try {
     stream.write(text);
@@ -140,7 +144,7 @@ function drained(stream: Writable): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed || stream.writableLength === 0) return resolve();
     const ends = ['drain', 'error', 'close'] as const;
-    // A long turn waits thousands of times on one stream: no listener may stay.
+    // A long turn waits here thousands of times for one stream, so no listener may stay behind.
     const done = () => {
       for (const end of ends) stream.off(end, done);
       resolve();

@@ -1,4 +1,4 @@
-/** From arguments to a call, by the table. What is not in the table is an error that says what to do. */
+/** Parses the arguments of a call by the table in `table.ts`. Anything else is a usage error that says what to do. */
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -15,7 +15,7 @@ import {
   wordsOf,
 } from './table.ts';
 
-/** The call is wrong; nothing was done. */
+/** The command line itself is wrong. Nothing has been opened or started. */
 export class UsageError extends RehydrateError {
   readonly command: CommandName | null;
   constructor(message: string, command: CommandName | null = null) {
@@ -29,7 +29,7 @@ export interface Call {
   readonly words: readonly string[];
   /** What stands after `--`: the agent's program and its arguments. */
   readonly agent: readonly string[];
-  /** The values of every option: those given, else the environment's, else the default. A switch has an empty list. */
+  /** Each option's values: those given, else the environment's, else the default. A switch that was given has an empty list. */
   readonly values: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -71,8 +71,8 @@ export function parse(argv: readonly string[], environment: NodeJS.ProcessEnv = 
   return { kind: 'call', call: { command, words: checkWords(all, command), values, agent: checkAgent(after, command) } };
 }
 
-/** What other programs call a command. */
-const CALLED_ELSEWHERE: Readonly<Record<string, CommandName>> = {
+/** Names that other programs use for our commands. */
+const SYNONYMS: Readonly<Record<string, CommandName>> = {
   list: 'sessions',
   ls: 'sessions',
   show: 'history',
@@ -86,11 +86,11 @@ const CALLED_ELSEWHERE: Readonly<Record<string, CommandName>> = {
 function commandNamed(name: string): CommandName {
   if ((COMMAND_NAMES as readonly string[]).includes(name)) return name as CommandName;
   if (name.startsWith('-')) throw new UsageError(`Name a command before the option ${name}.`);
-  const meant = Object.hasOwn(CALLED_ELSEWHERE, name) ? ` Did you mean ${CALLED_ELSEWHERE[name]}?` : didYouMean(name, COMMAND_NAMES);
+  const meant = Object.hasOwn(SYNONYMS, name) ? ` Did you mean ${SYNONYMS[name]}?` : didYouMean(name, COMMAND_NAMES);
   throw new UsageError(`There is no command “${name}”.${meant}`);
 }
 
-/** A prompt may begin with one dash, which makes no option here: `parseArgs` sees such words with a mark in front. */
+/** No option here has a single dash, so a prompt may begin with one. A mark in front keeps `parseArgs` from taking it for options. */
 const MARK = '\0';
 const marked = (arg: string): string => (/^-[^-]/.test(arg) ? MARK + arg : arg);
 const unmarked = (arg: string): string => (arg.startsWith(MARK) ? arg.slice(1) : arg);
@@ -140,7 +140,7 @@ function badValue({ name, value: form, choices, range }: OptionRow, value: strin
   if (value === undefined) return `needs a value: --${name} ${form}.`;
   if (!inline && value.startsWith('--'))
     return `needs a value, and ${value} looks like an option; write --${name}=${value} if it is meant.`;
-  // Its value is not repeated: it is a secret.
+  // The message must not repeat the value, which is a secret.
   if (name === 'env' && value.includes('='))
     return `takes the NAME alone, without “=” and a value: set the variable in the environment of this call.`;
   if (value === '') return `must not be empty: --${name} ${form}.`;
@@ -177,14 +177,12 @@ function checkAgent(agent: readonly string[] | null, command: CommandName): read
 
 const SHELL_WORD = /(?:[^\s'"\\]|\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*")+/g;
 
-/**
- * Splits a command as a POSIX shell splits words. Nothing is expanded and no shell runs; operators are ordinary characters.
- */
+/** Splits a command into words as a POSIX shell does. Nothing is expanded, no shell runs, and operators are ordinary characters. */
 export function shellWords(text: string): string[] {
   const left = text.replace(SHELL_WORD, '').trim();
   if (left.startsWith('\\')) throw new UsageError(`The command ends in a lone backslash: ${text}`);
   if (left !== '') throw new UsageError(`A quote (${left[0]}) is not closed in the command: ${text}`);
-  // Within double quotes a backslash escapes only what would end or change them.
+  // Within double quotes a backslash escapes only the characters that are special there.
   return (text.match(SHELL_WORD) ?? []).map((word) =>
     word.replace(
       /\\([\s\S])|'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"/g,
@@ -194,9 +192,10 @@ export function shellWords(text: string): string[] {
 }
 
 /**
- * A command with absolute paths, since an agent may run in another directory. Words that name no file from here stay as they are.
+ * Makes a command's paths absolute, since the agent may run in another directory: that of the program, and those of arguments that name an
+ * existing file. All other words stay as they are.
  */
-export function whereTyped(words: readonly string[], cwd = process.cwd()): string[] {
+export function withAbsolutePaths(words: readonly string[], cwd = process.cwd()): string[] {
   return words.map((word, index) => {
     if (index === 0) return /[/\\]/.test(word) ? path.resolve(cwd, word) : word;
     const file = path.resolve(cwd, word);
@@ -208,6 +207,6 @@ function isFile(file: string): boolean {
   try {
     return statSync(file).isFile();
   } catch {
-    return false; // a word that cannot be a path, such as a program's text
+    return false; // a word that cannot be a path, such as a script given as text
   }
 }

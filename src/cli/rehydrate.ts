@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The entry of the `rehydrate` command. It must run on any Node: what needs a newer one is imported only when this one is new enough;
- * else the Node that the package brought along gets the call.
+ * The entry point of the `rehydrate` command. It must load on any Node, so whatever needs a recent one is imported only after the version
+ * check. On an older Node the call is run again by the npm package `node`, if that is installed beside us.
  */
 import { isNewEnough, isReExecuted, reExecute, silenceSqliteWarning } from './runtime.ts';
 

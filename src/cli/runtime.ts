@@ -1,11 +1,11 @@
-/** Finding a Node that has SQLite. Nothing here may need a Node newer than 18. */
+/** Finds a Node that has SQLite. Nothing here may need a Node newer than 18. */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
 const NEEDED = '22.13';
-/** Set in the inner half, so that a Node that is too old does not go round forever. */
+/** Set in the child's environment, so that a child that is too old does not re-execute again, forever. */
 const MARK = 'REHYDRATE_REEXECUTED';
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -17,14 +17,14 @@ export function isNewEnough(version: string): boolean {
   return major > 23;
 }
 
-/** Whether this is the inner half. Takes the mark away, which agents should not inherit. */
+/** Whether this process is the child of a re-execution. Removes the mark, which agents should not inherit. */
 export function isReExecuted(): boolean {
   const marked = process.env[MARK] !== undefined && process.send !== undefined;
   delete process.env[MARK];
   return marked;
 }
 
-/** It would be on every call's stderr. All other warnings stay. */
+/** Without this, Node's warning would be on the stderr of every call. All other warnings stay. */
 export function silenceSqliteWarning(): void {
   const emit = process.emitWarning;
   process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
@@ -33,7 +33,7 @@ export function silenceSqliteWarning(): void {
   }) as typeof process.emitWarning;
 }
 
-/** The npm package `node`, if it is installed beside us and new enough. */
+/** The binary of the npm package `node`, if that is installed beside us and new enough. */
 function ownNode(): string | null {
   try {
     const manifest = createRequire(import.meta.url).resolve('node/package.json');
@@ -47,8 +47,8 @@ function ownNode(): string | null {
 }
 
 /**
- * Runs this call on another Node and ends as it ends. Signals go over the channel between the two, since a terminal may have sent them to
- * both; when this process is killed the channel breaks, and the inner one dies too.
+ * Runs this call in a child on a newer Node, and ends as that ends. Signals are forwarded over the IPC channel, because a terminal may have
+ * sent them to both processes. When this process is killed the channel breaks, and the child dies too.
  */
 export function reExecute(): void {
   const node = process.env[MARK] === undefined ? ownNode() : null;
@@ -65,13 +65,13 @@ export function reExecute(): void {
   });
   for (const signal of FORWARDED) {
     process.on(signal, () => {
-      // The inner process may have ended before ours.
+      // The child may have ended already.
       if (child.connected) child.send({ rehydrateSignal: signal }, () => undefined);
     });
   }
   child.on('error', (error) => {
     process.stderr.write(
-      `rehydrate could not run ${node}: ${error.message}. Run it with Node ${NEEDED} or newer, or install that one anew: npm install node@24\n`,
+      `rehydrate could not run ${node}: ${error.message}. Run it with Node ${NEEDED} or newer, or reinstall that one: npm install node@24\n`,
     );
     process.exit(1);
   });
@@ -79,7 +79,7 @@ export function reExecute(): void {
     if (signal === null) process.exit(code ?? 1);
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
-    // A signal that this process ignores must not look like a success.
+    // If this process ignores the signal, it must not exit as if all had gone well.
     setTimeout(() => process.exit(1), 1_000);
   });
 }

@@ -1,4 +1,4 @@
-/** The session of a call: its options, and getting it ready. */
+/** The session that a command works on: its options, then creating it or checking that it fits them. */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { sameDirectory } from '../adapters/node-host/index.ts';
@@ -11,7 +11,7 @@ import type { McpServer, SessionInfo } from '../engine/types.ts';
 
 export type SessionOptions = ReturnType<typeof sessionOptions>;
 
-/** Reads all that can be wrong before anything is opened or started. */
+/** Reads and checks the options, before anything is opened or started. */
 export function sessionOptions(call: Call, environment: NodeJS.ProcessEnv = process.env) {
   const names = many(call, 'env');
   const missing = names.filter((name) => environment[name] === undefined);
@@ -36,12 +36,12 @@ export function sessionOptions(call: Call, environment: NodeJS.ProcessEnv = proc
   };
 }
 
-/** Makes the session if there is none. `before`: the last event before this call, which shows what comes after it. */
+/** Creates the session if it does not exist. `before` is the last event before this call, which shows only later ones. */
 export async function readySession(host: Host, options: SessionOptions, output: Output, signal: AbortSignal) {
   const { sessionId, agent, env, mcpServers } = options;
   const present = await findSession(host, sessionId);
   if (options.auth !== undefined) await host.authenticate(present?.agent ?? agent, options.auth);
-  if (present) return asItIs(host, present, options, output);
+  if (present) return useExisting(host, present, options, output);
   try {
     const session = await host.create({
       agent,
@@ -53,10 +53,10 @@ export async function readySession(host: Host, options: SessionOptions, output: 
     });
     return { session, before: session.firstSeq - 1 };
   } catch (error) {
-    // Another call made it since we looked.
+    // Another process may have created it since we looked.
     const made = RehydrateError.is(error) && error.code === 'session_exists' ? await findSession(host, sessionId) : null;
     if (made === null) throw error;
-    return asItIs(host, made, options, output);
+    return useExisting(host, made, options, output);
   }
 }
 
@@ -69,8 +69,8 @@ async function findSession(host: Host, sessionId: string): Promise<SessionInfo |
   }
 }
 
-/** An existing session: its directory can be replaced when that is gone, its MCP servers by all those of a file. */
-async function asItIs(host: Host, session: SessionInfo, { cwd, mcpServers }: SessionOptions, output: Output) {
+/** Takes an existing session. `--cwd` may move it only when its directory is gone; `--mcp` replaces all its MCP servers. */
+async function useExisting(host: Host, session: SessionInfo, { cwd, mcpServers }: SessionOptions, output: Output) {
   const { sessionId } = session;
   const before = session.latestSeq;
   const here = cwd ?? process.cwd();
@@ -100,9 +100,9 @@ export async function applySettings(host: Host, { sessionId, mode, settings }: S
   for (const [key, value] of settings) await setOption(host, sessionId, key, value);
 }
 
-/** Sets a configuration option from its word. Boolean options take `true` and `false`. */
+/** Sets a configuration option from text. Boolean options take `true` and `false`. */
 export async function setOption(host: Host, sessionId: string, key: string, value: string): Promise<void> {
-  // Only a live agent says what kind of option it is.
+  // Only a live agent tells the option's type.
   await host.resume(sessionId);
   const option = (await host.get(sessionId)).configOptions?.find((each) => each.id === key);
   const isSwitch = option?.type === 'boolean';
@@ -117,14 +117,14 @@ export function readMcpFile(file: string): McpServer[] {
   try {
     value = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    // The parser's message quotes the text, which may hold secrets.
+    // The parser's own message quotes the text, which may hold secrets.
     const why = error instanceof SyntaxError ? 'it is not JSON' : error instanceof Error ? error.message : String(error);
     throw invalid(file, why);
   }
   return mcpServers(value, file);
 }
 
-/** The servers in a parsed file, in ACP's form. The host checks their names and values. */
+/** Reads the servers from a parsed file, in ACP's form. The host checks their names and values. */
 export function mcpServers(value: unknown, file: string): McpServer[] {
   const { mcpServers: table } = fieldsOf(value);
   if (!Array.isArray(value) && (typeof table !== 'object' || table === null || Array.isArray(table)))
@@ -139,7 +139,7 @@ export function mcpServers(value: unknown, file: string): McpServer[] {
   });
 }
 
-/** Other tools' settings have fields that agents do not know; an address is http unless it says sse. */
+/** One entry of `{"mcpServers": {…}}`, as other tools keep it. Fields that ACP does not have are left out. A URL is http unless it says sse. */
 function fromSettings([name, entry]: [string, unknown]): object {
   const { command, args = [], env, type, url, headers } = fieldsOf(entry);
   const pairs = (values: unknown) => Object.entries(fieldsOf(values)).map(([key, value]) => ({ name: key, value }));

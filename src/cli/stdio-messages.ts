@@ -8,12 +8,12 @@ import { RehydrateError } from '../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../engine/limits.ts';
 import type { MessageStream } from '../engine/ports.ts';
 
-/** How long a client that has sent everything still gets answers: an agent that is asked to stop has its grace. */
+/** How long a client whose input has ended still gets answers: an agent that is told to cancel has its grace, and a bit more. */
 export const ANSWERS_MS = DEFAULT_LIMITS.cancelGraceMs + 5_000;
 
 /**
- * `readable` ends with the input, and breaks at a line longer than `messageBytes`, which `broken` is told. A line that is not a message
- * comes as its text.
+ * `readable` ends with the input. It fails at a line longer than `messageBytes`, which `broken` is told of. A line that is not a message is
+ * passed on as its text, so that the receiver can refuse it.
  */
 export function stdioMessages(
   input: Readable,
@@ -29,7 +29,9 @@ export function stdioMessages(
       broken(error);
       return error;
     },
-    left: () => void input.destroy(),
+    left: () => {
+      input.destroy();
+    },
   });
   const gather = corker(output);
   const closed = new Promise<void>((resolve) => output.once('close', resolve));
@@ -46,12 +48,12 @@ export function stdioMessages(
   return { readable, writable };
 }
 
-/** The same messages. After the last one the client still gets answers: the stream ends when `answered` resolves. */
+/** Passes messages on, but ends only when `answered` resolves, so that the client still gets its last answers. */
 export function answeredToTheEnd(messages: ReadableStream<AnyMessage>, answered: () => Promise<unknown>): ReadableStream<AnyMessage> {
   return messages.pipeThrough(
     new TransformStream<AnyMessage, AnyMessage>({
       async flush() {
-        // The last message is read first.
+        // Lets the last message be read first.
         await new Promise(setImmediate);
         await answered();
       },

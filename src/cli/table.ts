@@ -1,11 +1,11 @@
 /**
- * Every command and option of `rehydrate`: parsing, the help and the page of the documentation are made from this table. A command is a row in
- * `TABLE`, its name in the rows of its options, and a loader in `main.ts`.
+ * Every command and option of `rehydrate`. The parser, the help and the documentation page are all made from this table. To add a command, add
+ * a row to `TABLE`, its name to the rows of its options, and a loader to `main.ts`.
  */
 
 export interface Word {
   readonly name: string;
-  /** In the usage line, where that differs from the name. */
+  /** How the usage line shows it, where that differs from the name. */
   readonly form?: string;
   readonly help: string;
   readonly optional?: true;
@@ -30,7 +30,7 @@ export interface OptionRow {
   /** The value is a whole number. */
   readonly range?: readonly [least: number, most?: number];
   readonly default?: string;
-  /** The environment variable for a call that gives no value. */
+  /** The environment variable that is read when the call gives no value. */
   readonly env?: string;
   readonly help: string;
   readonly commands: readonly CommandName[];
@@ -40,59 +40,59 @@ const ID: Word = { name: 'ID', help: 'The session.' };
 
 const TABLE = {
   prompt: {
-    help: 'One turn of a durable session; the reply on stdout.',
+    help: 'Send one prompt to a durable session; the reply goes to stdout.',
     words: [{ name: 'TEXT', form: 'TEXT|-', help: 'The prompt; - reads it from stdin.' }],
     agent: 'required',
     notes: [
-      'A session that does not exist is made. Every call is a process of its own, so every call is a wake.',
-      'Ctrl-C cancels the turn and waits for the agent; a second Ctrl-C kills it.',
+      'A session that does not exist is created. Every call is a new process, so every call wakes the session.',
+      'Ctrl-C cancels the turn and waits for the agent; a second Ctrl-C kills the agent.',
     ],
   },
   chat: {
-    help: 'The same, interactive.',
+    help: 'Talk to a durable session in the terminal.',
     agent: 'required',
     notes: ['Ctrl-C cancels the turn, not the program. Ctrl-D or /quit leaves. /help lists the commands.'],
   },
-  sessions: { help: 'The sessions of a database, the last used first.' },
-  history: { help: 'The events of a session.', words: [ID] },
-  transcript: { help: 'A session as an agent would be given it to read.', words: [ID] },
+  sessions: { help: 'List the sessions of a database, the last used first.' },
+  history: { help: 'Print the events of a session.', words: [ID] },
+  transcript: { help: 'Print a session as an agent would be given it to read.', words: [ID] },
   search: {
-    help: 'Messages with these words in them, the latest first.',
-    words: [{ name: 'WORDS', help: 'All of them must stand in one message.', many: true }],
+    help: 'Find messages that contain these words, the latest first.',
+    words: [{ name: 'WORDS', help: 'A message must contain all of them.', many: true }],
   },
   fork: {
-    help: 'The same conversation in a second session, whose id is on stdout.',
+    help: 'Copy a conversation into a second session, and print its id.',
     words: [ID],
-    notes: ['The session that it was made from stays as it is.'],
+    notes: ['The original session stays as it is.'],
   },
   export: {
-    help: 'A whole session as lines of JSON on stdout. Known secrets are replaced in its texts, not in the names of fields.',
+    help: 'Write a whole session to stdout as lines of JSON. Known secrets are replaced in texts, but not in the names of fields.',
     words: [ID],
   },
   import: {
-    help: 'A session from such lines. Its id is on stdout.',
-    words: [{ name: 'FILE', form: 'FILE|-', help: 'The file; - reads stdin.' }],
+    help: 'Make a session from exported lines, and print its id.',
+    words: [{ name: 'FILE', form: 'FILE|-', help: 'The exported file; - reads stdin.' }],
   },
-  delete: { help: 'Removes a session and its whole record.', words: [ID] },
-  bridge: { help: 'Lets pages of a browser reach agents on this machine.' },
-  doctor: { help: 'Tests how well an agent resumes.', agent: 'required' },
+  delete: { help: 'Delete a session and its whole record.', words: [ID] },
+  bridge: { help: 'Let web pages reach agents on this machine.' },
+  doctor: { help: 'Test how well an agent resumes.', agent: 'required' },
   acp: {
-    help: 'The agent, for an editor or any other ACP client, with sessions that survive it.',
+    help: 'Run an agent for an editor or another ACP client, with sessions that survive it.',
     agent: 'optional',
     notes: [
-      'Put it in front of the agent’s own command in the settings of the editor. stdin and stdout carry ACP and nothing else.',
-      'With --connect it starts nothing: it leads the editor to an agent of a server that runs already (rehydrate serve).',
+      'In the editor’s settings, put it in front of the agent’s own command. stdin and stdout carry ACP and nothing else.',
+      'With --connect it starts nothing: it connects the editor to an agent of a server that is already running (rehydrate serve).',
     ],
   },
   serve: {
-    help: 'One host for many ACP clients of this machine: sessions that go on while clients come and go.',
+    help: 'Serve agents to many ACP clients of this machine. Sessions go on while clients come and go.',
     notes: [
-      'A client connects to {url}/agents/NAME as to a bridge, or with rehydrate acp --connect. One that sends no Origin, as programs do, is always let in with the token; pages need --origin.',
+      'A client connects to {url}/agents/NAME, as to a bridge, or with rehydrate acp --connect. Programs, which send no Origin, need only the token; pages also need --origin.',
     ],
   },
   'demo-agent': {
-    help: 'A scripted agent, without a model, to try things on. It remembers facts that it is told.',
-    words: [{ name: 'NAME', help: 'Which one, by its name in the playground. Default: native.', optional: true }],
+    help: 'Run a scripted agent, without a model, to try things on. It remembers facts that it is told.',
+    words: [{ name: 'NAME', help: 'Which agent, by its name in the playground. Default: native.', optional: true }],
     notes: ['Put it after the -- of another command: rehydrate prompt "my name is Ada" -- rehydrate demo-agent --store .agent'],
   },
 } satisfies Readonly<Record<string, CommandRow>>;
@@ -117,14 +117,14 @@ const ROWS = [
   {
     name: 'cwd',
     value: 'DIR',
-    help: 'Where a new session works. Default: here. A session keeps its directory, unless that is gone: then this is its new one.',
+    help: 'The directory of a new session. Default: the current one. An existing session keeps its own; if that is gone, this replaces it.',
     commands: TURNS,
   },
   {
     name: 'policy',
     value: 'POLICY',
     choices: ['auto', 'strict', 'transcript'],
-    help: 'How the session may come back: auto (default) tries the agent’s own ways first, strict allows nothing else, transcript skips them.',
+    help: 'How the session may be resumed: auto (default) tries the agent’s own ways first, strict allows nothing else, transcript skips them.',
     commands: AGENTS,
   },
   {
@@ -132,14 +132,14 @@ const ROWS = [
     value: 'MODE',
     choices: ['inline', 'resource', 'file'],
     default: 'inline',
-    help: 'How a transcript travels: in the text of the prompt, as an embedded resource where the agent takes it, or as a private file.',
+    help: 'How the agent is given a transcript: in the text of the prompt, as an embedded resource if it takes those, or as a private file.',
     commands: AGENTS,
   },
   {
     name: 'protocol',
     value: 'VERSION',
     choices: ['v1', 'v2', 'newest'],
-    help: 'The version of ACP that agents are spoken to in: v1 (default), v2, which is a draft still, or the newest that an agent speaks.',
+    help: 'The version of ACP to use: v1 (default), v2, which is still a draft, or the newest that the agent speaks.',
     commands: AGENTS,
   },
   {
@@ -153,12 +153,12 @@ const ROWS = [
     name: 'permission',
     value: 'RULE',
     choices: ['ask', 'allow', 'reject'],
-    help: 'The answer to agents that ask for permission. Default: ask; without a terminal to ask on, that rejects and says so.',
+    help: 'How to answer an agent that asks for permission. Default: ask; without a terminal to ask on, that rejects and says so.',
     commands: TURNS,
   },
-  { name: 'auth', value: 'METHOD', help: 'Sign in with this method of the agent first.', commands: TURNS },
-  { name: 'mode', value: 'ID', help: 'Set the session’s mode first.', commands: TURNS },
-  { name: 'set', value: 'KEY=VALUE', many: true, help: 'Set a configuration option of the session first.', commands: TURNS },
+  { name: 'auth', value: 'METHOD', help: 'Sign in first, with one of the agent’s methods.', commands: TURNS },
+  { name: 'mode', value: 'ID', help: 'Set the session’s mode before the prompt.', commands: TURNS },
+  { name: 'set', value: 'KEY=VALUE', many: true, help: 'Set a configuration option before the prompt.', commands: TURNS },
   {
     name: 'timeout',
     value: 'SECONDS',
@@ -170,45 +170,45 @@ const ROWS = [
     name: 'idle',
     value: 'SECONDS',
     range: [0, 2_147_483],
-    help: 'End an agent after so long without use, until the next prompt; at most 2147483. Default: 0, never.',
+    help: 'End an agent that was not used for this long; the next prompt starts it again. Default: 0, never; at most 2147483.',
     commands: ['acp', 'serve'],
   },
   {
     name: 'adopt',
-    help: 'Also list the agent’s own sessions, and take each into the database when it is loaded.',
+    help: 'Also list the agent’s own sessions, and import each into the database when it is loaded.',
     commands: ['acp'],
   },
   {
     name: 'mcp',
     value: 'FILE',
-    help: 'The session’s MCP servers, all of them: a JSON array as in ACP, or {"mcpServers": {…}}. Secret values are never stored: give the file again on each call.',
+    help: 'All MCP servers of the session: a JSON array as in ACP, or {"mcpServers": {…}}. Secret values are never stored: give the file again on each call.',
     commands: TURNS,
   },
   {
     name: 'idempotency-key',
     value: 'KEY',
-    help: 'Makes the call safe to repeat: the same key and text give the stored result and send nothing.',
+    help: 'Makes the call safe to repeat: the same key and text return the stored result and send nothing.',
     commands: ['prompt'],
   },
-  { name: 'session', value: 'NEW', help: 'What the new session is called. Default: a name is made.', commands: ['fork'] },
-  { name: 'session', value: 'NEW', help: 'What the session is called here. Default: as in the file.', commands: ['import'] },
-  { name: 'after', value: 'SEQ', range: [0], help: 'The last event that it has. Default: all of them.', commands: ['fork'] },
+  { name: 'session', value: 'NEW', help: 'The id of the new session. Default: a random one.', commands: ['fork'] },
+  { name: 'session', value: 'NEW', help: 'The id of the session here. Default: as in the file.', commands: ['import'] },
+  { name: 'after', value: 'SEQ', range: [0], help: 'The last event to copy, by its number. Default: all of them.', commands: ['fork'] },
   { name: 'after', value: 'N', range: [0], help: 'Only events after this number.', commands: ['history'] },
-  { name: 'limit', value: 'N', range: [1], help: 'At most so many. Default: everything.', commands: ['history'] },
-  { name: 'budget', value: 'BYTES', range: [1], help: 'At most so many bytes. Default: 65536.', commands: ['transcript'] },
-  { name: 'json', help: 'One JSON object a line on stdout.', commands: ['prompt', 'sessions', 'history', 'search'] },
+  { name: 'limit', value: 'N', range: [1], help: 'At most this many events. Default: all of them.', commands: ['history'] },
+  { name: 'budget', value: 'BYTES', range: [1], help: 'At most this many bytes. Default: 65536.', commands: ['transcript'] },
+  { name: 'json', help: 'Print JSON, one object a line.', commands: ['prompt', 'sessions', 'history', 'search'] },
   {
     name: 'agent',
     value: 'NAME=COMMAND',
     many: true,
     required: true,
-    help: 'An agent to offer. COMMAND is split as a shell splits words; no shell runs.',
+    help: 'An agent to offer. COMMAND is split into words as a shell does it, but no shell runs.',
     commands: ['bridge', 'serve'],
   },
   {
     name: 'agent',
     value: 'NAME',
-    help: 'The agent’s name in the record, by which its sessions are listed. Default: its program. With --connect: which of the server’s.',
+    help: 'The name under which the agent’s sessions are stored and listed. Default: its program’s. With --connect: which of the server’s agents.',
     commands: ['acp'],
   },
   {
@@ -217,26 +217,27 @@ const ROWS = [
     help: 'The server’s address, ws://HOST:PORT, or the gateway URL of a RivetKit actor.',
     commands: ['acp'],
   },
-  { name: 'token-file', value: 'FILE', help: 'Where the server’s token is.', commands: ['acp'] },
+  { name: 'token-file', value: 'FILE', help: 'The file with the server’s token.', commands: ['acp'] },
   {
     name: 'token-file',
     value: 'FILE',
-    help: 'The token: read from there, or made and written there (mode 0600). Default: a new one for each run.',
+    help: 'Read the token from this file; if it is missing, create it (mode 0600). Default: a new token for each run.',
     commands: ['serve'],
   },
   { name: 'host', value: 'HOST', default: '127.0.0.1', help: 'The address to listen on.', commands: ['bridge', 'serve'] },
   { name: 'port', value: 'N', range: [0, 65_535], help: 'The port. Default: a free one.', commands: ['bridge', 'serve'] },
-  { name: 'cwd', value: 'DIR', help: 'Where the agents run. Default: here.', commands: ['bridge'] },
+  { name: 'cwd', value: 'DIR', help: 'Where the agents run. Default: the current directory.', commands: ['bridge'] },
   { name: 'origin', value: 'URL', many: true, help: 'An exact origin whose pages may connect.', commands: ['bridge', 'serve'] },
   { name: 'allow-missing-origin', help: 'Also accept clients that are not browsers.', commands: ['bridge'] },
   {
     name: 'allow-mcp',
-    help: 'Let clients, or the file, have agents start MCP servers by command.',
-    commands: ['bridge', 'serve', 'import'],
+    help: 'Let clients have agents start programs: MCP servers with a command, and what agents run from _meta.',
+    commands: ['bridge', 'serve'],
   },
+  { name: 'allow-mcp', help: 'Accept a file whose MCP servers start programs.', commands: ['import'] },
   { name: 'allow-remote', help: 'Allow a host that is not loopback.', commands: ['bridge', 'serve'] },
-  { name: 'json', help: 'The first line of stdout is {"url","token","agents"}.', commands: ['bridge', 'serve'] },
-  { name: 'json', help: 'The report as JSON.', commands: ['doctor'] },
+  { name: 'json', help: 'Print {"url","token","agents"} as the first line of stdout.', commands: ['bridge', 'serve'] },
+  { name: 'json', help: 'Print the report as JSON.', commands: ['doctor'] },
   {
     name: 'timeout',
     value: 'SECONDS',
@@ -245,15 +246,15 @@ const ROWS = [
     help: 'How long one answer of the agent may take; at most 3600, an hour.',
     commands: ['doctor'],
   },
-  { name: 'auth', value: 'METHOD', help: 'Sign in with this method of the agent at each start.', commands: ['doctor'] },
+  { name: 'auth', value: 'METHOD', help: 'Sign in at each start, with one of the agent’s methods.', commands: ['doctor'] },
   {
     name: 'protocol',
     value: 'VERSION',
     choices: ['v1', 'v2', 'newest'],
-    help: 'The version of ACP to examine; the tier of --expect is then that version’s. Default: each that the agent speaks.',
+    help: 'The version of ACP to examine; --expect then looks at that one. Default: each that the agent speaks.',
     commands: ['doctor'],
   },
-  { name: 'no-prompt', help: 'Prompt no model.', commands: ['doctor'] },
+  { name: 'no-prompt', help: 'Send no prompt, so that no model is asked.', commands: ['doctor'] },
   {
     name: 'expect',
     value: 'TIER',
@@ -264,7 +265,7 @@ const ROWS = [
   {
     name: 'store',
     value: 'FILE',
-    help: 'Where it keeps its sessions: a directory, which it makes. Default: they live as long as it runs.',
+    help: 'The directory in which it keeps its sessions; created if missing. Default: in memory only.',
     commands: ['demo-agent'],
   },
 ] as const satisfies readonly OptionRow[];
@@ -280,7 +281,7 @@ export function wordsOf(command: CommandName): readonly Word[] {
   return COMMANDS[command].words ?? [];
 }
 
-/** Whether words may follow `--`, where other commands have the agent. */
+/** Whether words may follow `--`. Other commands have the agent there. */
 export function takesWordsAfterDashes(command: CommandName): boolean {
   return COMMANDS[command].agent === undefined && wordsOf(command).length > 0;
 }
@@ -304,24 +305,24 @@ export const EXIT = {
 } as const;
 
 export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
-  [EXIT.ok, 'the turn ended, or what was asked for was done'],
-  [EXIT.error, 'any other error, a locked or unreadable database and lost output among them'],
-  [EXIT.usage, 'usage: the call itself is wrong, or what an option or a word says'],
-  [EXIT.notResumable, 'the session is not resumable, or that cannot be told'],
-  [EXIT.busy, 'the session is busy, or a turn of it is running'],
-  [EXIT.unknown, 'the outcome of the turn is unknown, a cancelled one that did not end in time too; it is not sent again'],
-  [EXIT.hangup, 'ended by SIGHUP, the turn interrupted'],
+  [EXIT.ok, 'the turn ended, or the command did what was asked'],
+  [EXIT.error, 'any other error, such as a locked or unreadable database, or output that could not be written'],
+  [EXIT.usage, 'usage: the call itself is wrong, or the value of an option or a word'],
+  [EXIT.notResumable, 'the session cannot be resumed, or whether it can is not known'],
+  [EXIT.busy, 'the session is in use elsewhere, or a turn of it is running'],
+  [EXIT.unknown, 'the outcome of the turn is unknown, or it was cancelled and did not end in time; it is not sent again'],
+  [EXIT.hangup, 'ended by SIGHUP; the turn is interrupted'],
   [EXIT.cancelled, 'cancelled by Ctrl-C; a second one kills the agent'],
-  [EXIT.terminated, 'ended by SIGTERM, the turn interrupted'],
+  [EXIT.terminated, 'ended by SIGTERM; the turn is interrupted'],
 ];
 
-/** Optional peers, none of which the command uses. */
+/** The optional peer dependencies. The command uses none of them. */
 export const OPTIONAL_PACKAGES: readonly (readonly [name: string, use: string])[] = [
   ['sql.js', 'acp-rehydrate/sqljs, a database in a browser tab: npm install sql.js'],
   ['rivetkit', 'acp-rehydrate/rivetkit, sessions in RivetKit actors: npm install rivetkit'],
 ];
 
-/** Of help, at most. */
+/** The most columns that help takes. */
 export const WIDTH = 100;
 
 export function usageLine(name: CommandName): string {
@@ -361,7 +362,7 @@ export function overview(width = WIDTH): string {
     'Optional packages, for parts of the library; the command needs none of them:',
     ...columns(width, OPTIONAL_PACKAGES),
     '',
-    'rehydrate help COMMAND says more about one of them.',
+    '“rehydrate help COMMAND” shows the options of a command.',
   ].join('\n');
 }
 
@@ -385,7 +386,7 @@ export function commandHelp(name: CommandName, width = WIDTH): string {
     .join('\n\n');
 }
 
-/** `--set KEY=VALUE…`: an ellipsis marks what may be repeated. */
+/** Such as `--set KEY=VALUE…`, where the ellipsis marks an option that may be repeated. */
 export function optionForm({ name, value, many }: OptionRow): string {
   return `--${name}${value === undefined ? '' : ` ${value}${many ? '…' : ''}`}`;
 }

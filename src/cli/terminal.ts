@@ -1,16 +1,16 @@
-/** Where a person types lines and answers to questions. */
+/** A terminal where a person types lines and answers questions. */
 import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline';
 import { type Readable, Writable } from 'node:stream';
 import { printable } from './output.ts';
 
-/** The answer of a person who only presses Enter, or has left. */
+/** The answer of a person who just presses Enter, or who has left. */
 export const REFUSED = '';
 
-/** How long nothing must come between turns before the line being typed is shown again. */
+/** The line being typed is hidden while other output comes, and shown again after this much quiet. */
 const QUIET_MS = 100;
 
-/** The terminal marks where a paste begins and ends. */
-const MARKED_PASTES = { on: '\u001b[?2004h', off: '\u001b[?2004l' };
+/** Bracketed paste: turned on, the terminal marks where a paste begins and ends. */
+const BRACKETED_PASTE = { on: '\u001b[?2004h', off: '\u001b[?2004l' };
 
 export type Terminal = ReturnType<typeof openTerminal>;
 
@@ -19,11 +19,11 @@ interface Editor {
   /** What Ctrl-C does. */
   readonly interrupt: () => void;
   readonly prompt: string;
-  /** Ends the line that other output left open. */
+  /** Ends a line that other output has left unfinished. */
   readonly freshLine: () => void;
 }
 
-/** Without an editor a terminal stays as it is and sends signals for its keys. */
+/** Without `editor` the terminal stays in its normal mode, in which Ctrl-C sends a signal. */
 export function openTerminal(input: Readable & { readonly isTTY?: boolean }, output: Writable, editor?: Editor) {
   const tty = editor !== undefined && input.isTTY === true;
   const readline = createInterface({
@@ -33,21 +33,23 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
     ...(editor ? { prompt: editor.prompt } : {}),
   });
   const lines: string[] = [];
-  /** A pasted line end sends nothing: the lines before it wait here for Enter. */
+  /** Pasted lines wait here until the person presses Enter: a line end within a paste sends nothing. */
   const pasted: string[] = [];
   let pasting = false;
   if (tty) {
-    output.write(MARKED_PASTES.on);
+    output.write(BRACKETED_PASTE.on);
     input.on('keypress', (_text: unknown, { name }: { readonly name?: string }) => {
       if (name === 'paste-start' || name === 'paste-end') pasting = name === 'paste-start';
     });
   }
-  /** `ended` by the input, Ctrl-D say; `closed` by the chat. */
+  /** `ended` by the input (Ctrl-D, for example), `closed` by the chat. */
   let state: 'open' | 'ended' | 'closed' = input.readableEnded || input.destroyed ? 'ended' : 'open';
   let waiting: ((line: string | null) => void) | null = null;
   let asking: { answer(line: string): void; takeBack(reason: Error): void } | null = null;
+  /** Set while the line being typed is hidden; it shows the line again. */
   let hidden: NodeJS.Timeout | null = null;
   let hides = false;
+  /** Changes the line without an echo. */
   const unseen = (change: () => void) => {
     hides = true;
     change();
@@ -57,7 +59,7 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
     readline.write(null, { ctrl: true, name: 'u' });
     readline.write(null, { ctrl: true, name: 'k' });
   };
-  /** Below what came meanwhile, which readline would write over. What was typed so far stays. */
+  /** Shows the prompt again below other output, which readline would overwrite. What was typed so far stays. */
   const prompt = () => {
     const { line, cursor } = readline;
     unseen(empty);
@@ -74,7 +76,10 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
   const ending = (): Error => new DOMException('the chat ends', 'AbortError');
   readline.on('line', (last) => {
     if (hidden) show();
-    if (pasting) return void pasted.push(last);
+    if (pasting) {
+      pasted.push(last);
+      return;
+    }
     const line = [...pasted.splice(0), last].join('\n');
     if (asking) asking.answer(line);
     else if (waiting) waiting(line);
@@ -82,9 +87,9 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
   });
   readline.on('close', () => {
     if (state === 'open') state = 'ended';
-    if (tty) output.write(MARKED_PASTES.off);
+    if (tty) output.write(BRACKETED_PASTE.off);
     if (asking || (tty && waiting && !hidden)) output.write('\n');
-    // The agent must not wait for an answer that nobody gives.
+    // Without this the agent would wait for an answer that nobody gives.
     if (state === 'ended') asking?.answer(REFUSED);
     else asking?.takeBack(ending());
     waiting?.(null);
@@ -107,12 +112,12 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
         if (tty) prompt();
       });
     },
-    /** Resolves to the answer, `REFUSED` at the end of the input; rejects when the signal aborts. */
+    /** Resolves to the answer, or to `REFUSED` at the end of the input. Rejects when the signal aborts. */
     question(question: string, signal: AbortSignal): Promise<string> {
       if (signal.aborted) return Promise.reject(signal.reason as Error);
       if (state === 'closed') return Promise.reject(ending());
       if (state === 'ended') return Promise.resolve(REFUSED);
-      // What was being typed is no answer, and stays.
+      // A line being typed is not the answer: it is set aside, and restored after the question.
       const draft = tty ? readline.line : '';
       if (draft !== '') unseen(empty);
       output.write(printable(question));
@@ -140,10 +145,13 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
         signal.addEventListener('abort', abort, { once: true });
       });
     },
-    /** Makes room for other output: the line being typed goes, and comes back when nothing came for a while. */
+    /** Makes room for other output: hides the line being typed until it has been quiet for a while. */
     aside(): void {
       if (!tty || state !== 'open' || !waiting) return;
-      if (hidden) return void hidden.refresh();
+      if (hidden) {
+        hidden.refresh();
+        return;
+      }
       moveCursor(output, 0, -readline.getCursorPos().rows);
       cursorTo(output, 0);
       clearScreenDown(output);
@@ -157,7 +165,7 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
       output.write('\n');
       readline.prompt();
     },
-    /** Takes an open question back. */
+    /** Closes the terminal. An open question is withdrawn. */
     close(): void {
       state = 'closed';
       if (hidden) clearTimeout(hidden);
@@ -166,7 +174,7 @@ export function openTerminal(input: Readable & { readonly isTTY?: boolean }, out
   };
 }
 
-/** Where what is typed is shown: not among an agent's words, while nobody asks for a line. */
+/** Echoes typing only while a line or an answer is asked for, so that it never lands among an agent's words. */
 function echoOn(output: Writable & { readonly columns?: number }, isShown: () => boolean): Writable {
   const echo = new Writable({
     decodeStrings: false,

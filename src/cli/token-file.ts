@@ -1,10 +1,10 @@
-/** The file through which a server and its clients share the token. */
+/** Reads and creates the file through which a server and its clients share a token. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { messageOf } from './ends.ts';
 import { RehydrateError } from '../engine/errors.ts';
 
-/** Whole or not at all: the next start would take part of one for the token. */
+/** Writes a new token. When that fails the file is removed, since the next start would take a part of a token for the whole. */
 function makeToken(file: string): void {
   try {
     writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
@@ -14,11 +14,11 @@ function makeToken(file: string): void {
   }
 }
 
-/** The token in the file. With `make`, makes one that is missing, so that clients find the same after a restart. */
+/** The token in a file. With `make`, a missing file is created, so that clients can use the same token after a restart. */
 export function tokenFrom(file: string, make = false): string {
   let token: string;
   try {
-    // A killed start may leave an empty file.
+    // A start that was killed may have left an empty file.
     const there = statSync(file, { throwIfNoEntry: false });
     const isEmpty = there?.isFile() === true && there.size === 0;
     if (make && isEmpty) rmSync(file);

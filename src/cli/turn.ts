@@ -1,4 +1,7 @@
-/** Shows the events of a session as they are stored: as JSON lines (content/docs/reference/command.mdx), or as text with the rest on stderr. */
+/**
+ * Shows the events of a session as they are stored, and asks for permission. Events are printed as JSON lines
+ * (content/docs/reference/command.mdx), or the reply as text with everything else on stderr.
+ */
 import { messageOf } from './ends.ts';
 import { eventRecord, oneLine, describeReport, toolLine } from './format.ts';
 import type { Output } from './output.ts';
@@ -19,7 +22,7 @@ function noteDropped({ kind, payload }: SessionEvent, output: Output): void {
   output.note(`${describeDropped(dropped)} ${oneLine(dropped.last, 200)}`);
 }
 
-/** A stop reason that ACP does not have says nothing about how the turn went. */
+/** Points out a stop reason that ACP does not have: it does not tell how the turn went. */
 function noteStopReason({ stopReason }: PromptResult, output: Output): void {
   if (STOP_REASONS.has(stopReason)) return;
   output.note(`the turn ended with ${oneLine(stopReason, 100) || 'an empty stop reason'}, which ACP does not have`);
@@ -28,12 +31,12 @@ function noteStopReason({ stopReason }: PromptResult, output: Output): void {
 export interface TurnPrinter {
   event(event: SessionEvent): void;
   result(result: PromptResult): void;
-  /** The turn failed: shows what was held back, and ends the line. */
+  /** Called when the turn failed: prints what was held back, and ends the line. */
   end(): void;
 }
 
 export function jsonPrinter(output: Output): TurnPrinter {
-  /** The report comes first: events wait for it. */
+  /** Events wait here, because the report is printed first. */
   let held: SessionEvent[] | null = [];
   const release = (report: ResumeReport | null) => {
     if (held === null) return;
@@ -58,10 +61,10 @@ export function jsonPrinter(output: Output): TurnPrinter {
   };
 }
 
-/** Replies on stdout; tool calls, notices and reports on stderr. `between`: also shows what comes before the first turn. */
+/** Prints replies on stdout, and tool calls, notices and reports on stderr. `between`: also what comes before the first turn. */
 export function textPrinter(output: Output, { between }: { readonly between: boolean }): TurnPrinter {
   const titles = new Map<string, string>();
-  /** The message that the last text belonged to, as printed; null when something else came since, so that the next text begins a line. */
+  /** The message being printed, as far as it was; null when something else came since, so that the next text begins a new line. */
   let message: { readonly id: string | null; readonly text: string } | null = null;
   let begun = between;
   return {
@@ -107,11 +110,11 @@ export function textPrinter(output: Output, { between }: { readonly between: boo
 }
 
 /**
- * Another process may prompt the session too. Shows what is this call's: its own turns and requests, by the ids that its host made, and from
- * the wake before one of its turns on what belongs to no turn.
+ * Shows only this call's events, since another process may prompt the session, too: the turns and requests whose ids its host made, and what
+ * belongs to no turn from the resume before such a turn on.
  */
-export function ownEvents(made: ReadonlySet<string>, show: (event: SessionEvent) => void) {
-  /** What belongs to no turn since the last wake, until the turn after it tells whose wake that was. */
+export function ownEvents(ownIds: ReadonlySet<string>, show: (event: SessionEvent) => void) {
+  /** Events of no turn since the last resume. They are held until the next turn tells whose resume that was. */
   let held: SessionEvent[] | null = [];
   const release = () => {
     const before = held ?? [];
@@ -120,8 +123,8 @@ export function ownEvents(made: ReadonlySet<string>, show: (event: SessionEvent)
   };
   return {
     event(event: SessionEvent): void {
-      if (event.turnId !== null && !made.has(event.turnId)) {
-        held &&= [];
+      if (event.turnId !== null && !ownIds.has(event.turnId)) {
+        if (held !== null) held = [];
         return;
       }
       if (event.turnId !== null) release();
@@ -129,12 +132,12 @@ export function ownEvents(made: ReadonlySet<string>, show: (event: SessionEvent)
       if (held === null) return show(event);
       held.push(event);
     },
-    /** No other turn runs: shows what is held back. */
+    /** Shows what is held back. Called when no turn of another process runs. */
     release,
   };
 }
 
-/** Shows each event after `after`, in order, one at a time. An error of `show` comes out of `caughtUp` and `stop`. */
+/** Shows each event after `after`, in order, one at a time. When `show` throws, `caughtUp` and `stop` reject with its error. */
 export function followEvents(host: Host, sessionId: string, after: number, show: (event: SessionEvent) => void | Promise<void>) {
   const abort = new AbortController();
   let shown = after;
@@ -156,7 +159,7 @@ export function followEvents(host: Host, sessionId: string, after: number, show:
     async caughtUp(): Promise<void> {
       const { latestSeq } = await host.get(sessionId);
       if (shown >= latestSeq) return;
-      // The host's polling for other processes' events does not keep this one alive.
+      // The host's polling for events of other processes does not keep this process alive, so a timer does.
       const alive = setInterval(() => undefined, 60_000);
       try {
         await Promise.race([pump, new Promise<void>((resolve) => waiting.push({ seq: latestSeq, resolve }))]);
@@ -164,7 +167,7 @@ export function followEvents(host: Host, sessionId: string, after: number, show:
         clearInterval(alive);
       }
     },
-    /** Resolves when everything is shown that was stored before the host went to sleep. */
+    /** Resolves when the host is asleep and everything stored before that has been shown. */
     ended: () => pump,
     async stop(): Promise<void> {
       abort.abort();
@@ -177,21 +180,21 @@ export async function* storedEvents(host: Host, sessionId: string, after = 0, li
   for await (const page of logPages((range) => host.history(sessionId, range), { after, limit })) yield* page;
 }
 
-/** `ask` needs a terminal to read from and one to write to. */
+/** The rule of `--permission`. `ask` becomes `reject` without a terminal to read from and one to write to. */
 export function permissionRule(call: Call): 'ask' | 'allow' | 'reject' {
   const rule = (one(call, 'permission') ?? 'ask') as 'ask' | 'allow' | 'reject';
   return rule === 'ask' && !(process.stdin.isTTY && process.stderr.isTTY) ? 'reject' : rule;
 }
 
-/** A permission request for a person. What the agent wrote into it is untrusted. */
 type PermissionPrompt = ReturnType<typeof permissionPrompt>;
 
+/** A permission request as a person is shown it. What the agent wrote into it is not trusted. */
 function permissionPrompt({ toolCall, options }: PermissionRequested) {
   return {
     title: oneLine(readToolCall(toolCall).title ?? '', 100) || 'something',
     options: options.map((option) => {
       const { name, kind } = fieldsOf(option);
-      // Without a kind it can be chosen, and means neither.
+      // An option without a kind can be chosen, but counts as neither.
       const means = /^(allow|reject)/.exec(stringOf(kind))?.[0];
       return { optionId: option.optionId, name: oneLine(stringOf(name), 80) || oneLine(option.optionId, 80), means };
     }),
@@ -205,7 +208,7 @@ function describeAnswer({ options }: PermissionPrompt, { optionId, by }: Permiss
   return option?.means === 'reject' ? 'rejected' : `answered “${option?.name ?? oneLine(optionId, 80)}”`;
 }
 
-/** Asks on the terminal, one question at a time; says what was decided without asking. */
+/** Asks for permission on the terminal, one question at a time. What the rule decides without asking is reported. */
 export function permissionAsker(
   call: Call,
   host: Host,
@@ -229,7 +232,7 @@ export function permissionAsker(
       for (const [index, { name }] of options.entries()) output.note(`  ${index + 1}  ${name}`);
       for (;;) {
         const answer = (await (terminal ??= open()).question(`${choices}Enter to refuse: `, signal)).trim();
-        // Null cancels a request that the agent offers no way to refuse.
+        // When the agent offers no way to refuse, null cancels the request.
         const refusal = options.find(({ means }) => means === 'reject')?.optionId ?? null;
         const optionId = answer === REFUSED ? refusal : options[Number(answer) - 1]?.optionId;
         if (optionId !== undefined) return await host.respondPermission(sessionId, requestId, optionId);
@@ -252,7 +255,7 @@ export function permissionAsker(
         const known = asked.get(event.payload.requestId);
         asked.delete(event.payload.requestId);
         known?.abort.abort();
-        // Only now: a rule may find no answer among odd options, and the turn may end first.
+        // Reported only now: the rule may have found no fitting option, or the turn may have ended first.
         if (known && rule !== 'ask')
           output.note(`permission for “${known.prompt.title}”: ${describeAnswer(known.prompt, event.payload, rule)}${why}`);
       }

@@ -1,4 +1,4 @@
-/** `rehydrate acp`: an agent for an editor, with sessions that survive it. stdout carries ACP and nothing else. */
+/** `rehydrate acp`: runs an agent for an editor, with sessions that survive it. stdout carries ACP and nothing else. */
 import type { RehydrateError } from '../../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { within } from '../../engine/waiting.ts';
@@ -21,9 +21,9 @@ export const acp: Command = ({ call, ...context }) => {
 
 async function serveHere({ call, output, signals }: Context): Promise<number> {
   const options = sessionOptions(call);
-  // The editor answers what the agent asks of its client.
+  // Requests of the agent go to the editor.
   const opened = await hostOf(call, 'ask', options.env, { client: null });
-  const told = firstSignal(signals, opened.killAgents);
+  const signalled = firstSignal(signals, opened.killAgents);
   let fault: RehydrateError | undefined;
   const messages = stdioMessages(process.stdin, process.stdout, DEFAULT_LIMITS.messageBytes, (error) => (fault = error));
   const answered = async () => {
@@ -36,16 +36,16 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
     {
       agent: one(call, 'agent') ?? options.agent,
       env: options.env,
-      // The editor would have started the agent here.
+      // Where the editor would have started the agent.
       cwd: process.cwd(),
       adopt: has(call, 'adopt'),
     },
   );
-  const signal = await Promise.race([serving.closed, told]);
+  const signal = await Promise.race([serving.closed, signalled]);
   serving.close();
   await opened.close();
   output.hurry();
-  // The last messages are gathered until then.
+  // The last messages are written on the next turn of the event loop.
   await new Promise(setImmediate);
   if (fault !== undefined) throw fault;
   if (!signal) return EXIT.ok;
@@ -53,24 +53,25 @@ async function serveHere({ call, output, signals }: Context): Promise<number> {
   return SIGNAL_EXITS[signal];
 }
 
-/** The server keeps the sessions: this process only leads to it. */
+/** With `--connect` the server has the sessions; this process only passes messages on. */
 async function connect(url: string, { call, output, signals }: Context): Promise<number> {
   const server = serverOf(url, call);
-  // No other start waits for loading what only this one needs.
+  // Imported here, so that no other call waits for it to load.
   const { agentAddress, pump } = await import('../connect.ts');
-  const leading = pump(agentAddress(url, server.agent, server.token), process.stdin, process.stdout);
+  const connection = pump(agentAddress(url, server.agent, server.token), process.stdin, process.stdout);
   let code: number = EXIT.ok;
   void firstSignal(signals).then((signal) => {
     code = SIGNAL_EXITS[signal];
-    leading.close();
+    connection.close();
   });
-  await leading.done;
+  await connection.done;
   output.hurry();
   return code;
 }
 
 function serverOf(url: string, call: Call) {
-  const [agent, file] = [one(call, 'agent'), one(call, 'token-file')];
+  const agent = one(call, 'agent');
+  const file = one(call, 'token-file');
   if (agent === undefined || file === undefined)
     throw new UsageError('--connect needs --agent NAME and --token-file FILE: which agent of the server, and where its token is.', 'acp');
   if (call.agent.length > 0) throw new UsageError('With --connect the server starts the agent; leave out what follows --.', 'acp');

@@ -1,10 +1,10 @@
-/** `rehydrate bridge` and `rehydrate serve`: agents of this machine, for pages of a browser or for many clients of one host. */
+/** `rehydrate bridge`: agents of this machine for web pages. `rehydrate serve`: one host, with its sessions, for many ACP clients. */
 import path from 'node:path';
 import type { StdioAgent } from '../../adapters/stdio/index.ts';
 import { type BridgeEvent, type BridgeOptions, formatBridgeBanner, startBridge, streamDoor } from '../../bridge/index.ts';
 import { type Command, firstSignal, SIGNAL_EXITS } from '../ends.ts';
 import { hostOf } from '../host.ts';
-import { type Call, has, many, numberOf, one, shellWords, UsageError, whereTyped } from '../parse.ts';
+import { type Call, has, many, numberOf, one, shellWords, UsageError, withAbsolutePaths } from '../parse.ts';
 import { sessionOptions } from '../session.ts';
 import type { CommandName } from '../table.ts';
 import { tokenFrom } from '../token-file.ts';
@@ -23,7 +23,7 @@ export const bridge: Command = async ({ call, output, signals }) => {
   return SIGNAL_EXITS[signal];
 };
 
-/** Opens a port; the system's refusal becomes an error of the contract. */
+/** Opens a port. When the system refuses, the error says what to do. */
 async function listening<T>(options: Pick<BridgeOptions, 'host' | 'port'>, start: () => Promise<T>): Promise<T> {
   try {
     return await start();
@@ -69,8 +69,8 @@ function agentsOf(call: Call): Readonly<Record<string, StdioAgent>> {
 function agentEntry(text: string, caller: CommandName): readonly [string, StdioAgent] {
   const equals = text.indexOf('=');
   const name = text.slice(0, equals);
-  // The bridge runs agents in --cwd; the files of a command are relative to here.
-  const [command, ...args] = whereTyped(shellWords(text.slice(equals + 1)));
+  // The bridge runs agents in --cwd, but the paths of a command are relative to the current directory.
+  const [command, ...args] = withAbsolutePaths(shellWords(text.slice(equals + 1)));
   if (command === undefined || command === '') throw new UsageError(`The agent “${name}” has no command: --agent NAME=COMMAND.`, caller);
   return [name, { command, args }];
 }
@@ -105,7 +105,7 @@ export const serve: Command = async ({ call, output, signals }) => {
       startServer(opened.host, {
         agents: Object.keys(agents),
         env: options.env,
-        // Programs have no origin; a browser always sends its own. Both need the token.
+        // Programs send no Origin, and a browser always sends one. Both need the token.
         door: streamDoor({ ...door, token, allowMissingOrigin: true, log: (event) => note(event, output.note) }),
       }),
     );

@@ -1,6 +1,6 @@
-/** `rehydrate chat`: turns of a durable session, one line each. Ctrl-C cancels the turn, not the program. */
+/** `rehydrate chat`: a durable session in the terminal; each line is a prompt or a chat command. Ctrl-C cancels the turn, not the program. */
 import { styleText } from 'node:util';
-import { type Command, type EndingSignal, exitCodeOf, SIGNAL_EXITS, tell } from '../ends.ts';
+import { type Command, type EndingSignal, exitCodeOf, printError, SIGNAL_EXITS } from '../ends.ts';
 import { EXIT } from '../table.ts';
 import { eventLine } from '../format.ts';
 import { explain, hostOf } from '../host.ts';
@@ -27,11 +27,11 @@ const CHAT_HELP = [
   '/history         the events of this session',
   '/help            this',
   'Ctrl-C           cancel the turn; twice kills the agent',
-  'Everything else goes to the agent, its own /commands too.',
-  'Several lines that you paste are one prompt, which Enter sends.',
+  'Everything else goes to the agent, including its own /commands.',
+  'Several lines pasted at once are one prompt; Enter sends it.',
 ].join('\n');
 
-/** Commands that are not ours go to the agent. Pure. */
+/** Parses a line. A slash command that is not ours is a prompt, since it may be the agent's. Pure. */
 export function chatCommand(line: string): ChatCommand {
   const text = line.trim();
   const [word = '', ...rest] = text.split(/\s+/);
@@ -72,24 +72,30 @@ export const chat: Command = async ({ call, output, signals }) => {
     end(signal);
   });
   const end = (signal: EndingSignal) => {
-    if (ended) return void open.killAgents();
+    if (ended) {
+      void open.killAgents();
+      return;
+    }
     ended = signal;
     output.hurry();
     abort.abort(new DOMException(`ended by ${signal}`, 'AbortError'));
     terminal?.close();
     void host.sleep();
   };
-  /** Ctrl-C cancels a turn; a second one kills the agent. At the prompt it clears the line; without a terminal it ends the chat. */
+  /** Ctrl-C. During a turn it cancels, then kills the agent. At the prompt it clears the line, or ends a chat that is not on a terminal. */
   const interrupt = () => {
     switch (turn) {
       case 'none':
-        return process.stdin.isTTY ? terminal?.clear() : end('SIGINT');
+        if (process.stdin.isTTY) terminal?.clear();
+        else end('SIGINT');
+        return;
       case 'cancelling':
-        return void open.killAgents();
+        void open.killAgents();
+        return;
       case 'running':
         turn = 'cancelling';
         output.note('cancelling; Ctrl-C again kills the agent');
-        // The prompt's own error tells why it cannot be cancelled.
+        // When it cannot be cancelled, the prompt's own error says why.
         void host.cancel(sessionId).catch(() => undefined);
     }
   };
@@ -100,13 +106,13 @@ export const chat: Command = async ({ call, output, signals }) => {
     terminal = screen;
     const printer = textPrinter(output, { between: true });
     const asker = permissionAsker(call, host, sessionId, output, () => screen);
-    const shown = ownEvents(open.made, (event) => {
+    const shown = ownEvents(open.ownIds, (event) => {
       if (turn === 'none') screen.aside();
       printer.event(event);
-      if (event.kind !== 'permission_requested' || open.made.has(event.payload.requestId)) asker.event(event);
+      if (event.kind !== 'permission_requested' || open.ownIds.has(event.payload.requestId)) asker.event(event);
     });
     const following = followEvents(host, sessionId, before, (event) => {
-      if (event.kind === 'turn_ended' && event.turnId !== null && !open.made.has(event.turnId)) {
+      if (event.kind === 'turn_ended' && event.turnId !== null && !open.ownIds.has(event.turnId)) {
         if (turn === 'none') screen.aside();
         output.note('Another process prompted this session; /history shows it.', dim);
       }
@@ -132,7 +138,7 @@ export const chat: Command = async ({ call, output, signals }) => {
       } catch (error) {
         const unsent = RehydrateError.is(error) && error.code === 'prompt_cancelled';
         if (unsent) output.note('cancelled before it was sent');
-        else tell(explain(error, open.file), output, false);
+        else printError(explain(error, open.file), output, false);
         code = unsent ? EXIT.cancelled : exitCodeOf(error);
       } finally {
         await following.caughtUp();
@@ -143,8 +149,9 @@ export const chat: Command = async ({ call, output, signals }) => {
     asker.stop();
     await following.stop();
     output.freshLine();
-    // A person saw how the last line ended; a pipe's caller has the exit code.
-    return ended ? SIGNAL_EXITS[ended] : output.tty ? EXIT.ok : code;
+    if (ended) return SIGNAL_EXITS[ended];
+    // A person has seen how the last line ended; a caller in a pipe has only the exit code.
+    return output.tty ? EXIT.ok : code;
   } catch (error) {
     if (ended && (!RehydrateError.is(error) || error.code === 'aborted')) return SIGNAL_EXITS[ended];
     throw explain(error, open.file);

@@ -1,4 +1,4 @@
-/** `rehydrate demo-agent`: a scripted agent, without a model, to try things on. */
+/** `rehydrate demo-agent`: a scripted agent without a model, to try things on. */
 import path from 'node:path';
 import { runAgentOnStdio } from '../../testing/agents/on-stdio.ts';
 import { AGENT_VARIANTS, behaviourOf, isAgentVariant, VARIANT_DESCRIPTIONS } from '../../testing/agents/variants.ts';
@@ -13,7 +13,7 @@ const demoAgent: Command = async ({ call, output, signals }) => {
   const store = one(call, 'store');
   if (process.stdin.isTTY)
     output.note(`${variant}: ${VARIANT_DESCRIPTIONS[variant]} It speaks ACP on stdin and stdout: put it after the -- of another command.`);
-  // A stubborn one ignores them.
+  // The stubborn agent ignores signals.
   signals.on((signal) => {
     if (!behaviourOf(variant).stubborn) process.exit(SIGNAL_EXITS[signal]);
   });

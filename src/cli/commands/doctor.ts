@@ -1,4 +1,4 @@
-/** `rehydrate doctor`: how well an agent's sessions survive its death. */
+/** `rehydrate doctor`: runs the examination, prints its report, and sets the exit code. */
 import type { ProtocolChoice } from '../../engine/types.ts';
 import { type Command, endedBy, SIGNAL_EXITS, watchInterrupts } from '../ends.ts';
 import { runDoctor } from '../doctor/doctor.ts';
@@ -25,7 +25,9 @@ export const doctor: Command = async ({ call, output, signals }) => {
     const expected = one(call, 'expect');
     for (const { verdict } of verdictsOf(report))
       if (expected !== undefined && verdict.untried !== undefined)
-        output.note(`the verdict is ${verdict.tier} by what the agent answers; whether it remembers was not tried: ${verdict.untried}`);
+        output.note(
+          `the verdict ${verdict.tier} rests on the agent’s answers only; whether it remembers was not tried: ${verdict.untried}`,
+        );
     return doctorExit(report, expected);
   } catch (error) {
     if (!interrupts.signal.aborted) throw error;
@@ -40,8 +42,8 @@ const TIERS = ['resume', 'load', 'transcript'];
 const verdictsOf = (report: Pick<DoctorReport, 'verdict' | 'checks' | 'v2'>) => [report, ...(report.v2 ? [report.v2] : [])];
 
 /**
- * 1 when the agent could not be run, breaks the protocol, or comes back by a worse tier than expected, in any version that was examined;
- * else 0, even with failed checks or where the memory could not be tried.
+ * 1 when, in any version that was examined, the agent could not be run, breaks the protocol, or comes back by a worse tier than expected.
+ * Otherwise 0, even if other checks failed or its memory could not be tried.
  */
 export function doctorExit(report: Pick<DoctorReport, 'verdict' | 'checks' | 'v2'>, expected: string | undefined): number {
   const good = verdictsOf(report).every(({ verdict: { tier, breaksProtocol }, checks }) => {

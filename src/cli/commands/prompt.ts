@@ -12,7 +12,7 @@ import {
   type Interrupts,
   messageOf,
   SIGNAL_EXITS,
-  tell,
+  printError,
   watchInterrupts,
 } from '../ends.ts';
 import { EXIT } from '../table.ts';
@@ -36,10 +36,12 @@ export const prompt: Command = async (context) => {
   const options = sessionOptions(call);
   const content = await promptText(call);
   const rule = permissionRule(call);
-  // `oneTurn` sees a signal that comes before there is a host.
+  // A signal that comes before there is a host is remembered; `oneTurn` then stops.
   const interrupts = watchInterrupts(signals);
   const open = await hostOf(call, rule, options.env);
-  interrupts.act = (action) => void endEarly(open, action, output);
+  interrupts.act = (action) => {
+    void endEarly(open, action, output);
+  };
   const progress = { asked: false };
   let code: number;
   try {
@@ -47,13 +49,19 @@ export const prompt: Command = async (context) => {
   } catch (error) {
     code = failed(explain(error, open.file), interrupts, progress.asked, output, has(call, 'json'));
   }
-  // The call is ending: a further signal only hurries it.
-  interrupts.act = (action) => void (action === 'kill' && open.killAgents());
+  interrupts.act = killOnly(open);
   await open.close();
   return code;
 };
 
-/** `progress.asked` is set before the host is asked for the turn: from then on a failure may be the turn's. */
+/** The call is ending anyway, so a further signal can only hurry it. */
+const killOnly =
+  (open: OpenHost): Interrupts['act'] =>
+  (action) => {
+    if (action === 'kill') void open.killAgents();
+  };
+
+/** `progress.asked` is set just before the host is asked for the turn: from then on a failure may be the turn's. */
 async function oneTurn(
   { call, output }: Context,
   open: PromptingHost,
@@ -69,28 +77,30 @@ async function oneTurn(
   interrupts.signal.throwIfAborted();
   const printer = json ? jsonPrinter(output) : textPrinter(output, { between: false });
   const asker = permissionAsker(call, host, sessionId, output);
-  const own = ownEvents(open.made, (event) => printer.event(event));
+  const own = ownEvents(open.ownIds, (event) => printer.event(event));
   const following = followEvents(host, sessionId, before, (event) => {
     own.event(event);
-    if (event.kind !== 'permission_requested' || open.made.has(event.payload.requestId)) asker.event(event);
+    if (event.kind !== 'permission_requested' || open.ownIds.has(event.payload.requestId)) asker.event(event);
     return output.room();
   });
   try {
     await applySettings(host, options);
     interrupts.signal.throwIfAborted();
-    // The prompt's own error tells why it cannot be cancelled.
-    interrupts.act = (action) =>
-      void (action === 'cancel' ? host.cancel(sessionId).catch(() => undefined) : endEarly(open, action, output));
+    interrupts.act = (action) => {
+      // When the turn cannot be cancelled, the prompt's own error says why.
+      if (action === 'cancel') void host.cancel(sessionId).catch(() => undefined);
+      else void endEarly(open, action, output);
+    };
     const key = one(call, 'idempotency-key');
     progress.asked = true;
     const result = await host.prompt(sessionId, content, key === undefined ? {} : { idempotencyKey: key });
     await following.caughtUp();
     if (result.repeated) {
-      output.note('this key was used before: the stored result, nothing was sent');
+      output.note('this key was used before: here is the stored result; nothing was sent');
       if (!json) await repeatReply(open, sessionId, result, output, printer);
     }
-    // Agents may say more after their answer: the host waits for quiet, and what comes until then belongs to the reply.
-    interrupts.act = (action) => void (action === 'kill' && open.killAgents());
+    // An agent may say more after its answer. Closing waits until it is quiet, and what comes until then belongs to the reply.
+    interrupts.act = killOnly(open);
     await open.close();
     await following.ended();
     printer.result(result);
@@ -99,7 +109,7 @@ async function oneTurn(
     if (!STOP_REASONS.has(result.stopReason)) return EXIT.error;
     return result.stopReason === 'cancelled' ? EXIT.cancelled : EXIT.ok;
   } catch (error) {
-    // The stored part of the turn comes before its error. In a busy session the turn is another process's.
+    // Print what was stored of the turn before its error. In a busy session, though, the turn is another process's.
     if (exitCodeOf(error) !== EXIT.busy) {
       await following.caughtUp();
       own.release();
@@ -112,7 +122,7 @@ async function oneTurn(
   }
 }
 
-/** Whoever repeats a call wants the reply. */
+/** Prints the stored reply of a turn, for a call that repeats it. */
 async function repeatReply({ host }: OpenHost, sessionId: string, { turnId }: PromptResult, output: Output, printer: TurnPrinter) {
   for await (const event of storedEvents(host, sessionId)) {
     if (event.turnId === turnId && event.kind === 'update') printer.event(event);
@@ -120,7 +130,7 @@ async function repeatReply({ host }: OpenHost, sessionId: string, { turnId }: Pr
   }
 }
 
-/** The exit code of a failure, which tells the signal that caused it. */
+/** Reports a failure, and returns the exit code: that of the signal, if one caused it. */
 function failed(error: unknown, interrupts: Interrupts, asked: boolean, output: Output, json: boolean): number {
   const signal = endedBy(interrupts.ending);
   if (interrupts.signal.aborted && neverSent(error, asked)) {
@@ -128,11 +138,11 @@ function failed(error: unknown, interrupts: Interrupts, asked: boolean, output: 
     output.note(`cancelled before the prompt was sent${signal ? ` (${signal})` : ''}`);
     return signal ? SIGNAL_EXITS[signal] : EXIT.cancelled;
   }
-  tell(error, output, json);
+  printError(error, output, json);
   return signal ? SIGNAL_EXITS[signal] : exitCodeOf(error);
 }
 
-/** Whether a prompt that a signal ended was certainly not sent; otherwise its error tells. */
+/** Whether a prompt that a signal ended was certainly not sent. If not, its error says what is known. */
 export function neverSent(error: unknown, asked: boolean): boolean {
   return !asked || (RehydrateError.is(error) && error.code === 'prompt_cancelled');
 }
@@ -147,7 +157,7 @@ async function endEarly(open: OpenHost, action: 'cancel' | 'sleep' | 'kill', out
   }
 }
 
-/** Checked before anything is opened or started. */
+/** Reads the prompt, and checks it before anything is opened or started. */
 async function promptText(call: Call): Promise<string> {
   const [word = ''] = call.words;
   const content = word === '-' ? utf8(await readAll(process.stdin)) : word;

@@ -1,4 +1,4 @@
-/** `sessions`, `history`, `transcript`, `search`, `export`, `import`, `fork`, `delete`: they start no agent. */
+/** The commands that start no agent: `sessions`, `history`, `transcript`, `search`, `fork`, `export`, `import` and `delete`. */
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { RehydrateError } from '../../engine/errors.ts';
@@ -70,7 +70,8 @@ const remove: Command = async ({ call, output }) =>
 
 export const fork: Command = async ({ call, output }) =>
   onSession(call, async (host, sessionId) => {
-    const [after, name] = [numberOf(call, 'after'), one(call, 'session')];
+    const after = numberOf(call, 'after');
+    const name = one(call, 'session');
     const made = await host.fork(sessionId, {
       ...(after === undefined ? {} : { after }),
       ...(name === undefined ? {} : { sessionId: name }),
@@ -97,11 +98,11 @@ const importSession: Command = async ({ call, output }) => {
       name === undefined ? {} : { sessionId: name },
     );
     output.line(made.sessionId);
-    output.note(`An agent of it works in ${[made.cwd, ...made.additionalDirectories].join(', ')}.`);
+    output.note(`Its agent will work in ${[made.cwd, ...made.additionalDirectories].join(', ')}.`);
   });
 };
 
-/** The same lines. Refuses a session, which is the first line, with programs for an agent to start: the file's author would choose them. */
+/** Passes lines on, but refuses a session (the first line) whose MCP servers start programs, which the file's author would choose. */
 async function* withoutPrograms(lines: AsyncIterable<string>, file: string): AsyncGenerator<string> {
   let first = true;
   for await (const line of lines) {
@@ -122,7 +123,7 @@ function programsIn(line: string): string[] {
   try {
     value = JSON.parse(line) as typeof value;
   } catch {
-    return []; // The host says what is wrong with the line.
+    return []; // the host will say what is wrong with the line
   }
   const servers = value?.session?.mcp_servers;
   return (Array.isArray(servers) ? (servers as ({ readonly name?: unknown } | null)[]) : []).flatMap((server) =>
@@ -132,11 +133,11 @@ function programsIn(line: string): string[] {
 
 export { exportSession as export, importSession as import, remove as delete };
 
-/** Only a line feed ends a line: JSON may hold the other separators as they are. */
+/** The lines of a file. Only a line feed ends one, because JSON may contain the other separators unescaped. */
 async function* linesOf(file: string): AsyncGenerator<string> {
-  // Opened only when somebody reads, and so hears the error of a missing file.
+  // A generator opens the file only when somebody reads, who then gets the error if it is missing.
   const input: Readable = file === '-' ? process.stdin : createReadStream(file);
-  // Invalid UTF-8 is an error, and a byte-order mark is left out.
+  // Throws on invalid UTF-8, and leaves out a byte-order mark.
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let rest = '';
   try {

@@ -1,4 +1,4 @@
-/** A process of the agent under test: what it is asked, and everything it says in order. */
+/** One process of the agent under test: asks it things, and keeps everything it says, in order. */
 import {
   type AgentFacts,
   type AgentProtocol,
@@ -27,7 +27,7 @@ import { type Message, messagesIn } from './messages.ts';
 import { breach, fail, type Finding, type How, type UnknownSessionAnswer } from './report.ts';
 
 export interface Setting {
-  /** Of its program; errors name it so. */
+  /** The name of its program, for errors. */
   readonly name: string;
   readonly launch: (note: (line: string) => void) => AgentLauncher;
   readonly cwd: string;
@@ -41,10 +41,10 @@ export interface Setting {
   readonly conduct: Conduct;
 }
 
-/** The outcome of a request; `failure` says what the agent did instead of a good answer: “answered session/load with error …”. */
+/** The outcome of a request. `failure` says what the agent did instead of a good answer, as in “answered session/load with error …”. */
 export type Answer<T = unknown> = Outcome<T> & {
   readonly ms: number;
-  /** How many updates, of any session, came before it. */
+  /** How many updates, of any session, had come before the answer. */
   readonly updates: number;
   readonly failure: string;
 };
@@ -56,58 +56,56 @@ export function describeRefusal({ code, message, data }: RpcError): string {
 
 export const wantsAuth = (answer: Answer): boolean => readRefusal(answer, 'session/new') === 'auth_required';
 
-/** What a client reads in an error; null for another answer. */
+/** How a client would classify an error; null for an answer that is none. */
 export const readRefusal = (answer: Answer, method: 'session/new' | 'session/prompt', agentSessionId = '') =>
   answer.kind === 'refused' ? classifyResumeFailure(answer.error, { method, agentSessionId }).outcome : null;
 
-/** For a request without a good answer. An error is an answer: the agent may have a reason that has nothing to do with the protocol. */
+/** The finding for a request without a good answer. An error breaks no rule: the agent may have its reasons for it. */
 export const unmet = ({ kind, ms }: Answer, words: string): Finding => (kind === 'refused' ? fail : breach)(words, ms);
 
 export interface Heard {
-  /** Of this session, or without a session id. */
+  /** The updates that named this session, or none. */
   readonly updates: readonly unknown[];
-  /** The parts of a conversation that named another session. */
+  /** Parts of a conversation that named another session. */
   readonly foreign: readonly AgentUpdate[];
 }
 
-/** A sentence with a space in front; empty when nothing named another session. */
+/** A sentence about updates that named another session, with a space in front; empty if none did. */
 export function describeForeign({ foreign: [first, ...more] }: Heard): string {
   if (first === undefined) return '';
   const id = quote(String(first.agentSessionId));
   return ` ${count(1 + more.length, 'update')} of the conversation named another session (${id}), and a client drops such.`;
 }
 
-/** Why a client counts on a method: in version 2 an agent does not advertise what every agent has. */
+/** Why a client expects a method, to follow “It”. Version 2 does not advertise what every agent has. */
 export const offers = ({ facts }: RunningAgent, method: string): string =>
   facts.protocolVersion === 2 ? `speaks ACP 2, where every agent has ${method.replace('load', 'resume')}` : `advertises ${method}`;
 
-/** What an agent did that did not say what it was asked; ends the sentence. */
-export const instead = ({
-  answer,
-  reply,
-  foreign,
-}: {
+interface Asked {
   readonly answer: Answer;
   readonly reply: string;
   readonly foreign: string;
-}): string => {
+}
+
+/** What the agent did instead of saying what it was asked for, to the end of the sentence. */
+export function instead({ answer, reply, foreign }: Asked): string {
   const said = reply === '' ? 'answered without a word' : `said ${quote(reply)}`;
   return `it ${answer.kind === 'answered' ? said : answer.failure}.${foreign}`;
-};
+}
 
 export type TurnEnd = Extract<TurnAnswer, { kind: 'stopped' | 'garbled' }>;
 
-/** What is wrong with the end of a turn, to follow “It”; null when nothing is. */
+/** What is wrong with the end of a turn, to follow “It”; null if nothing is. */
 export function endFault(end: TurnEnd, version: number): string | null {
   if (end.kind === 'garbled')
     return `answered session/prompt without a ${version === 2 ? 'messageId' : 'stopReason'}: ${oneLine(JSON.stringify(end.said), 60)}`;
   const { stopReason } = end;
-  // Version 2 leaves those with an underscore to agents.
+  // In version 2 agents may have stop reasons of their own, with an underscore.
   if (STOP_REASONS.has(stopReason) || (version === 2 && stopReason.startsWith('_'))) return null;
   return `ended its turn with the stop reason ${quote(stopReason)}, which ACP does not have`;
 }
 
-/** A doctor's conversation has a few dozen updates in a process. */
+/** How much of a process's updates is kept. An examination causes a few dozen. */
 const KEPT_UPDATES = 10_000;
 const KEPT_CHARS = 16 * 1024 * 1024;
 
@@ -116,7 +114,7 @@ const CLIENT = {
   info: { name: 'rehydrate-doctor', version: '1' },
 };
 
-/** Permission is never given: the doctor has no use for tools. */
+/** Answers the agent's requests. Permission is never given, because the doctor needs no tools. */
 async function answerAgent({ method, params: { options } }: IncomingRequest): Promise<RpcResponse> {
   if (method !== 'session/request_permission') return { error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } };
   const { optionId } = fieldsOf(
@@ -128,16 +126,16 @@ async function answerAgent({ method, params: { options } }: IncomingRequest): Pr
 export type RunningAgent = Awaited<ReturnType<typeof startAgent>>;
 export type Introduction = Awaited<ReturnType<RunningAgent['introduce']>>;
 
-/** One process of the agent. Rejects with `RehydrateError` when it cannot be started. */
+/** Starts one process of the agent. Rejects with `RehydrateError` when that fails. */
 export async function startAgent(setting: Setting) {
   const { name, launch, cwd, timeoutMs, quietMs, signal, auth, protocol: choice, made, conduct } = setting;
   const updates: AgentUpdate[] = [];
   const place = { cwd, mcpServers: [], additionalDirectories: [] };
   let protocol!: AgentProtocol;
   let lastUpdate = performance.now();
-  /** How many updates there were at its last answer. */
+  /** How many updates had come at the last answer. */
   let heard = 0;
-  /** The last question, its outcome, and how many questions are open. */
+  /** The method of the last request, its outcome, and how many requests are open. */
   let asked = 'its start';
   let last: Outcome | null = null;
   let asking = 0;
@@ -168,7 +166,7 @@ export async function startAgent(setting: Setting) {
     if (protocol && asking === 0 && !ending) conduct.ends.push(`${describeEnd(exit)} after ${asked}`);
   });
 
-  /** An agent that ends during this ends because it was asked something. */
+  /** While this runs, an end of the agent is the answer to a request, not misconduct. */
   async function busy<T>(work: () => Promise<T>): Promise<T> {
     asking += 1;
     return work().finally(() => (asking -= 1));
@@ -176,7 +174,8 @@ export async function startAgent(setting: Setting) {
 
   const timed = <T>(call: (patience: Patience) => Promise<Outcome<T>>): Promise<Answer<T>> =>
     busy(async () => {
-      const [began, wasGone] = [performance.now(), link.ended];
+      const began = performance.now();
+      const wasGone = link.ended;
       const outcome = await call({ ms: timeoutMs });
       const ms = performance.now() - began;
       return { ...outcome, ms, updates: heard, failure: await describeFailure(outcome, ms, wasGone) };
@@ -196,14 +195,12 @@ export async function startAgent(setting: Setting) {
   }
 
   const agent = {
-    /**
-     * What it said in a session, oldest first, after the first `since` updates of any session.
-     */
+    /** What it said in a session, oldest first, leaving out the first `since` updates of any session. */
     heard(sessionId: string, since = 0): Heard {
       const after = updates.slice(since);
       const foreign = after.filter((said) => isForeign(said.agentSessionId, sessionId));
       return {
-        // The mark of a notice may stand beside the update or in it.
+        // A notice may be marked in `_meta` beside the update or within it.
         updates: after
           .filter((said) => !foreign.includes(said))
           .map(({ update, meta }) => (meta === undefined ? update : { _meta: meta, ...update })),
@@ -214,13 +211,17 @@ export async function startAgent(setting: Setting) {
       return protocol.facts;
     },
 
-    /** `claimed`: the version it named. `otherVersion`: it speaks ACP, in a version that is not examined. `mute`: it said nothing at all. */
+    /**
+     * Initializes it. `claimed` is the version that it named. `otherVersion`: it speaks ACP, but not in the version examined. `mute`: it did
+     * not answer at all.
+     */
     async introduce() {
-      // The engine's, which also notes what came before an answer.
+      // The engine's calls, but noting what had come before each answer.
       const call: Connection['call'] = (method, params, patience) => {
         asked = method;
         return link.call(method, params, patience).then((outcome) => {
-          [heard, last] = [updates.length, outcome];
+          heard = updates.length;
+          last = outcome;
           if (method === 'initialize' && outcome.kind === 'answered') claimed = fieldsOf(outcome.value)['protocolVersion'];
           return outcome;
         });
@@ -238,7 +239,7 @@ export async function startAgent(setting: Setting) {
         else return introduced;
         return { kind: 'answered', value: null };
       });
-      // The next answer shows whether that worked.
+      // Whether that worked shows in the next answer.
       if (auth !== undefined && protocol) await agent.ask((speak, patience) => speak.authenticate(auth, patience));
       const [{ why, otherVersion } = { why: failure, otherVersion: false }] = found;
       return { facts: protocol?.facts ?? null, claimed, failure: why, otherVersion, ms, mute: kind === 'hung' || kind === 'ended' };
@@ -247,7 +248,7 @@ export async function startAgent(setting: Setting) {
     ask: <T>(call: (protocol: AgentProtocol, patience: Patience) => Promise<Outcome<T>>): Promise<Answer<T>> =>
       timed((patience) => call(protocol, patience)),
 
-    /** `sessionId` is null when none was made or named. Waits for a greeting, too. */
+    /** Makes a session; `sessionId` is null if the agent did not, or did not name it. Also waits for a greeting. */
     async newSession(): Promise<Answer<NewAgentSession> & { readonly sessionId: string | null }> {
       const answer = await timed((patience) => protocol.newSession(place, patience));
       const sessionId = answer.kind === 'answered' ? answer.value.agentSessionId : null;
@@ -258,7 +259,7 @@ export async function startAgent(setting: Setting) {
       return { ...answer, sessionId };
     },
 
-    /** One turn. When it is answered, what was said is added to `said`. */
+    /** Prompts the agent. When the turn is answered, its messages are added to `said`. */
     async prompt(sessionId: string, text: string, said: Message[], inFront: readonly ContentBlock[] = []) {
       const before = updates.length;
       const method = 'session/prompt';
@@ -270,7 +271,7 @@ export async function startAgent(setting: Setting) {
         if (turn.kind === 'refused') return { kind: 'refused', method, error: turn.error };
         return { kind: 'answered', value: turn };
       });
-      // Agents may say more after the answer, and a host that is about to end one waits for that.
+      // An agent may say more after its answer. Like a host that is about to end it, wait for that.
       if (answer.kind === 'answered') await agent.quiet();
       const heard = agent.heard(sessionId, before);
       const reply = messagesIn(heard.updates).filter(({ role }) => role === 'agent');
@@ -278,7 +279,7 @@ export async function startAgent(setting: Setting) {
       return { answer, reply, foreign: describeForeign(heard) };
     },
 
-    /** Each question is different: of equal ones a replay could lack one unnoticed. */
+    /** Asks for something it was told. Each question is different, because a replay could lack one of several equal ones unnoticed. */
     async askFor(sessionId: string, what: string, said: Message[], inFront: readonly ContentBlock[] = []) {
       const nonce = crypto.randomUUID().slice(0, 4);
       const question = `Question ${nonce}: What is the ${what}? Answer with the ${what} only, without using any tool.`;
@@ -288,18 +289,19 @@ export async function startAgent(setting: Setting) {
 
     listed: (sessionId: string) =>
       busy(async () => {
-        const [began, wasGone] = [performance.now(), link.ended];
+        const began = performance.now();
+        const wasGone = link.ended;
         const shown = await askList({ protocol }, sessionId, cwd, { limits: { ...DEFAULT_LIMITS, listMs: timeoutMs } });
         const words = last ? await describeFailure(last, performance.now() - began, wasGone) : '';
         listFailure = words || 'gave no list that could be read to its end';
         return shown;
       }),
-    /** Why the last list could not tell. */
+    /** Why the last `listed` could not tell. */
     get listFailure(): string {
       return listFailure;
     },
 
-    /** Asks the agent to take a session up, and reads its answer as a client does: by the list where the error alone does not tell. */
+    /** Asks the agent to resume or load a session. Its answer is classified as a client does it: with its list, if the error alone does not tell. */
     async resumeOrLoad(how: How, sessionId: string): Promise<{ answer: Answer; outcome: UnknownSessionAnswer; evidence: string }> {
       const answer = await timed((patience) => protocol.resumeOrLoad(how, sessionId, place, patience));
       if (answer.kind === 'answered') return { answer, outcome: 'success', evidence: 'it answered with success' };
@@ -310,7 +312,7 @@ export async function startAgent(setting: Setting) {
       return { answer, ...classifyResumeFailure(answer.error, { ...about, listed: await agent.listed(sessionId) }) };
     },
 
-    /** Waits until no update has come for a while, so many silences for the first one: late replay is part of what is examined. */
+    /** Waits until no update has come for `quietMs`, or for a multiple of that if none has come at all: a replay may come late. */
     async quiet(silencesAtFirst = 1): Promise<void> {
       const began = performance.now();
       const deadline = began + Math.max(DEFAULT_LIMITS.replayMaxMs, quietMs);
@@ -329,11 +331,11 @@ export async function startAgent(setting: Setting) {
     get end(): string | null {
       return link.exit && describeEnd(link.exit);
     },
-    /** Call it before the end: what the agent does from then on is part of ending. */
+    /** Called before the agent is ended: what it does from then on is not misconduct. */
     letGo(): void {
       if (ending) return;
       ending = true;
-      // Only messages of the agent that the connection could not use.
+      // Of the diagnostics, only messages of the agent that the connection could not use.
       for (const line of link.diagnostics().split('\n')) if (/^\[the agent (?:sent|answered) /.test(line)) noteNoise(conduct, line, asked);
     },
     kill(): Promise<AgentExit> {
@@ -344,7 +346,7 @@ export async function startAgent(setting: Setting) {
   return agent;
 }
 
-/** How it ended, with the last line that it wrote for people, which mostly says why. */
+/** How a process ended, with the last readable line that it wrote, which mostly says why. */
 export function describeEnd(exit: AgentExit): string {
   const line = redactTokens(exit.stderr ?? '')
     .trim()
@@ -353,11 +355,13 @@ export function describeEnd(exit: AgentExit): string {
   return `${describeExit(exit)}${line === undefined ? '' : ` (it wrote ${quote(line)})`}`;
 }
 
-/** Its process tree is gone afterwards, whatever happened. */
+/** Runs `work` with a new process of the agent. Its process tree is gone afterwards, whatever happened. */
 export async function withAgent<T>(setting: Setting, work: (agent: RunningAgent, introduction: Introduction) => Promise<T>): Promise<T> {
   const { signal } = setting;
   const agent = await startAgent(setting);
-  const onAbort = (): void => void agent.kill();
+  const onAbort = (): void => {
+    void agent.kill();
+  };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     return await work(agent, await agent.introduce());

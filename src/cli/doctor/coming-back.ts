@@ -1,4 +1,4 @@
-/** Coming back: later processes take up the first one's sessions, and are asked what was said in them. */
+/** The steps in later processes, which resume or load the first one's sessions and are asked what was said in them. */
 import { delay } from '../../engine/waiting.ts';
 import { isConversation } from '../../engine/protocol/updates.ts';
 import { SILENCES_AT_FIRST } from '../../engine/sessions/replay.ts';
@@ -18,13 +18,13 @@ export const native = ({ came, facts }: Pick<Examination, 'came' | 'facts'>): Ho
 const cameBack = (came: ComingBack | null | undefined): boolean => came?.outcome === 'ok' && !came.forgotten;
 
 /**
- * Has the session resumed or loaded. When it is lost, others are tried that differ in one thing only: asked for in a later clock minute (with a
- * store that works by the minute, chance would else decide), or without `session/resume` before.
+ * Has the session resumed or loaded. When it is lost, new sessions are tried that differ in one thing, to find out why: one is asked for in a
+ * later clock minute (some stores go by the minute, so chance would decide), another is loaded without having been resumed before.
  */
 export function comeBack(how: How): Step['run'] {
   return async (x) => {
     const check = checkOf(how);
-    // Until a process says more.
+    // Stands if no process can be started.
     x.came[how] = notStarted('it could not be started again');
     const first = await hear(x, how, x.told!);
     x.came[how] = first.came;
@@ -34,7 +34,7 @@ export function comeBack(how: How): Step['run'] {
       ...found,
       [check]: fail(`It loses a session that ${words} (${first.found[check]?.detail})`),
     });
-    // How resume had taken it up before.
+    // How the session was resumed before it was loaded.
     const resumed = how === 'load' && x.came.resume?.notStarted === undefined ? x.came.resume : null;
     if (!resumed?.forgotten) {
       const words = `It did not bring a session back with ${method}. doctor tries once more, with a few more prompts, when the clock minute is over.`;
@@ -52,7 +52,7 @@ export function comeBack(how: How): Step['run'] {
         return explained(second, when);
       }
     }
-    // A refusal leaves a session as it is.
+    // Only a resume that succeeded can have changed the session.
     if (resumed?.outcome === 'ok' || resumed?.unlisted) {
       const told = await inFirstProcessAgain(x);
       const third = told && (await hear(x, how, told));
@@ -73,7 +73,7 @@ async function nextMinute({ signal, options: { clockMs = 60_000 } }: Examination
   await delay(ms, signal);
 }
 
-/** Another session like the first, told a word by a process that is then killed; null where that fails. */
+/** Makes another session like the first, by a process that is told a codeword and then killed; null if that fails. */
 async function inFirstProcessAgain(x: Examination): Promise<Told | null> {
   const other: Examination = { ...x, found: {}, told: null, neverPrompted: null, given: [] };
   await withAgent(other, async (agent, { facts }) => facts && inFirstProcess(other, agent));
@@ -82,11 +82,11 @@ async function inFirstProcessAgain(x: Examination): Promise<Told | null> {
 
 interface Hearing {
   readonly found: Found;
-  /** Null where it was not asked. */
+  /** Null if the agent was not asked. */
   readonly came: ComingBack | null;
 }
 
-/** Asks another process for the session, by what that process advertises, as a client does. */
+/** Asks a new process for the session, if that process advertises the method, as a client does. */
 function hear(x: Examination, how: How, told: Told): Promise<Hearing> {
   const check = checkOf(how);
   return withAgent(x, async (agent, { facts, failure, ms }) => {
@@ -107,11 +107,11 @@ async function resumeOrLoad(agent: RunningAgent, how: How, told: Told): Promise<
   const check = checkOf(how);
   const { answer, outcome, evidence } = await agent.resumeOrLoad(how, told.sessionId);
   if (outcome === 'success') {
-    // As patient as a host.
+    // Waits for a late replay as long as a host does.
     const isAwaited = how === 'load' && conversation(agent.heard(told.sessionId).updates) === 0;
     await agent.quiet(isAwaited ? SILENCES_AT_FIRST : 1);
     const [found, proven] = how === 'load' ? judgeReplay(told, agent, answer.updates) : [judgeSilence(told, agent), true];
-    // Without a replay, a client goes by the list.
+    // Without a replay to compare, a client checks the list.
     const unlisted = how === 'resume' && told.said.length > 0 && agent.facts.canList && (await agent.listed(told.sessionId)) === 'absent';
     const { memory, outcome, forgotten, untried } = await judgeMemory(agent, told, how, answer.ms);
     const read = unlisted ? 'unknown_session' : proven ? outcome : 'unproven';
@@ -124,7 +124,7 @@ async function resumeOrLoad(agent: RunningAgent, how: How, told: Told): Promise<
   }
   const came = { outcome, forgotten: false, unlisted: false };
   const detail = `After kill -9 it did not bring the session back: a client reads ${outcome} (${evidence}).`;
-  // An agent may keep only sessions that were prompted; without a prompt its forgetting says nothing.
+  // An agent may keep only sessions that were prompted, so to have forgotten this one says nothing.
   if (outcome === 'unknown_session' && told.said.length === 0) {
     const why = `It forgets a session that was never prompted; whether it brings others back needs a prompt: ${told.untried}.`;
     return { found: { [check]: skip(why) }, came };
@@ -154,12 +154,13 @@ function judgeReplay({ sessionId, said }: Told, agent: RunningAgent, before: num
     ...(extra > 0 ? [` ${count(extra, 'further message')} came too (repeats, or what it added).`] : []),
     describeForeign(heard),
   ].join('');
-  const what = outOfOrder ? 'out of its order came' : 'missing was';
+  const what = outOfOrder ? 'came out of order' : 'is missing';
   const complete =
     missing === null
       ? pass(`All ${count(expected, 'message')} came, in order.${more}`)
-      : breach(`${matched} of ${count(expected, 'message')} came in order; ${what} the ${missing.role}’s ${quote(missing.text)}.${more}`);
-  const [all, late] = [conversation(heard.updates), conversation(agent.heard(sessionId, before).updates)];
+      : breach(`${matched} of ${count(expected, 'message')} came in order; the ${missing.role}’s ${quote(missing.text)} ${what}.${more}`);
+  const all = conversation(heard.updates);
+  const late = conversation(agent.heard(sessionId, before).updates);
   const inTime =
     all === 0
       ? skip('Nothing was replayed.')
@@ -187,7 +188,7 @@ async function judgeMemory(agent: RunningAgent, told: Told, how: How, ms: number
     const memory = shown === 'absent' && said.length > 0 ? fail(detail, ms) : pass(detail, ms);
     return { memory, outcome: 'ok', forgotten: false, untried };
   }
-  // What is said to an agent that has forgotten is not added: by its other method the session may come back as it was.
+  // What is said to an agent that has forgotten is not added to `said`: its other method may bring the session back as it was.
   const since: Message[] = [];
   const asked = await agent.askFor(sessionId, 'codeword', since);
   if (says(asked.reply, codeword)) {
@@ -199,13 +200,13 @@ async function judgeMemory(agent: RunningAgent, told: Told, how: How, ms: number
   const then = `asked for the codeword, ${instead(asked)}`;
   if (asked.answer.kind === 'answered' && asked.reply !== '')
     return { memory: breach(`${answered} and had forgotten everything: ${then}`, ms), outcome: 'ok', forgotten: true };
-  // A client reads this as a refusal.
+  // To a client this is the same as a refused resume.
   const isUnknown = readRefusal(asked.answer, 'session/prompt', sessionId) === 'unknown_session';
   const memory = unmet(asked.answer, `${answered}, and then, ${then}`);
   return { memory, outcome: isUnknown ? 'unknown_session' : 'ok', forgotten: false, untried: then.replace(/\.$/, '') };
 }
 
-/** Whether the preambles that reached the model are still there: asks for the word that nobody has said since. */
+/** Finds out whether the preambles that reached the model are still there, by asking for the word in them that nobody has said since. */
 export async function lookForPreambles(x: Examination, agent: RunningAgent): Promise<Found> {
   const how = native({ ...x, facts: agent.facts })!;
   const method = methodOf(how, agent.facts.protocolVersion);

@@ -1,21 +1,21 @@
-/** What an agent does unasked, in any of its processes: output on stdout that is not ACP, and ends of its own accord. */
+/** What an agent does unasked, in any of its processes: writes to stdout what is not ACP, or ends by itself. */
 import { looksLikeMessage } from '../../adapters/json-rpc.ts';
 import { count, quote } from '../format.ts';
 import { breach, fail, type Found } from './report.ts';
 
 export interface Conduct {
-  /** How processes ended by themselves, and after what question. An end instead of an answer is not here: the question's check tells it. */
+  /** How processes ended by themselves, and after which request. An end instead of an answer is not here: the check that asked reports it. */
   readonly ends: string[];
   readonly noise: {
     times: number;
-    /** The first line, or rather the first broken message: that one lost something. */
+    /** The first broken message, in which something was lost; without one, the first line of any kind. */
     example: { readonly line: string; readonly after: string; readonly broken: string | null } | null;
   };
 }
 
 export const newConduct = (): Conduct => ({ ends: [], noise: { times: 0, example: null } });
 
-/** A line on stdout that was not a message; `after` is the last question. */
+/** Notes a line on stdout that was not a message. `after` is the last request. */
 export function noteNoise({ noise }: Conduct, line: string, after: string): void {
   noise.times += 1;
   if (noise.example !== null && noise.example.broken !== null) return;
@@ -28,7 +28,7 @@ export function judgeConduct({ ends: [first, ...more], noise: { times, example }
   if (example !== null) {
     const broken = example.broken === null ? '' : ` It was to be a message, and no client can read it: ${example.broken}.`;
     found.initialize = breach(
-      `Not all it writes on stdout is ACP; ${count(times, 'time')} something else came, such as this after ${example.after}: ${quote(example.line)}.${broken}`,
+      `Not all it writes on stdout is ACP: something else came ${count(times, 'time')}, such as this after ${example.after}: ${quote(example.line)}.${broken}`,
     );
   }
   if (first !== undefined) {
@@ -38,7 +38,7 @@ export function judgeConduct({ ends: [first, ...more], noise: { times, example }
   return found;
 }
 
-/** A longer line is no accident. */
+/** How many characters of a line are looked at. A stray line is shorter. */
 const LOOKED_AT = 100_000;
 
 /** What is wrong with a line that was meant as a message; null for any other. */
@@ -48,7 +48,7 @@ export function whyBroken(line: string): string | null {
   if (!looksLikeMessage(text)) return null;
   if (isJson(text)) return text.trimStart().startsWith('[') ? 'ACP has no batches' : 'it is JSON, but not JSON-RPC 2.0';
   const start = text.indexOf('{');
-  // Strings are blanked, so that braces and words are JSON's own.
+  // Strings are blanked, so that the braces and words which are left are JSON's own.
   const bare = text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"/g, (string) => '"'.padEnd(string.length, '_'));
   const end = endOfObject(bare, start);
   if (start < 0 || end < 0) return 'it is cut off, or goes over several lines';

@@ -1,6 +1,6 @@
 /**
- * `rehydrate doctor`: how well an ACP agent's sessions survive its death, found out by killing it. One process makes sessions, is told
- * something in each, and is killed; every later one is asked for one thing. `STEPS` is the examination, a row for each thing that is tried.
+ * `rehydrate doctor`: finds out how well an ACP agent's sessions survive its death, by killing it. A first process makes sessions, is told
+ * something in them, and is killed; each later process is examined for one thing. `STEPS` is the examination, with a row for each of these.
  */
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -18,14 +18,14 @@ import { askForNeverPrompted, askForUnknown, closeOne, compareIds } from './othe
 import { checksOf, differences, type DoctorReport, type Examined, NO_SESSION, record, reportable, verdictOf } from './report.ts';
 
 const PROMPT_NOTICE =
-  'doctor will send up to ten short prompts to the agent, which may ask its model and cost a little. --no-prompt skips that.';
+  'doctor will send the agent up to ten short prompts, which may go to its model and cost a little. --no-prompt skips them.';
 
-const AGAIN_NOTICE = 'It speaks ACP 2, too: once more, with as many prompts. --protocol v1 leaves that out.';
+const AGAIN_NOTICE = 'The agent speaks ACP 2, too, so everything is tried once more, with as many prompts. --protocol v1 leaves that out.';
 
 /**
- * Examines an agent: starts it about nine times in a scratch directory, kills it, and asks for its sessions back; once more in ACP 2 where
- * it speaks that, too. Rejects with `RehydrateError` (`agent_start_failed`, …) when it cannot be started at all, and with the
- * signal's reason; no process is left either way.
+ * Examines an agent: starts it about nine times in a scratch directory, kills it, and asks for its sessions back. An agent that speaks ACP 2,
+ * too, is then examined in that. Rejects with `RehydrateError` (`agent_start_failed`, …) when the agent cannot be started at all, and with the
+ * reason of an aborted signal. No process is left in any case.
  */
 export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   const { protocol, prompt = true, onNotice } = options;
@@ -41,10 +41,10 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
   };
 }
 
-/** The examination after `initialize`, in order. */
+/** What is examined after `initialize`, in this order. */
 export const STEPS: readonly Step[] = [
   ...FIRST_STEPS,
-  // Resume goes before load: it adds to the conversation, and a longer replay is the better witness.
+  // Resume comes before load because it adds to the conversation, and a longer replay proves more.
   { checks: ['kill-and-resume', 'resume-silent'], process: 'none', needs: [session], run: comeBack('resume') },
   { checks: ['kill-and-load', 'replay-complete', 'replay-before-response'], process: 'none', needs: [session], run: comeBack('load') },
   {
@@ -67,11 +67,11 @@ export const STEPS: readonly Step[] = [
   },
   { checks: ['close'], process: 'own', needs: [advertises('close'), session], run: closeOne },
   { checks: ['clean-exit', 'no-orphans'], process: 'none', needs: [], run: lookAtExit },
-  // Last, when all sessions are made.
+  // Last, because only then have all sessions been made.
   { checks: ['session-ids'], process: 'none', needs: [session], run: compareIds },
 ];
 
-/** In one version of ACP; without `facts` the agent does not speak it. `notice` is told when it does. */
+/** Examines the agent in one version of ACP, which it does not speak if `facts` is null. `notice` is given out if it does. */
 async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice = '') {
   const cwd = await scratchDirectory();
   const x = newExamination(protocol, options, cwd);
@@ -92,9 +92,9 @@ async function examine(protocol: ProtocolChoice, options: DoctorOptions, notice 
     const outcomes = facts && {
       ...x.came,
       examined: told !== null,
-      processes: (x.restarts.length > 0 ? x.restarts : [facts]).map(({ canResume, canLoad, canList }) => ({
-        ...{ resume: canResume, load: canLoad, list: canList },
-      })),
+      processes: (x.restarts.length > 0 ? x.restarts : [facts]).map(({ canResume: resume, canLoad: load, canList: list }) => {
+        return { resume, load, list };
+      }),
       said: told !== null && told.said.length > 0,
       version: facts.protocolVersion,
       unknownSession: x.unknownSession,
@@ -122,7 +122,7 @@ async function scratchDirectory(): Promise<string> {
   }
 }
 
-/** Clears the agent's store of the doctor's sessions, where the agent can delete. */
+/** Deletes the doctor's sessions from the agent's store, if the agent can do that. */
 async function deleteMade(x: Examination): Promise<void> {
   const work = withAgent(x, async (agent, { facts }) => {
     if (facts?.canDelete !== true) return;
@@ -131,6 +131,6 @@ async function deleteMade(x: Examination): Promise<void> {
       if (kind === 'hung' || kind === 'ended') return;
     }
   });
-  // This is not a check.
+  // Cleaning up is not a check, so its failure is not reported.
   await work.catch(() => {});
 }

@@ -1,9 +1,9 @@
-/** An examination in one version of ACP: its setting, what it has found out, and how one step is taken. */
+/** An examination in one version of ACP: its options, what it has found so far, and how a step is taken. */
 import path from 'node:path';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
 import type { ProtocolChoice } from '../../engine/types.ts';
-import { whereTyped } from '../parse.ts';
+import { withAbsolutePaths } from '../parse.ts';
 import { type RunningAgent, type Setting, withAgent } from './agent.ts';
 import { newConduct } from './conduct.ts';
 import type { Message } from './messages.ts';
@@ -25,7 +25,7 @@ export interface DoctorOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** How its processes are started. Default: as a host starts them. */
+  /** How the agent's processes are started. Default: as a host does. */
   readonly start?: Start;
   /** How long each answer may take, in milliseconds. Default 60 000. */
   readonly timeoutMs?: number;
@@ -34,13 +34,13 @@ export interface DoctorOptions {
   readonly auth?: string | undefined;
   /** The version of ACP to examine. Default: each that the agent speaks. */
   readonly protocol?: ProtocolChoice | undefined;
-  /** How long it may take to end after its input closed, in milliseconds. Default: as long as a host gives it. */
+  /** How long the agent may take to end after its input was closed, in milliseconds. Default: as long as a host gives it. */
   readonly graceMs?: number;
-  /** How long no update may come before what it said is taken for whole, in milliseconds. Default: as a host, `replayQuietMs`. */
+  /** After so many milliseconds without an update, what the agent said counts as complete. Default: `replayQuietMs`, as in a host. */
   readonly quietMs?: number;
-  /** The unit of clock time by which a store may work, in milliseconds. Default: a minute. */
+  /** The unit of clock time that an agent's store may go by (see `comeBack`), in milliseconds. Default: a minute. */
   readonly clockMs?: number;
-  /** Told what is about to happen: that a model will be prompted, that there is a wait. */
+  /** Told what is about to happen: that a model will be prompted, or that there is a wait. */
   readonly onNotice?: (text: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -52,25 +52,25 @@ export type PreambleWay = keyof typeof PREAMBLES;
 interface GivenPreamble {
   readonly way: PreambleWay;
   readonly sessionId: string;
-  /** Stands in the preamble, and was never asked for: an agent that can say it later still has the preamble. */
+  /** A word in the preamble that was not asked for yet: an agent that can say it later still has the preamble. */
   readonly secondWord: string;
 }
 
-/** A session, and what it was told in a process that is gone by now. */
+/** A session, and what was said in it by a process that has been killed since. */
 export interface Told {
   readonly sessionId: string;
-  /** What was said in it so far; a successful resume adds to it. */
+  /** The messages so far. A successful resume adds to them. */
   readonly said: Message[];
-  /** A word that the agent could say back while it was still alive; else its memory cannot be judged. */
+  /** A word that the agent was told, and could say back while it lived. Null if it could not: then its memory cannot be judged. */
   readonly codeword: string | null;
-  /** Why there is no such word, to follow “was not tried:”. */
+  /** Why there is no such word; follows “was not tried:” in a sentence. */
   readonly untried: string;
 }
 
 export function newExamination(protocol: ProtocolChoice, options: DoctorOptions, cwd: string) {
   const { env = {}, timeoutMs = 60_000, quietMs = DEFAULT_LIMITS.replayQuietMs, auth, signal = new AbortController().signal } = options;
-  // The command's files are relative to here, not to the scratch directory.
-  const [command = '', ...args] = whereTyped([options.command, ...options.args]);
+  // The paths of a command are relative to the current directory, not to the scratch directory.
+  const [command = '', ...args] = withAbsolutePaths([options.command, ...options.args]);
   const program = { command, args, env, start: options.start };
   const setting: Setting = {
     name: path.basename(command),
@@ -89,22 +89,22 @@ export function newExamination(protocol: ProtocolChoice, options: DoctorOptions,
     program,
     options,
     found: {} as Found,
-    /** Of its first process; null until that has introduced itself in this version. */
+    /** What the first process said of itself; null until it has, and if it does not speak this version. */
     facts: null as AgentFacts | null,
     told: null as Told | null,
     neverPrompted: null as string | null,
-    /** The sessions that began with a preamble that reached the model. */
+    /** The sessions that began with a preamble which reached the model. */
     given: [] as GivenPreamble[],
-    /** Of each process that was to bring a killed session back, since a client goes by that one's. */
+    /** What each later process said of itself that was to bring a killed session back. A client goes by these facts. */
     restarts: [] as AgentFacts[],
-    /** Null for a method that was not used. */
+    /** How a killed session came back; null for a method that was not used. */
     came: { resume: null, load: null } as Record<How, ComingBack | null>,
     unknownSession: { load: null, resume: null } as Record<How, UnknownSessionAnswer | null>,
   };
 }
 export type Examination = ReturnType<typeof newExamination>;
 
-/** Why a step cannot be tried with an agent; false when it can. */
+/** Why a step cannot be tried; false when it can. */
 export type Obstacle = (x: Examination) => string | false;
 
 export const session: Obstacle = ({ told }) => told === null && NO_SESSION;
@@ -117,17 +117,17 @@ export const advertises =
     !methods.some((method) => can(facts, method)) && `It does not advertise ${methods.map((method) => `session/${method}`).join(' or ')}.`;
 
 export interface Step {
-  /** The first one fails when the step's own process cannot be started. */
+  /** When the step's own process cannot be started, the first of these fails. */
   readonly checks: readonly [CheckId, ...CheckId[]];
-  /** `first`: in the process that is killed after these. `own`: in one of its own. `none`: it starts what it needs itself. */
+  /** `first`: in the first process, before that is killed. `own`: in a process of its own. `none`: the step starts what it needs. */
   readonly process: 'first' | 'own' | 'none';
-  /** The first of these that holds is why its checks are skipped; `own` asks them again with its process's facts. */
+  /** Its checks are skipped for the first of these that holds. With `own` they are asked again, about the new process. */
   readonly needs: readonly Obstacle[];
-  /** A `Finding` is for the first check. */
+  /** A single `Finding` is that of the first check. */
   readonly run: (x: Examination, agent: RunningAgent) => Promise<Finding | Found>;
 }
 
-/** Takes one step, or says why not. An agent that cannot be started again fails the step, not the whole examination. */
+/** Takes one step, or records why not. An agent that cannot be started again fails the step, not the whole examination. */
 export async function take(step: Step, x: Examination, first?: RunningAgent): Promise<void> {
   const { checks, process: where, needs, run } = step;
   x.signal.throwIfAborted();
@@ -139,7 +139,7 @@ export async function take(step: Step, x: Examination, first?: RunningAgent): Pr
       if (!facts) return fail(`Started again, it ${failure}.`, ms);
       record(x.found, judgeOffers(x, facts));
       const lacks = needs.map((obstacle) => obstacle({ ...x, facts })).find(Boolean);
-      return lacks ? skip(`Started again for this, it was as if another. ${lacks}`) : run(x, agent);
+      return lacks ? skip(`Started again for this, it was like another agent. ${lacks}`) : run(x, agent);
     });
   const found = await (first || where === 'none' ? run(x, first as RunningAgent) : inOwnProcess()).catch((error: Error) => {
     x.signal.throwIfAborted();
@@ -149,7 +149,7 @@ export async function take(step: Step, x: Examination, first?: RunningAgent): Pr
   const judged: Found = 'outcome' in found ? { [checks[0]]: found as Finding } : found;
   const [main, ...others] = checks;
   const reason = judged[main];
-  // The other checks were not reached either.
+  // A step that found nothing for its other checks did not reach them.
   const unreached = reason && skip(reason.outcome === 'skip' ? reason.detail : `See “${main}”.`);
   record(x.found, { ...(unreached && Object.fromEntries(others.map((id) => [id, unreached]))), ...judged });
 }
@@ -157,7 +157,7 @@ export async function take(step: Step, x: Examination, first?: RunningAgent): Pr
 export const offersOf = (facts: AgentFacts): string =>
   (['resume', 'load', 'list'] as const).filter((method) => can(facts, method)).join(', ') || 'none of resume, load and list';
 
-/** Compares what another process advertises with the first. */
+/** Compares what another process advertises with what the first did. */
 export function judgeOffers({ facts: first }: Examination, now: AgentFacts): Found {
   if (first === null || offersOf(first) === offersOf(now)) return {};
   const detail = `What it advertises changes from start to start: first ${offersOf(first)}, then ${offersOf(now)}. A client goes by what each process advertises, so what its users get changes with it.`;

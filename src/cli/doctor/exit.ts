@@ -1,4 +1,4 @@
-/** Whether the agent ends when its input closes, and what it leaves behind. */
+/** Examines whether the agent ends when its input is closed, and which processes it leaves behind. */
 import { readFileSync } from 'node:fs';
 import { exitOf } from '../../adapters/stdio/agent-process.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
@@ -11,15 +11,15 @@ import { launcherOf, type Running } from './process.ts';
 import { fail, type Found, methodOf, pass, record, skip } from './report.ts';
 import { says } from './word.ts';
 
-/** How long the processes that an agent started may take to follow it. */
+/** How long the processes that an agent started may take to end after it. */
 const FOLLOW_MS = 3_000;
 
-/** Ends the agent as a host does, but clears nothing away before it is seen. */
+/** Ends the agent as a host does, but looks at what it leaves behind before ending that. */
 export async function lookAtExit(x: Examination): Promise<Found> {
   let running: Running | undefined;
   const launch = launcherOf(x.program, { keepOrphans: true, running: (started) => (running = started) });
   try {
-    // `judgeExit` looks at its end.
+    // Here its end is not misconduct; `judgeExit` looks at it.
     const agent = await startAgent({ ...x, launch, conduct: { ...x.conduct, ends: [] } });
     const work = await setToWork(x, agent);
     agent.letGo();
@@ -38,8 +38,8 @@ interface Work {
 }
 
 /**
- * A session, and a turn in it if one was answered before: agents start helpers there. It is asked for what another session was told: an agent that
- * knows it here, too, shows nothing by knowing it there.
+ * Makes a session, and prompts it if a prompt was answered before, because agents start helper processes then. The prompt asks for what another
+ * session was told: if the agent knows that here, too, then knowing it there proves nothing.
  */
 async function setToWork(x: Examination, agent: RunningAgent): Promise<Work> {
   const { told } = x;
@@ -69,15 +69,15 @@ function sharesMemory(x: Examination): void {
 async function judgeExit(x: Examination, running: Running, asked: string, { untried, crash }: Work): Promise<Found> {
   const { left, pid, stdin, tree } = running;
   const { graceMs = STDIO_LIMITS.askMs } = x.options;
-  // Its output ends before its exit is known.
+  // Waits a moment, because its output may end before its exit is known.
   const early = await within(left, 100);
   if (early !== undefined && !crash) x.conduct.ends.push(`${describeEnd(exitOf(early, running.diagnostics()))} after ${asked}`);
   const isWindows = process.platform === 'win32';
-  // Remembered while the tree is whole: a child that leaves its group later cannot hide.
+  // Listed while the tree is whole, so that a child which leaves the process group later is still known.
   const before = isWindows ? 1 : (await tree.survivors()).length;
   const began = performance.now();
   stdin.end();
-  // An agent that made no session before either has failed there.
+  // An agent that could not make a session before has already failed for that.
   const crashed: Found = crash ? { 'clean-exit': (x.told ? fail : skip)(`It ${crash}.`) } : {};
   const clean: Found = early === undefined ? { 'clean-exit': await ending() } : crashed;
   if (isWindows) return { ...clean, 'no-orphans': skip('Not examined on Windows.') };
@@ -100,7 +100,7 @@ async function judgeExit(x: Examination, running: Running, asked: string, { untr
     let how = '; SIGTERM ended it';
     if (!(await within(left, STDIO_LIMITS.termMs))) {
       how = ', and in spite of SIGTERM; a client has to kill it';
-      // The agent alone: what it started must show whether it follows.
+      // Only the agent itself, to see whether what it started ends with it.
       process.kill(pid, 'SIGKILL');
       await within(left, STDIO_LIMITS.goneMs);
     }

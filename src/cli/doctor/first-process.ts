@@ -1,4 +1,4 @@
-/** The first process makes the sessions, is told something in each, and is killed. */
+/** The steps in the first process, which makes the sessions, is told something in them, and is then killed. */
 import type { ContentBlock, SessionEvent } from '../../engine/types.ts';
 import type { NewAgentSession } from '../../engine/protocol/agent-protocol.ts';
 import { fieldsOf } from '../../engine/objects.ts';
@@ -54,7 +54,7 @@ export async function inFirstProcess(x: Examination, agent: RunningAgent): Promi
 }
 
 export function judgeIntroduction({ facts, claimed, failure, otherVersion, ms }: Introduction): Found {
-  // The protocol allows an answer with another version.
+  // Answering with another version is allowed.
   if (facts === null) return { initialize: otherVersion ? skip(`It ${failure}.`) : breach(`It ${failure}.`, ms) };
   const more = facts.protocolVersion === 2 ? ', where every agent can resume, replay and list' : ` and advertises ${offersOf(facts)}`;
   const detail = `Speaks ACP ${facts.protocolVersion}${more}.`;
@@ -66,7 +66,7 @@ export function judgeIntroduction({ facts, claimed, failure, otherVersion, ms }:
   return { initialize: fail(`${named} ${detail}`, ms) };
 }
 
-/** A capability that is given as something that no client reads. */
+/** A capability whose value no client would take for one. */
 function oddlyAdvertised({ loadSession, sessionCapabilities }: Readonly<Record<string, unknown>>): string | undefined {
   const { list, resume, close, delete: remove, fork } = fieldsOf(sessionCapabilities);
   const given = Object.entries({ loadSession, list, resume, close, delete: remove, fork });
@@ -97,13 +97,13 @@ export function newFault(answer: Answer<NewAgentSession>): string {
   return `answered session/new ${what}${id === undefined ? '' : oneLine(JSON.stringify(id), 60)}`;
 }
 
-/** An agent may allow one session in a process, if it says so. */
+/** An agent may allow only one session in a process, if it says so with an error. */
 function noFurther(answer: Answer<NewAgentSession>): Finding {
   const words = `It made no further session in one process to try it in: it ${newFault(answer)}.`;
   return answer.kind === 'refused' ? skip(words) : breach(words, answer.ms);
 }
 
-/** Tells it a word and asks for it back: an agent that cannot say it while alive proves nothing later. */
+/** Tells it a codeword and asks for it back. An agent that cannot say it now would prove nothing later. */
 async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): Promise<Finding> {
   const { sessionId, said } = x.told!;
   const { protocolVersion } = agent.facts;
@@ -111,7 +111,9 @@ async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): 
   const telling = `Remember that the codeword is ${codeword}. Answer with OK only, without using any tool.`;
   const { answer, reply, foreign } = await agent.prompt(sessionId, telling, said);
   const { ms } = answer;
-  const untried = (why: string) => void (x.told = { sessionId, said, codeword: null, untried: why });
+  const untried = (why: string): void => {
+    x.told = { sessionId, said, codeword: null, untried: why };
+  };
   if (answer.kind !== 'answered') {
     untried(`told the codeword, it ${answer.failure}`);
     if (wantsAuth(answer)) return skip('It wants you to sign in before it answers a prompt.');
@@ -139,7 +141,7 @@ async function tellCodeword(x: Pick<Examination, 'told'>, agent: RunningAgent): 
   return pass(`${detail}.${foreign}${forgot}`, ms);
 }
 
-/** This one is never prompted. */
+/** Makes a second session, which is never prompted. */
 async function makeAnother(x: Examination, agent: RunningAgent): Promise<Finding | Found> {
   const answer = await agent.newSession();
   x.neverPrompted = answer.sessionId;
@@ -160,13 +162,14 @@ async function lookAtList({ told }: Examination, agent: RunningAgent): Promise<F
 
 export const reached = (way: PreambleWay) => `A record that is given as ${PREAMBLES[way]} reaches its model`;
 
-/** Begins a session with a preamble, as a host does for an agent that lost its own, and asks for one of the two words in it. */
+/** Begins a session with a preamble, as a host does for an agent that has lost its session, and asks for one of the two words in it. */
 function givePreamble(way: PreambleWay): Step['run'] {
   return async ({ given }, agent) => {
     const made = await agent.newSession();
     const { sessionId } = made;
     if (sessionId === null) return noFurther(made);
-    const [firstWord, secondWord] = [newWord('curlew'), newWord('plover')];
+    const firstWord = newWord('curlew');
+    const secondWord = newWord('plover');
     const asked = await agent.askFor(sessionId, 'first word', [], await preambleOf(way, firstWord, secondWord));
     if (asked.answer.kind !== 'answered')
       return unmet(
@@ -182,11 +185,15 @@ function givePreamble(way: PreambleWay): Step['run'] {
   };
 }
 
-/** The blocks that a host sends, about an invented conversation. */
+/** A preamble as a host builds it, of an invented conversation. */
 async function preambleOf(mode: PreambleWay, firstWord: string, secondWord: string): Promise<ContentBlock[]> {
   const event = (seq: number, role: 'user' | 'agent', text: string) =>
     ({
-      ...{ seq, turnId: 'earlier', at: 0, kind: 'update', origin: role === 'user' ? 'host' : 'agent' },
+      seq,
+      turnId: 'earlier',
+      at: 0,
+      kind: 'update',
+      origin: role === 'user' ? 'host' : 'agent',
       payload: { sessionUpdate: `${role}_message_chunk`, content: { type: 'text', text } },
     }) as SessionEvent;
   const told = `Remember that the first word is ${firstWord}. Remember that the second word is ${secondWord}.`;

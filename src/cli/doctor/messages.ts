@@ -1,4 +1,4 @@
-/** The conversation in an agent's updates, and a replay compared with what was said. Pure. */
+/** Reads the conversation from an agent's updates, and compares a replay with what was said. Pure. */
 import { blocksOf, messageIdOf, messageText, replacesMessage, roleOf, textOf } from '../../engine/protocol/updates.ts';
 
 export interface Message {
@@ -7,8 +7,8 @@ export interface Message {
 }
 
 /**
- * Whole messages: adjacent text chunks of one role joined. Where an id changes or is missing, another message begins, which may stand beside
- * the conversation. Notices are left out.
+ * The whole messages in updates: adjacent text chunks of one role are joined. Where a message id changes or is missing, another message begins
+ * (it may be a remark beside the reply). Notices are left out.
  */
 export function messagesIn(updates: readonly unknown[]): Message[] {
   const messages: { role: Message['role']; text: string; id: string | null }[] = [];
@@ -20,7 +20,7 @@ export function messagesIn(updates: readonly unknown[]): Message[] {
     const id = messageIdOf(update);
     const last = messages.at(-1);
     if (last?.role === role && last.id === id && replacesMessage(update)) last.text = '';
-    // Some agents give each block of the user's words an id of its own.
+    // Some agents give each content block of a prompt its own id.
     if (last?.role === role && (role === 'user' || last.id === id)) last.text += text;
     else messages.push({ role, text, id });
   }
@@ -29,7 +29,7 @@ export function messagesIn(updates: readonly unknown[]): Message[] {
 
 const plain = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
-/** An agent may put something around a user's words (its own context), but not lose them. */
+/** Whether a replayed message has the wanted text. An agent may add its own context around it. */
 const holds = (found: Message, wanted: Message): boolean => found.role === wanted.role && plain(found.text).includes(plain(wanted.text));
 
 export function compare(said: readonly Message[], replayed: readonly Message[]) {
@@ -41,27 +41,28 @@ export function compare(said: readonly Message[], replayed: readonly Message[]) 
   const matched = said.length - lost.length;
   return {
     expected: said.length - beside.length,
-    /** How many of the expected came in order. */
+    /** How many of the expected messages came in order. */
     matched,
-    /** The first that did not. */
+    /** The first of them that did not. */
     missing,
-    /** Whether it came at another place. */
+    /** Whether that one came at another place. */
     outOfOrder: missing !== null && replayed.some((message, index) => !used.has(index) && holds(message, missing)),
-    /** What the agent said beside a reply that did come, such as a warning: it is not part of the conversation. */
+    /** Lost messages beside a reply that did come, such as a warning: they are not part of the conversation. */
     beside,
-    /** Replayed messages with more than was said, which is shown as “…”. */
+    /** Replayed messages that have more than was said; what was said is shown as “…”. */
     longer: said.flatMap((message, index) => {
-      const [came, wanted] = [plain(replayed[places[index]!]?.text ?? ''), plain(message.text)];
+      const came = plain(replayed[places[index]!]?.text ?? '');
+      const wanted = plain(message.text);
       return came === '' || came === wanted ? [] : [came.replace(wanted, () => '…')];
     }),
-    /** How many came and were not expected, repeats among them. */
+    /** How many replayed messages were not expected, repeats included. */
     extra: replayed.length - matched,
   };
 }
 
 /**
- * Where in the replay each message stands, in order; −1 when it does not. First the user's words, which differ from each other, then the
- * replies between them: the same answer may have been given in another turn, too.
+ * The place of each message in the replay, in order; −1 if it is missing. The user's messages, which all differ, are placed first, and then the
+ * replies between them, because the same reply may have been given in another turn, too.
  */
 function placesOf(said: readonly Message[], replayed: readonly Message[]): number[] {
   const places = said.map(() => -1);
@@ -78,6 +79,7 @@ function placesOf(said: readonly Message[], replayed: readonly Message[]): numbe
   return places;
 }
 
+/** Whether another message of the same reply did come. */
 function repliedOtherwise(index: number, said: readonly Message[], places: readonly number[]): boolean {
   const sameReply = (step: 1 | -1): boolean => {
     for (let i = index + step; said[i]?.role === 'agent'; i += step) if (places[i] !== -1) return true;

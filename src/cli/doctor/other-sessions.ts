@@ -1,4 +1,4 @@
-/** Sessions that the agent never had, that were never prompted, that are closed; and the ids of sessions. */
+/** Steps about other sessions: unknown ones, one that was never prompted, one that is closed, and the ids of all of them. */
 import { count, quote } from '../format.ts';
 import { describeRefusal, offers, type RunningAgent } from './agent.ts';
 import { newFault } from './first-process.ts';
@@ -27,7 +27,7 @@ export function askForUnknown(how: How): Step['run'] {
         return skip(`It wants you to sign in first. ${said}`);
       case 'unknown_session': {
         const specification = error?.code === -32002 ? '' : ' The specification asks for −32002 with data.sessionId.';
-        // The rest of the evidence repeats the error.
+        // What follows the colon only repeats the error.
         const rule = evidence.split(':')[0];
         return pass(`A client can tell: ${error && describeRefusal(error)} reads as unknown session (${rule}).${specification}`, ms);
       }
@@ -68,14 +68,14 @@ export async function closeOne(_: Examination, agent: RunningAgent): Promise<Fin
 }
 
 /**
- * An id like the agent's own, with the same length, kinds of characters and prefix, so that an agent which checks the form of ids first does
- * not object to it. It is longer where an agent counts its sessions and may have any small number.
+ * An id like the agent's own, with the same prefix, length and kinds of characters, so that an agent which checks the form of ids accepts it. A
+ * short id is made longer, because an agent that counts its sessions may well have any small number.
  */
 export function unknownIdLike(sample: string | null, random: () => number = Math.random): string {
   const pick = (from: string): string => from[Math.floor(random() * from.length)] ?? '';
   if (sample === null || /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(sample))
     return 'xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx'.replace(/x/g, () => pick('0123456789abcdef'));
-  // A kind (`ses_`, `thread-`), not part of the number.
+  // Such as `ses_` or `thread-`; not part of the number.
   const prefix = /^[A-Za-z]+[_:-]/.exec(sample)?.[0] ?? '';
   const kinds = ['0123456789', 'abcdef', 'ghijklmnopqrstuvwxyz', 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
   const like = (text: string): string => text.replace(/[0-9A-Za-z]/g, (char) => pick(kinds.find((kind) => kind.includes(char)) ?? char));
@@ -84,5 +84,5 @@ export function unknownIdLike(sample: string | null, random: () => number = Math
   return prefix + number === sample ? `${sample}0` : prefix + number;
 }
 
-/** Ids of this length are not the same by chance. */
+/** A random id of this length is not one of the agent's by chance. */
 const UNIQUE_CHARS = 10;

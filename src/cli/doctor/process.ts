@@ -1,11 +1,11 @@
-/** One process of the agent, started as a host does, except that its stdout is told apart from its stderr. */
+/** Starts the agent as a host does, except that what it writes to stdout is kept apart from its stderr. */
 import { type ProcessSpec, type RunningProcess, type StartOptions, startProcess } from '../../adapters/stdio/agent-process.ts';
 import { messageStream } from '../../adapters/stdio/launcher.ts';
 import { STDIO_LIMITS } from '../../adapters/stdio/limits.ts';
 import type { ProcessTree } from '../../adapters/stdio/tree.ts';
 import type { AgentLauncher } from '../../engine/ports.ts';
 
-/** As much of a process as an examination needs. */
+/** What an examination needs of a process. */
 export type Running = Pick<RunningProcess, 'pid' | 'stdin' | 'stdout' | 'left' | 'exited' | 'diagnostics' | 'note' | 'end'> & {
   readonly tree: Pick<ProcessTree, 'survivors' | 'signal'>;
 };
@@ -19,7 +19,7 @@ export interface Program {
 }
 
 export interface Started {
-  /** What it leaves behind lives on, until the receiver of `running` ends it. */
+  /** Processes that the agent leaves behind live on, until the receiver of `running` ends them. */
   readonly keepOrphans: true;
   readonly running: (running: Running) => void;
 }
@@ -41,7 +41,7 @@ export const launcherOf =
         stream: messageStream(name, { stdin, stdout, note: noteLine, drop: noteLine }, STDIO_LIMITS),
         exited,
         end: (how) => (kept ? exited : running.end(how)),
-        // The exit has it. So a connection's diagnostics are only its own.
+        // The process's own output is in the exit; so the diagnostics of a connection are only the connection's.
         diagnostics: () => '',
       };
     },

@@ -1,4 +1,4 @@
-/** The report of `rehydrate doctor`: JSON, whose names are a public contract, and text. */
+/** The report of `rehydrate doctor`, as JSON (whose names are a public contract) and as text. */
 import { seconds } from '../format.ts';
 import { HOMEPAGE } from '../homepage.ts';
 import { wrap } from '../table.ts';
@@ -6,7 +6,7 @@ import { nextStep, type ResumeState, type TriedStep } from '../../engine/resume/
 import { withoutControls } from '../../engine/safe-text.ts';
 import type { AttemptOutcome, Tier } from '../../engine/types.ts';
 
-/** Every check, in the order of the report, with the section of the guide that explains it. */
+/** Every check, in the order of the report, with the section of the agent guide that explains it. */
 const CHECKS = {
   initialize: 'advertise-only-what-you-do',
   new: 'keep-sessions-on-disk',
@@ -36,16 +36,15 @@ const GUIDE = `${HOMEPAGE}/guides/agent/`;
 export interface Check {
   readonly id: CheckId;
   readonly outcome: 'pass' | 'fail' | 'skip';
-  /** The evidence: what the agent did, or why it could not be tried. */
+  /** The evidence: what the agent did, or why the check was not tried. */
   readonly detail: string;
   readonly ms: number;
-  /** True where a failure is against a rule that ACP makes a MUST, not only bad for users. */
+  /** True for a failure that breaks a MUST of ACP, rather than only being bad for users. */
   readonly breaksProtocol?: true;
-  /** The address of the section that explains it. */
   readonly help: string;
 }
 
-/** `new` says why; every other check that needs one says this. */
+/** The reason of every check that needs a session when there is none. The check `new` says why. */
 export const NO_SESSION = 'There is no session to try it with; see “new”.';
 
 /** What an agent does with a session id it never had, as a client would classify it. */
@@ -56,10 +55,10 @@ export interface Examined {
   readonly capabilities: Readonly<Record<string, unknown>> | null;
   readonly checks: readonly Check[];
   readonly verdict: {
-    /** How a client gets a killed session back; null when it cannot, or that is unknown. */
+    /** How a client gets a killed session back; null when it does not, or when that is unknown. */
     readonly tier: Exclude<Tier, 'live' | 'new'> | null;
     readonly summary: string;
-    /** Why the memory of a session that comes back was not tried; absent where it was. */
+    /** Why it was not tried whether a session that comes back remembers anything. Absent if it was tried. */
     readonly untried?: string;
     /** Null where the agent does not advertise the method, or it could not be tried. */
     readonly unknownSession: { readonly load: UnknownSessionAnswer | null; readonly resume: UnknownSessionAnswer | null };
@@ -74,7 +73,7 @@ export interface DoctorReport extends Examined {
     readonly name: string | null;
     readonly version: string | null;
   };
-  /** The same in ACP 2, where the agent speaks both versions and no one was asked for. */
+  /** The examination in ACP 2, if the agent speaks both versions and no version was asked for. */
   readonly v2?: Examined & {
     readonly differs: readonly CheckId[];
   };
@@ -89,35 +88,36 @@ export type Finding = Pick<Check, 'outcome' | 'detail' | 'ms' | 'breaksProtocol'
 export type Found = Partial<Record<CheckId, Finding>>;
 
 export const pass = (detail: string, ms = 0): Finding => ({ outcome: 'pass', detail, ms });
-/** Bad for users, and against no rule. */
+/** Bad for users, but breaks no MUST. */
 export const fail = (detail: string, ms = 0): Finding => ({ outcome: 'fail', detail, ms });
-/** Against a MUST of the protocol. */
+/** Breaks a MUST of the protocol. */
 export const breach = (detail: string, ms = 0): Finding => ({ ...fail(detail, ms), breaksProtocol: true });
 export const skip = (detail: string): Finding => ({ outcome: 'skip', detail, ms: 0 });
 
-/** Adds what was found later. A failure stays, and a second one stands beside it; a skip replaces nothing. */
+/** Adds later findings. A failure stays, and a second one is added to it; a skip replaces nothing. */
 export function record(found: Found, more: Found): void {
   for (const id of CHECK_IDS) {
-    const [before, after] = [found[id], more[id]];
+    const before = found[id];
+    const after = more[id];
     if (before?.outcome === 'fail' && after?.outcome === 'fail' && !before.detail.includes(after.detail))
       found[id] = { ...after, ...before, detail: `${before.detail} ${after.detail}` };
     else if (after && (!before || (before.outcome !== 'fail' && after.outcome !== 'skip'))) found[id] = after;
   }
 }
 
-/** How many characters of anything that an agent said are in a report. */
+/** The most characters that a report has of any one text, since agents' words are in it. */
 const SAID_CHARS = 2_000;
 const CAPABILITIES_CHARS = 64 * 1024;
 
 const shortened = (text: string): string => (text.length > SAID_CHARS ? `${text.slice(0, SAID_CHARS)}…` : text);
 
-/** What an agent advertises, or only its size where that is more than a person reads. */
+/** What an agent advertises, or only its size if that is too much for a report. */
 export function reportable(capabilities: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const { length } = JSON.stringify(capabilities);
   return length > CAPABILITIES_CHARS ? { omitted: `${length} characters` } : capabilities;
 }
 
-/** All checks in order; those without a finding are skipped for `reason`. */
+/** All checks, in order. Those without a finding are skipped, for `reason`. */
 export function checksOf(found: Found, reason: string): Check[] {
   return CHECK_IDS.map((id) => {
     const { ms, detail, ...finding } = found[id] ?? skip(reason);
@@ -128,7 +128,7 @@ export function checksOf(found: Found, reason: string): Check[] {
 const NAME_WIDTH = 6 + 24;
 
 export function renderDoctor(report: DoctorReport, columns?: number): string {
-  // A terminal that does not know its width says 0.
+  // Some terminals report a width of 0.
   const width = columns || 100;
   const { agent, protocolVersion, v2 } = report;
   const name = [agent.name ?? agent.command, agent.version].filter(Boolean).join(' ');
@@ -141,13 +141,13 @@ export function renderDoctor(report: DoctorReport, columns?: number): string {
     if (v2?.differs.includes(check.id)) failed.push({ ...check, where: ', in ACP 2' });
   if (failed.length > 0) {
     const must = failed.some(({ breaksProtocol }) => breaksProtocol);
-    lines.push('', must ? 'To improve; what is marked * is a MUST of the protocol:' : 'To improve:');
+    lines.push('', must ? 'To improve (* marks a MUST of the protocol):' : 'To improve:');
     for (const { id, detail, breaksProtocol, help, where } of failed)
       lines.push(`${breaksProtocol ? '*' : ' '} ${id}${where}`, ...wrap(detail, width - 4).map((line) => `    ${line}`), `    ${help}`);
   }
   lines.push('', 'Tried:', ...tried(report.checks, width));
-  if (v2?.differs.length === 0) lines.push('', 'In ACP 2 all of it came out the same.');
-  else if (v2) lines.push('', 'Otherwise in ACP 2:', ...tried(v2.checks.filter(({ id }) => v2.differs.includes(id)), width)); // prettier-ignore
+  if (v2?.differs.length === 0) lines.push('', 'All results are the same in ACP 2.');
+  else if (v2) lines.push('', 'Different in ACP 2:', ...tried(v2.checks.filter(({ id }) => v2.differs.includes(id)), width)); // prettier-ignore
   return `${lines.map((line) => withoutControls(line, 'line', '·')).join('\n')}\n`;
 }
 
@@ -156,7 +156,7 @@ const MARKS: Readonly<Record<Check['outcome'], string>> = { pass: 'pass', fail: 
 
 function tried(checks: readonly Check[], width: number): string[] {
   return checks.flatMap((check) => {
-    // Several that were skipped for one reason are one line.
+    // Checks that were skipped for the same reason share a line.
     const [first, ...others] = check.outcome === 'skip' ? checks.filter(({ detail }) => detail === check.detail) : [check];
     if (first !== check) return [];
     const also = others.length > 0 ? ` (also ${others.map(({ id }) => id).join(', ')})` : '';
@@ -170,26 +170,26 @@ function tried(checks: readonly Check[], width: number): string[] {
 
 export type How = 'resume' | 'load';
 
-/** How a client of this version takes a session up. */
+/** The method by which a client of this version resumes or loads a session. */
 export const methodOf = (how: How, version = 1): string =>
   how === 'load' && version === 2 ? 'session/resume with replayFrom' : `session/${how}`;
 
 export interface ComingBack {
-  /** As a client reads it: `ok` is success, `unproven` success of a load whose replay has nothing of what was said. */
+  /** As a client reads it: `ok` is success; `unproven` is a load that succeeded, but replayed nothing of what was said. */
   readonly outcome: AttemptOutcome;
-  /** True when the agent answered with success and had forgotten what it was told. */
+  /** Whether the agent answered with success, but had forgotten what it was told. */
   readonly forgotten: boolean;
-  /** True when a client does not believe a success because the agent's own list does not show the session. */
+  /** Whether a client would not believe a success, because the agent's own list does not show the session. */
   readonly unlisted?: boolean;
-  /** Why its memory was not tried after a success. */
+  /** Why its memory was not tried, after a success. */
   readonly untried?: string;
-  /** Why it could not be asked at all. */
+  /** Why the agent could not be asked. */
   readonly notStarted?: string;
 }
 
 export interface Outcomes {
   readonly examined: boolean;
-  /** What each process that was to bring a killed session back advertised. */
+  /** What each process advertised that was to bring a killed session back. */
   readonly processes: readonly ResumeState['capabilities'][];
   readonly resume: ComingBack | null;
   readonly load: ComingBack | null;
@@ -198,10 +198,10 @@ export interface Outcomes {
   readonly unknownSession: DoctorReport['verdict']['unknownSession'];
 }
 
-/** Whether a session in which something was said did not really come back. */
+/** Whether a session did not really come back, whatever the agent claims. */
 export const lost = ({ outcome, forgotten }: ComingBack): boolean => outcome === 'unknown_session' || outcome === 'unproven' || forgotten;
 
-/** `outcomes` is null when the agent did not even introduce itself. */
+/** The verdict. `outcomes` is null if the agent did not get past `initialize`. */
 export function verdictOf(outcomes: Outcomes | null, checks: readonly Check[]): DoctorReport['verdict'] {
   const unknownSession = outcomes?.unknownSession ?? { load: null, resume: null };
   const { tier, summary, untried } = tierOf(outcomes);
@@ -218,7 +218,7 @@ type TierVerdict = Pick<DoctorReport['verdict'], 'tier' | 'summary' | 'untried'>
 
 const BEST_FIRST: readonly TierVerdict['tier'][] = ['resume', 'load', 'transcript', null];
 
-/** The least that users get. */
+/** The verdict for the worst of its processes, which is the least that users get. */
 function tierOf(outcomes: Outcomes | null): TierVerdict {
   if (!outcomes?.examined) return { tier: null, summary: 'How its sessions come back could not be found out.' };
   if (!outcomes.said && [outcomes.resume, outcomes.load].some((came) => came?.outcome === 'unknown_session')) {
@@ -233,16 +233,16 @@ function tierOf(outcomes: Outcomes | null): TierVerdict {
   const verdict = verdicts[0]!;
   const { tier, summary } = verdict;
   if (verdicts.every((other) => other.tier === tier)) return verdict;
-  return { ...verdict, summary: `${summary} So it is after some of its starts: what it advertises changes.` };
+  return { ...verdict, summary: `${summary} This holds for some of its starts: what it advertises changes.` };
 }
 
-/** Walks down the tiers by the engine's own decision on what the agent did, for a process that advertises this. */
+/** Goes down the tiers as the engine would, given what the agent did, for a process that advertises this. */
 function tierWith(advertised: ResumeState['capabilities'], outcomes: Outcomes): TierVerdict {
   const came = { resume: advertised.resume ? outcomes.resume : null, load: advertised.load ? outcomes.load : null };
   const capabilities = { ...advertised, resume: came.resume !== null, load: came.load !== null };
   const attempts: TriedStep[] = [];
   let last: ComingBack | null = null;
-  // Where an error alone did not tell, the outcome already has the list's answer.
+  // Where an error alone did not tell, the outcome already takes the list into account.
   let listed: ResumeState['listed'];
   for (;;) {
     const step = nextStep({

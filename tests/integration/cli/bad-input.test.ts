@@ -274,14 +274,14 @@ describe('databases that cannot be used', () => {
       const done = await at.run([...words.slice(0, 1), '--db', at.db, ...words.slice(1)]);
       expect(done).toMatchObject({
         code: 2,
-        stderr: expect.stringContaining(`The database ${at.db} is another program's: it has the table "notes"`),
+        stderr: expect.stringContaining(`The database ${at.db} belongs to another program: it has the table "notes"`),
       });
     }
     expect([(await run(at.agent())).code, readFileSync(at.db).equals(before)]).toEqual([2, true]);
     const own = new DatabaseSync(at.db);
     own.exec('PRAGMA user_version = 3');
     own.close();
-    expect((await at.run(['sessions', '--db', at.db])).stderr).toContain(`The database ${at.db} is another program's`);
+    expect((await at.run(['sessions', '--db', at.db])).stderr).toContain(`The database ${at.db} belongs to another program`);
   });
 
   it('a file that is no database is left as it is', async () => {

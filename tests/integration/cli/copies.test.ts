@@ -41,7 +41,7 @@ it('a conversation is found, forked, taken elsewhere, and goes on in each place'
   const refused = await at.run(['import', '--db', there, '--session', 'evil', '-'], { stdin: evil });
   expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/start programs .*\(evil\).*--allow-mcp/)]);
   expect((await at.run(['import', '--db', there, '--session', 'evil', '--allow-mcp', '-'], { stdin: evil })).code).toBe(0);
-  expect(imported.stderr).toContain(`An agent of it works in ${at.directory}`);
+  expect(imported.stderr).toContain(`Its agent will work in ${at.directory}`);
 
   // By a pipe, and torn.
   const piped = await at.run(['import', '--db', there, '--session', 'again', '-'], { stdin: exported.stdout });

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { shellWords, whereTyped } from '../../../src/cli/parse.ts';
+import { shellWords, withAbsolutePaths } from '../../../src/cli/parse.ts';
 import { tokenFrom } from '../../../src/cli/token-file.ts';
 import { chatCommand } from '../../../src/cli/commands/chat.ts';
 import { exitCodeOf, exitWithOutput } from '../../../src/cli/ends.ts';
@@ -105,17 +105,17 @@ describe('commands of --agent', () => {
 describe('the words of an agent', () => {
   it('relative files mean what they meant where they were typed', () => {
     const here = import.meta.dirname;
-    expect(whereTyped(['node', './pieces.test.ts', 'acp', '--config', 'no-such.json'], here)).toEqual([
+    expect(withAbsolutePaths(['node', './pieces.test.ts', 'acp', '--config', 'no-such.json'], here)).toEqual([
       'node',
       path.join(here, 'pieces.test.ts'),
       'acp',
       '--config',
       'no-such.json',
     ]);
-    expect(whereTyped(['./agent'], here)).toEqual([path.join(here, 'agent')]);
+    expect(withAbsolutePaths(['./agent'], here)).toEqual([path.join(here, 'agent')]);
     // A program's text is longer than any path.
     const text = `console.log(1 / ${'2'.repeat(5_000)})`;
-    expect(whereTyped(['node', '-e', text], here)).toEqual(['node', '-e', text]);
+    expect(withAbsolutePaths(['node', '-e', text], here)).toEqual(['node', '-e', text]);
   });
 });
 

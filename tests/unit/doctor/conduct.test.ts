@@ -32,11 +32,11 @@ test('of all that is no ACP a message that was lost is the example, or else the 
   noteNoise(conduct, 'Loaded.', 'session/new');
   expect(judgeConduct(conduct).initialize).toMatchObject({
     breaksProtocol: true,
-    detail: 'Not all it writes on stdout is ACP; 2 times something else came, such as this after initialize: “Loading…”.',
+    detail: 'Not all it writes on stdout is ACP: something else came 2 times, such as this after initialize: “Loading…”.',
   });
   noteNoise(conduct, message('x').replace('"x"', 'NaN'), 'session/prompt');
   expect(judgeConduct(conduct).initialize?.detail).toMatch(
-    /3 times .* such as this after session\/prompt: “.*NaN.*”\. It was to be a message, .* NaN/,
+    /3 times, such as this after session\/prompt: “.*NaN.*”\. It was to be a message, .* NaN/,
   );
 });
 

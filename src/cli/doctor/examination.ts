@@ -1,5 +1,6 @@
 /** An examination in one version of ACP: its options, what it has found so far, and how a step is taken. */
 import path from 'node:path';
+import { RehydrateError } from '../../engine/errors.ts';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { AgentFacts } from '../../engine/protocol/agent-protocol.ts';
 import type { ProtocolChoice } from '../../engine/types.ts';
@@ -144,6 +145,9 @@ export async function take(step: Step, x: Examination, first?: RunningAgent): Pr
   const found = await (first || where === 'none' ? run(x, first as RunningAgent) : inOwnProcess()).catch((error: Error) => {
     x.signal.throwIfAborted();
     if (first) throw error;
+    // The directory was made for this examination.
+    if (RehydrateError.is(error) && error.code === 'cwd_missing')
+      return fail('It removed the directory that it was started in, so a client cannot start it there again.');
     return fail(`It could not be started again: ${error.message}`);
   });
   const judged: Found = 'outcome' in found ? { [checks[0]]: found as Finding } : found;

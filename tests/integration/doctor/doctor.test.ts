@@ -412,6 +412,12 @@ test.concurrent('a process that ends before it is asked is not said to have been
   expect(found(report, 'resume-silent')?.detail).toBe('See “kill-and-resume”.');
 });
 
+test.concurrent('an agent that removes the directory that it was started in is told as that', async () => {
+  const report = await odd('removes-cwd');
+  const detail = 'It removed the directory that it was started in, so a client cannot start it there again.';
+  expect(found(report, 'clean-exit')).toMatchObject({ outcome: 'fail', detail });
+});
+
 test.concurrent('what an agent answered instead is said as it was', async () => {
   const numbered = await odd('names-a-number');
   expect(found(numbered, 'new')?.detail).toMatch(/a sessionId that is not a string.*: 42\.$/);

@@ -9,7 +9,7 @@
  * - `flips`: advertises what it can only at every other start
  * - `same-ids`: all its sessions have one id; `ids-anew`: each process counts them from 1
  * - `empties-on-resume`: a session that it resumes is empty from then on
- * - `fails-second`: its second process ends at once
+ * - `fails-second`: its second process ends at once; `removes-cwd`: removes the directory that it was started in
  * - `names-a-number`: its sessions' ids are numbers; `claims-2`: answers that it speaks version 2, with the fields of 1
  * - `deletes`: can delete a session
  * - `is-long`: its name, its ids, its errors and what it says that nobody asked for have 100 000 characters each
@@ -27,7 +27,7 @@
  */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const [, , odd, file, unitMs = '60000'] = process.argv;
@@ -37,6 +37,7 @@ const stored = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 const starts = existsSync(`${file}.starts`) ? Number(readFileSync(`${file}.starts`, 'utf8')) + 1 : 1;
 writeFileSync(`${file}.starts`, String(starts));
 if (odd === 'fails-second' && starts === 2) process.exit(7);
+if (odd === 'removes-cwd') rmSync(process.cwd(), { recursive: true });
 let made = 0;
 let prompts = 0;
 let isLoaded = false;

@@ -1,18 +1,19 @@
-/** Ends at the signal, too. */
-export function delay(ms: number, signal?: AbortSignal): Promise<void> {
+/** Resolves after `ms`, or as soon as the signal aborts. In the background it keeps no process running. */
+export function delay(ms: number, signal?: AbortSignal, options: { readonly inBackground?: boolean } = {}): Promise<void> {
   return new Promise((resolve) => {
-    const over = () => {
+    const finish = () => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', over);
+      signal?.removeEventListener('abort', finish);
       resolve();
     };
-    const timer = setTimeout(over, ms);
-    if (signal?.aborted) over();
-    else signal?.addEventListener('abort', over);
+    const timer = setTimeout(finish, ms);
+    if (options.inBackground) inBackground(timer);
+    if (signal?.aborted) finish();
+    else signal?.addEventListener('abort', finish);
   });
 }
 
-/** Undefined if it does not come in time. */
+/** Undefined if the promise does not settle in time. */
 export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
@@ -33,7 +34,7 @@ export function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undef
   });
 }
 
-/** Alone, such a timer keeps no process running. A browser's is a number, and never does. */
+/** Lets a process exit although the timer is pending. In a browser a timer is a number, and nothing is to be done. */
 export function inBackground<Timer>(timer: Timer): Timer {
   (timer as { unref?: () => void }).unref?.();
   return timer;

@@ -8,7 +8,7 @@ import { corker, findInLine, messageLine, readLines, utf8Reader } from './lines.
 import { isObject } from '../../engine/objects.ts';
 import { checkOptions, isVariable, shown } from '../../engine/check-options.ts';
 import { invalid, RehydrateError } from '../../engine/errors.ts';
-import { exceeds } from '../../engine/exceeds.ts';
+import { exceeds } from '../../engine/transcript/text.ts';
 import type { AgentLauncher, AgentProcess, AgentSpec, MessageStream } from '../../engine/ports.ts';
 import { withLimits } from '../../engine/with-limits.ts';
 

@@ -8,7 +8,7 @@ import { messageQueue } from '../message-queue.ts';
 import { readDropped } from './dropped.ts';
 import { CLIENT_LIMIT } from './exit.ts';
 import type { WebSocketLimits } from './limits.ts';
-import { exceeds } from '../../engine/exceeds.ts';
+import { exceeds } from '../../engine/transcript/text.ts';
 
 const POLL_MS = 5;
 /** Characters that may wait before the socket is paused. */

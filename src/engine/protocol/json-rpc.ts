@@ -4,11 +4,10 @@
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
-import { exceeds } from '../exceeds.ts';
 import { FIXED_LIMITS, type Limits } from '../limits.ts';
 import { isObject } from '../objects.ts';
 import type { MessageStream } from '../ports.ts';
-import { utf8Length } from '../transcript/text.ts';
+import { exceeds, utf8Length } from '../transcript/text.ts';
 import { inBackground } from '../waiting.ts';
 import { inStrings, redactTokens } from '../transcript/token-shapes.ts';
 import { beginning, bounded, errorData, NOTE_CHARS, QUOTE_CHARS } from './bounded.ts';

@@ -1,19 +1,17 @@
 /**
- * A session that is made from a record: a fork, an import. Its rows come in small batches, and until the last of them it counts as one that
- * is being deleted, so what a killed host left of it goes with the deletes (I12). A lease keeps others from that while its host lives.
+ * Makes a session from a record: a fork or an import. Its rows are written in small batches. Until the last one the session counts as
+ * deleted, so that what a killed host leaves of it is removed with the deletes (I12). A lease prevents that while its host lives.
  */
 import { RehydrateError, sessionExists } from '../errors.ts';
-import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
+import { SqlError, type Row, type SqlDatabase, type Statement } from '../ports.ts';
 import { read, storageError } from '../storage/errors.ts';
 import { endOfQuestion, insertEvent, insertRow, LAST_SEQ, type NewEvent } from '../storage/statements.ts';
 import type { Store } from '../storage/store.ts';
 import { inBackground } from '../waiting.ts';
 
-export type Columns = Readonly<Record<string, SqlValue>>;
-
 /** The host that makes it. */
 export interface Maker {
-  /** As in the leases that it holds. */
+  /** The host as the owner of a lease, as JSON text. */
   readonly self: string;
   readonly clock: () => number;
   readonly leaseMs: number;
@@ -21,20 +19,20 @@ export interface Maker {
 
 export interface HiddenSession {
   readonly sessionId: string;
-  /** Of its row, without its id and its times. */
-  readonly columns: Columns;
+  /** Those of its row that are copied. */
+  readonly columns: Row;
   readonly maker: Maker;
-  /** Writes its rows, with events numbered after `before`, and tells how many events there must be. */
+  /** Writes the rows of other tables, events numbered after `before`, and returns how many events there must be. */
   readonly write: (before: number) => Promise<number>;
-  /** Removes what is hidden, all or only what was hidden then. */
+  /** Removes hidden rows of this id: all, or only those hidden at `deletedAt`. */
   readonly remove: (deletedAt?: number) => Promise<void>;
 }
 
-/** Makes the row, hidden, has the others written, and shows it; when anything fails, nothing stays. Error: `session_exists`. */
+/** Makes the row, hidden; has the others written; shows it. When anything fails, nothing of it stays. Error: `session_exists`. */
 export async function makeSession(db: SqlDatabase, { sessionId, columns, maker, write, remove }: HiddenSession): Promise<void> {
   const { self, clock, leaseMs } = maker;
   const now = clock();
-  const row: Columns = {
+  const row: Row = {
     ...columns,
     session_id: sessionId,
     latest_seq: 0,
@@ -47,7 +45,7 @@ export async function makeSession(db: SqlDatabase, { sessionId, columns, maker, 
   };
   let before: number;
   try {
-    // A delete of the same id may have been killed.
+    // A killed host may have left a half-removed session of this id.
     await remove();
     const made = await db.batch([
       insertRow('acp_sessions', row),
@@ -61,7 +59,7 @@ export async function makeSession(db: SqlDatabase, { sessionId, columns, maker, 
   const hidden = [sessionId, now];
   const renew = () => {
     const sql = 'UPDATE acp_sessions SET lease_expires_at = ? WHERE session_id = ? AND deleted_at = ?';
-    // What takes that long to store may fail, too, and then says so itself.
+    // A failure is ignored: if the storage does not work, writing the rows fails, too.
     db.batch([{ sql, params: [clock() + leaseMs, ...hidden] }]).catch(() => undefined);
   };
   const renewing = inBackground(setInterval(renew, Math.max(1, Math.floor(leaseMs / 3))));
@@ -69,7 +67,7 @@ export async function makeSession(db: SqlDatabase, { sessionId, columns, maker, 
     const events = await write(before);
     const [shown] = await db.batch([
       {
-        // A row too few violates the CHECK on `latest_seq`.
+        // If an event is missing, this violates the CHECK on `latest_seq`.
         sql: `UPDATE acp_sessions SET deleted_at = NULL, lease_owner = NULL, lease_expires_at = NULL,
 latest_seq = CASE WHEN (SELECT count(*) FROM acp_session_events WHERE session_id = ?) = ? THEN ? ELSE -1 END
 WHERE session_id = ? AND deleted_at = ? RETURNING 1`,
@@ -109,7 +107,7 @@ const removedMeanwhile = (sessionId: string): RehydrateError =>
     { sessionId },
   );
 
-/** Ends what is open at this event of the log, so that nobody sees it as running or unanswered. */
+/** Events that end the turn and the questions which are open at an event of the log. */
 export async function endsOf(store: Store, sessionId: string, upTo: number, at: number, message: string): Promise<NewEvent[]> {
   const turnId = await store.openTurn(sessionId, upTo);
   const questions = await store.openQuestions(sessionId, upTo);

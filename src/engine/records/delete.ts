@@ -1,6 +1,6 @@
 /**
- * Deleted rows go in small batches, so that no other session of the database waits for a long one. What a killed delete left is removed by
- * the next host that opens the database, or the next session of the same id (I12).
+ * Removes the rows of deleted sessions, in small batches, so that no other session of the database waits for a long one. What a killed host
+ * left is removed when the next host opens the database, or when a session of the same id is made (I12).
  */
 import type { Limits } from '../limits.ts';
 import type { SqlDatabase } from '../ports.ts';
@@ -18,10 +18,10 @@ interface Parts {
   readonly self: string;
 }
 
-export interface FinishOptions {
-  /** Only this one, when another of the same id is about to be made. */
+interface FinishOptions {
+  /** Only sessions of this id, since another one is about to be made. */
   readonly sessionId?: string;
-  /** And only the one that was hidden then. */
+  /** Only the session that was hidden at this time. */
   readonly deletedAt?: number | undefined;
   /** Stops between two batches. */
   readonly signal?: AbortSignal;
@@ -29,15 +29,15 @@ export interface FinishOptions {
 
 export async function finishDeletes(parts: Parts, { sessionId, deletedAt, signal }: FinishOptions = {}): Promise<void> {
   const { config, store } = parts;
-  for (const each of await store.deletedSessions(sessionId)) {
-    if (deletedAt === undefined ? await isBeingMade(parts, each) : each.deletedAt !== deletedAt) continue;
-    // The one before took a while, and this one's id may be another session's by now.
-    const [now] = await store.deletedSessions(each.sessionId);
-    if (now?.deletedAt === each.deletedAt) await removeDeleted(each, config, signal);
+  for (const deleted of await store.deletedSessions(sessionId)) {
+    if (deletedAt === undefined ? await isBeingMade(parts, deleted) : deleted.deletedAt !== deletedAt) continue;
+    // Looked up again: removing the ones before took a while, and this id may belong to another session by now.
+    const [now] = await store.deletedSessions(deleted.sessionId);
+    if (now?.deletedAt === deleted.deletedAt) await removeDeleted(deleted, config, signal);
   }
 }
 
-/** A copy (`copy.ts`), which has a lease that nobody took. That of a dead host, or of one that could not remove it, is not renewed. */
+/** Whether it is a copy (`copy.ts`) in the making. Its lease has generation 0, and is renewed only while its host works on it. */
 async function isBeingMade({ config, self }: Parts, { sessionId, lease }: DeletedSession): Promise<boolean> {
   const left = lease.expiresAt - config.clock();
   if (lease.generation > 0 || left <= 0 || left > config.limits.leaseMs) return false;
@@ -47,7 +47,7 @@ async function isBeingMade({ config, self }: Parts, { sessionId, lease }: Delete
 
 // ---------------------------------------------------------------- rows
 
-/** Children first: not every binding has foreign keys switched on. `key` orders the rows of one session. */
+/** Children first, since not every adapter has foreign keys switched on. `key` orders the rows of one session. */
 const TABLES = [
   { table: 'workspace_files', key: 'path' },
   { table: 'acp_agent_sessions', key: 'agent_session_id' },
@@ -55,14 +55,14 @@ const TABLES = [
   { table: 'acp_session_events', key: 'seq' },
 ] as const;
 
-/** Batches grow and shrink to take about so long; a batch of one row may take longer. */
+/** How long a batch should take: the number of rows follows it. */
 const BATCH_MS = 20;
 const FIRST_ROWS = 64;
 const MOST_ROWS = 4_096;
 
-const STILL_IT = 'session_id = ? AND deleted_at = ?';
+const STILL_DELETED = 'session_id = ? AND deleted_at = ?';
 
-/** Several hosts may do it at once, since a deleted session never becomes anything else again. */
+/** Several hosts may remove the same session at once: each batch checks that it is still the deleted one. */
 export async function removeDeleted(
   { sessionId, deletedAt }: Omit<DeletedSession, 'lease'>,
   { database: db, preambleFiles }: Places,
@@ -78,18 +78,18 @@ export async function removeDeleted(
       left = (await removeSome(db, table, key, { sessionId, deletedAt }, rows)) === rows;
       const took = performance.now() - began;
       rows = Math.max(1, Math.min(MOST_ROWS, took > 2 * BATCH_MS ? rows >> 1 : took < BATCH_MS / 2 ? rows * 2 : rows));
-      // Others may wait for the same file.
+      // Lets others write to the same file.
       if (left) await delay(took);
     }
   }
   await db.batch([
     {
-      // One that was never shown (`copy.ts`) has no number that anybody knows.
+      // A copy that was never shown has `latest_seq` 0: nobody knows its numbers.
       sql: `INSERT OR REPLACE INTO acp_deleted_sessions (session_id, latest_seq)
-SELECT session_id, latest_seq + 1 FROM acp_sessions WHERE ${STILL_IT} AND latest_seq > 0`,
+SELECT session_id, latest_seq + 1 FROM acp_sessions WHERE ${STILL_DELETED} AND latest_seq > 0`,
       params: [sessionId, deletedAt],
     },
-    { sql: `DELETE FROM acp_sessions WHERE ${STILL_IT}`, params: [sessionId, deletedAt] },
+    { sql: `DELETE FROM acp_sessions WHERE ${STILL_DELETED}`, params: [sessionId, deletedAt] },
   ]);
 }
 
@@ -102,7 +102,7 @@ async function removeSome(
 ): Promise<number> {
   const [deleted] = await db.batch([
     {
-      sql: `DELETE FROM ${table} WHERE session_id = ? AND EXISTS (SELECT 1 FROM acp_sessions WHERE ${STILL_IT})
+      sql: `DELETE FROM ${table} WHERE session_id = ? AND EXISTS (SELECT 1 FROM acp_sessions WHERE ${STILL_DELETED})
 AND ${key} IN (SELECT ${key} FROM ${table} WHERE session_id = ? ORDER BY ${key} LIMIT ?) RETURNING 1`,
       params: [sessionId, sessionId, deletedAt, sessionId, rows],
     },

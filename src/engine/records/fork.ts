@@ -1,4 +1,4 @@
-/** The agent knows nothing of a fork: its first prompt goes with the record. */
+/** Copies a session's record into a fork. Its agent gets that record with the first prompt. */
 import type { SqlDatabase } from '../ports.ts';
 import { read } from '../storage/errors.ts';
 import type { StoredSession } from '../storage/rows.ts';
@@ -6,9 +6,9 @@ import type { Store } from '../storage/store.ts';
 import { endsOf, insertEnds, makeSession, type HiddenSession } from './copy.ts';
 import { SESSION } from './portable.ts';
 
-export interface ForkRequest {
+interface ForkRequest {
   readonly sessionId: string;
-  /** The last event that the fork has; 0 for none. */
+  /** The last event that is copied; 0 for none. */
   readonly after: number;
   /** Another agent makes it a handoff. */
   readonly agent: string;
@@ -17,7 +17,7 @@ export interface ForkRequest {
 
 const ROWS = 256;
 
-/** What another agent does not share. */
+/** Columns that mean nothing to another agent. */
 const AGENTS_OWN = ['capabilities', 'agent_info', 'modes', 'config_options', 'commands', 'wishes'];
 
 export async function copySession(
@@ -28,20 +28,20 @@ export async function copySession(
   made: Pick<HiddenSession, 'maker' | 'remove'>,
 ): Promise<void> {
   const { sessionId, after, agent, cwd } = request;
-  const same = agent === info.agent;
+  const isSameAgent = agent === info.agent;
   const ends = await endsOf(store, info.sessionId, after, made.maker.clock(), 'The fork begins here, in the middle of this turn.');
-  // At its end, and in the same directory, the agent may be able to fork the session itself.
-  const atEnd = same && cwd === info.cwd && after === info.latestSeq && ends.length === 0;
+  // A fork at the end of the log, in the same directory, may be made by the agent itself (`session/fork`).
+  const atEnd = isSameAgent && cwd === info.cwd && after === info.latestSeq && ends.length === 0;
   const [row] = await read(db, `SELECT ${Object.keys(SESSION).join(', ')} FROM acp_sessions WHERE session_id = ?`, [info.sessionId]);
   const origin = {
-    kind: same ? 'fork' : 'handoff',
+    kind: isSameAgent ? 'fork' : 'handoff',
     sessionId: info.sessionId,
     after,
     agent: info.agent,
     ...(atEnd && info.agentSessionId !== null ? { agentSessionId: info.agentSessionId } : {}),
   };
-  const others = Object.fromEntries(['usage', ...(same ? [] : AGENTS_OWN)].map((name) => [name, null]));
-  const columns = { ...row, ...others, agent, cwd, agent_session_id: null, origin: JSON.stringify(origin) };
+  const emptied = Object.fromEntries(['usage', ...(isSameAgent ? [] : AGENTS_OWN)].map((name) => [name, null]));
+  const columns = { ...row, ...emptied, agent, cwd, agent_session_id: null, origin: JSON.stringify(origin) };
   const write = async (before: number) => {
     const first = info.firstSeq - 1;
     for (let from = first; from < after; from += ROWS) {

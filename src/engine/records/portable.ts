@@ -1,7 +1,7 @@
 /**
- * A session as lines of JSON: a header with the version, turns, events, files; the last line counts them, so that a torn file is
- * recognised. Of secrets the record has only the names; known values and what looks like a token are taken out of every text, and stay
- * where they are names of fields.
+ * Exports and imports a session as lines of JSON: a header with the version, turns, events, files, and a last line that counts them, so
+ * that a torn file is recognised. Known secret values and what looks like a token are taken out of every string, but not out of names of
+ * fields.
  */
 import { invalid, RehydrateError, sessionNotFound } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
@@ -18,17 +18,17 @@ import { insertRow, type NewEvent } from '../storage/statements.ts';
 import { sessionStatement, type Store } from '../storage/store.ts';
 import type { SessionInfo } from '../types.ts';
 import { inStrings } from '../transcript/token-shapes.ts';
-import { endsOf, insertEnds, makeSession, type Columns, type Maker } from './copy.ts';
+import { endsOf, insertEnds, makeSession, type Maker } from './copy.ts';
 
 export const EXPORT_VERSION = 1;
 
 // ---------------------------------------------------------------- what a line has
 
-/** `seq`: a number of the log, which lines count from 1. With `?` also nothing. */
+/** A `seq` counts from 1 in an export, whatever it is in the log. With `?` the value may be null. */
 type Kind = 'text' | 'count' | 'seq' | 'object' | 'list' | 'json';
 type ColumnKinds = Readonly<Record<string, Kind | `${Kind}?`>>;
 
-/** What is a session's own, and not when it was made and who has it. */
+/** The columns of a session that are copied: not its times, nor its lease. */
 export const SESSION: ColumnKinds = {
   agent: 'text',
   cwd: 'text',
@@ -47,7 +47,7 @@ export const SESSION: ColumnKinds = {
   wishes: 'json?',
 };
 
-/** The lines after the header: rows of a table, under their name, ordered by `key`. */
+/** The lines after the header: rows of tables, ordered by `key`, `page` at a time. */
 const LINES = {
   turn: {
     table: 'acp_turns',
@@ -83,7 +83,7 @@ const isJson = (kind: string): boolean => /^(object|list|json)/.test(kind);
 
 const isSeq = (kind: string): boolean => kind.startsWith('seq');
 
-/** `where` names the row for the error, `before` is the number before the log's first. */
+/** `where` names the row for the error; `before` is the number before the log's first event. */
 function toFields(row: Row, kinds: ColumnKinds, where: () => string, before = 0): Fields {
   return Object.fromEntries(
     Object.entries(kinds).map(([name, kind]) => {
@@ -95,8 +95,8 @@ function toFields(row: Row, kinds: ColumnKinds, where: () => string, before = 0)
   );
 }
 
-/** From a line that anybody may have written. */
-function toColumns(fields: Fields, kinds: ColumnKinds, line: number, before = 0): Columns {
+/** The columns of a line, which anybody may have written. */
+function toColumns(fields: Fields, kinds: ColumnKinds, line: number, before = 0): Row {
   return Object.fromEntries(
     Object.entries(kinds).map(([name, kind]): [string, SqlValue] => {
       const value = fields[name] ?? null;
@@ -126,9 +126,9 @@ function isKind(value: unknown, kind: ColumnKinds[string]): boolean {
 
 // ---------------------------------------------------------------- export
 
-/** The lines of a session as it stands when it is asked for. `redact` runs over every text, not over keys. */
+/** The session as it is at the first read; what comes later is left out. `redact` runs over every string, not over keys. */
 export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (text: string) => string): AsyncGenerator<string, void> {
-  // Readers of lines take these two for line ends.
+  // U+2028 and U+2029 are escaped, since some readers take them for line ends.
   const line = (value: Fields, clean?: string): string =>
     JSON.stringify(inStrings(value, (text) => (text === clean ? text : redact(text))))
       .replaceAll('\u2028', '\\u2028')
@@ -144,28 +144,26 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
   yield line({ rehydrate: 'session', version: EXPORT_VERSION, session: { ...session, created_at: row['created_at'] } });
 
   let lines = 0;
-  /** Up to the event that was the last when it was asked. */
   async function* rows(name: keyof typeof LINES): AsyncGenerator<Fields, void> {
     const { table, key, columns, page } = LINES[name];
     const upTo = name === 'file' ? '' : `AND ${key} <= ${last}`;
     const sql = `SELECT ${Object.keys(columns).join(', ')} FROM ${table} WHERE session_id = ? AND ${key} > ? ${upTo} ORDER BY ${key} LIMIT ${page}`;
     for (let after: SqlValue = name === 'file' ? '' : 0; ;) {
       const found = await read(db, sql, [sessionId, after]);
-      for (const each of found) {
+      for (const row of found) {
         lines += 1;
-        // A turn that has ended since: its end is not among the events.
-        const cut = name === 'turn' && Number(each['last_seq']) > last ? RUNNING : null;
-        yield toFields({ ...each, ...cut }, columns, () => (name === 'turn' ? rowName.turn(each) : rowName.event(each, sessionId)), before);
+        // A turn that ended after the first read is exported as running, since its end is not among the events.
+        const cut = name === 'turn' && Number(row['last_seq']) > last ? RUNNING : null;
+        const where = () => (name === 'turn' ? rowName.turn(row) : rowName.event(row, sessionId));
+        yield toFields({ ...row, ...cut }, columns, where, before);
       }
       if (found.length < page) return;
       after = found.at(-1)![key]!;
     }
   }
   for await (const turn of rows('turn')) yield line({ turn });
-  /** A token may have streamed in pieces: a message that has one stands whole in its first row. */
-  function* told(said: Message | null): Generator<string, void> {
-    if (!said) return;
-    const { events, pieces, run } = said;
+  /** A token may have been streamed in pieces. So a message with one goes whole into its first row, and the others stay empty. */
+  function* messageLines({ events, pieces, run }: Message): Generator<string, void> {
     const whole = run.text;
     const clean = redact(whole);
     for (const event of events)
@@ -175,58 +173,60 @@ export async function* exportLines(db: SqlDatabase, sessionId: string, redact: (
   let message: Message | null = null;
   for await (const event of rows('event')) {
     if (message && extendMessage(message, event)) continue;
-    yield* told(message);
+    if (message) yield* messageLines(message);
     const run = startRun(chunkOf(event));
     message = run && { run, events: [event], pieces: new Set([event]) };
     if (!message) yield line({ event });
   }
-  yield* told(message);
+  if (message) yield* messageLines(message);
   for await (const file of rows('file')) yield line({ file });
   yield JSON.stringify({ end: { lines, events: last - before } });
 }
 
 const RUNNING: Row = { state: 'running', stop_reason: null, error: null, last_seq: null };
 
-/** One message, and what stands between its rows and does not part it. */
+/** The rows of one message, and those that stand between them without ending it. */
 interface Message {
   readonly run: ChunkRun;
   readonly events: Fields[];
+  /** Those of `events` that are the message's own. */
   readonly pieces: Set<Fields>;
 }
 
-/** A longer message is looked through in parts. */
+/** A longer message is redacted in parts. */
 const MESSAGE_CHARS = 1024 * 1024;
 const MESSAGE_ROWS = 10_000;
 
-/** `_meta` is each chunk's own, and parts no message. */
+/** Without `_meta`, which may differ between the chunks of a message. */
 const chunkOf = ({ meta: _, ...event }: Fields): NewEvent => ({ ...event, turnId: event['turn_id'] }) as unknown as NewEvent;
 
 function extendMessage({ run, events, pieces }: Message, event: Fields): boolean {
   if (run.text.length > MESSAGE_CHARS || events.length >= MESSAGE_ROWS) return false;
-  const stands = event['kind'] === 'update' && isBeside(event['payload'], event['meta']);
-  if (!stands && !extendRun(run, chunkOf(event))) return false;
-  if (!stands) pieces.add(event);
+  if (event['kind'] !== 'update' || !isBeside(event['payload'], event['meta'])) {
+    if (!extendRun(run, chunkOf(event))) return false;
+    pieces.add(event);
+  }
   events.push(event);
   return true;
 }
 
 // ---------------------------------------------------------------- import
 
-export interface ImportDeps {
+interface ImportDeps {
   readonly db: SqlDatabase;
   readonly store: Store;
   /** Default: that of the file. */
   readonly sessionId: string | undefined;
   readonly maker: Maker;
   readonly newId: () => string;
-  /** Removes what is hidden. */
+  /** See `HiddenSession.remove`. */
   readonly remove: (sessionId: string, deletedAt?: number) => Promise<void>;
 }
 
 const BATCH_LINES = 256;
 const BATCH_CHARS = 1024 * 1024;
 
-/** Takes a session in, whole or not at all. Errors: `invalid_argument` naming the line, `session_exists`, and the storage's. */
+/** Imports a session, whole or not at all. Errors: `invalid_argument`, which names the line, `session_exists`, and those of the storage. */
 export async function importLines(lines: AsyncIterable<string> | Iterable<string>, deps: ImportDeps): Promise<string> {
   const reader = numbered(lines);
   const { value: header } = (await reader.next()).value ?? {};
@@ -242,29 +242,35 @@ export async function importLines(lines: AsyncIterable<string> | Iterable<string
   return sessionId;
 }
 
+/** Writes all lines after the header, and returns how many events there are. */
 async function fill(reader: Numbered, sessionId: string, before: number, { db, store, maker, newId }: ImportDeps): Promise<number> {
-  /** Imported a second time, turns get new ids. */
+  /** The new id of each turn: another one, if the database has a turn of the same id. */
   const turnIds = new Map<unknown, string>();
   let waiting: Statement[] = [];
-  let [chars, events, rows, lines, ended] = [0, 0, 0, 1, false];
+  let chars = 0;
+  let events = 0;
+  let rows = 0;
+  let lines = 1;
+  let ended = false;
   const flush = async () => {
     if (waiting.length > 0) await db.batch(waiting);
-    [waiting, chars] = [[], 0];
+    waiting = [];
+    chars = 0;
   };
   for await (const { value, line, size } of reader) {
     lines = line;
-    if (ended) throw wrong(line, 'there is more after the last line');
+    if (ended) throw wrong(line, 'it comes after the line that ends the file');
     if ('end' in value) {
       const end = requireObject(value['end'], line);
       if (end['lines'] !== rows || end['events'] !== events)
         throw wrong(
           line,
-          `it says that there are ${String(end['lines'])} lines and ${String(end['events'])} events before it; there are ${rows} and ${events}`,
+          `it counts ${String(end['lines'])} lines and ${String(end['events'])} events before it, but there are ${rows} and ${events}`,
         );
       ended = true;
       continue;
     }
-    const name = (['turn', 'event', 'file'] as const).find((each) => each in value);
+    const name = (['turn', 'event', 'file'] as const).find((key) => key in value);
     if (!name) throw wrong(line, 'it is not a turn, an event or a file of a session');
     rows += 1;
     const fields = requireObject(value[name], line);
@@ -311,7 +317,7 @@ const EVENT_VALUES: Readonly<Record<string, readonly unknown[]>> = {
   origin: ['host', 'agent', 'import'],
 };
 
-function readHeader(value: Fields, wanted: string | undefined): { sessionId: string; columns: Columns } {
+function readHeader(value: Fields, wanted: string | undefined): { sessionId: string; columns: Row } {
   if (value['rehydrate'] !== 'session') throw wrong(1, 'it is not the first line of an exported session');
   if (value['version'] !== EXPORT_VERSION)
     throw wrong(
@@ -320,7 +326,7 @@ function readHeader(value: Fields, wanted: string | undefined): { sessionId: str
     );
   const session = requireObject(value['session'], 1);
   const { session_id: from, ...columns } = toColumns(session, { session_id: 'text', ...SESSION }, 1);
-  // What could not be read again is refused, and no value of a secret is written, whatever the file holds.
+  // Whatever the file holds: what could not be read again is refused, and no secret value is written.
   const servers = session['mcp_servers'] as SessionInfo['mcpServers'];
   try {
     checkServers(servers);
@@ -342,8 +348,8 @@ type Numbered = AsyncGenerator<{ readonly value: Fields; readonly line: number; 
 
 async function* numbered(lines: AsyncIterable<string> | Iterable<string>): Numbered {
   let line = 0;
-  // A string is iterable, too, but by its characters.
-  for await (const text of typeof lines === 'string' ? lines.split('\n') : asTheyCome(lines)) {
+  // A string is iterable, too, but character by character.
+  for await (const text of typeof lines === 'string' ? lines.split('\n') : withReadErrors(lines)) {
     line += 1;
     if (typeof text !== 'string') throw wrong(line, 'it is not a string');
     if (text.trim() === '') continue;
@@ -359,7 +365,8 @@ async function* numbered(lines: AsyncIterable<string> | Iterable<string>): Numbe
   }
 }
 
-async function* asTheyCome(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string> {
+/** The lines; a failure to read them becomes an error of the library. */
+async function* withReadErrors(lines: AsyncIterable<string> | Iterable<string>): AsyncGenerator<string> {
   try {
     yield* lines;
   } catch (error) {
@@ -380,5 +387,5 @@ function wrong(line: number, why: string): RehydrateError {
 
 function requireObject(value: unknown, line: number): Fields {
   if (isKind(value, 'object')) return value as Fields;
-  throw wrong(line, 'an object is missing, and something else is in its place');
+  throw wrong(line, 'something else stands where an object must be');
 }

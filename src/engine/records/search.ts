@@ -1,7 +1,7 @@
 /**
- * Search in what was said. Its index is made at the first search and brought up to date at each further one, in small batches. Where the
- * database has no full text (FTS5 or FTS4), or cannot be written, the log itself is read. A message is found when every word of the search
- * begins a word of it, whatever the case and accents.
+ * Searches what was said. The index is made by the first search and brought up to date by each one, in small batches. If the database has
+ * no full-text search (FTS5 or FTS4), or cannot be written, the log itself is read. A message is found when each word of the search begins
+ * a word of it, whatever their case and accents.
  */
 import { invalid } from '../errors.ts';
 import { SqlError, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
@@ -16,7 +16,7 @@ export interface SearchHit {
   /** The event with which the message begins. */
   readonly seq: number;
   readonly role: Role;
-  /** The message around the first word that was found, on one line. */
+  /** The part of the message around the first word that was found, on one line. */
   readonly snippet: string;
 }
 
@@ -34,24 +34,26 @@ export interface SearchRequest {
 
 interface Message {
   readonly sessionId: string;
+  /** Its first event. */
   readonly seq: number;
+  /** Its last event. */
   readonly end: number;
   readonly at: number;
   readonly role: Role;
   readonly text: string;
 }
 
-/** A hit with its place in the order: by time, then by session and number. */
+/** A hit with its place in the order, which is its id in the index: by time. */
 interface Placed extends SearchHit {
   readonly key: number;
 }
 
 const MOST_WORDS = 16;
 const MOST_HITS = 1_000;
-/** A message is searched as far as this. */
+/** A longer message is indexed and found in parts. */
 const MESSAGE_CHARS = 256 * 1024;
 const PAGE = 256;
-/** So many messages of one millisecond have places of their own. */
+/** How many messages of the same millisecond have places of their own. */
 const PLACES = 2_048;
 
 const DOCS = `CREATE TABLE IF NOT EXISTS acp_search_messages (
@@ -66,7 +68,7 @@ const PROGRESS = `CREATE TABLE IF NOT EXISTS acp_search_progress (
   created_at INTEGER NOT NULL,
   indexed_seq INTEGER NOT NULL CHECK (indexed_seq >= 0)
 ) STRICT, WITHOUT ROWID`;
-/** What is indexed are `tokens`, which these tokenizers leave as they are: databases differ in what they take for a word. */
+/** Databases differ in what they take for a word, so the index gets `tokens`, which these tokenizers leave as they are. */
 const TEXTS = [
   `CREATE VIRTUAL TABLE acp_search USING fts5 (words, text UNINDEXED, tokenize = ascii, prefix = '2 3')`,
   `CREATE VIRTUAL TABLE acp_search USING fts4 (words, text, notindexed=text, tokenize=simple, prefix="2,3")`,
@@ -79,22 +81,22 @@ export async function search(db: SqlDatabase, store: Store, words: string, reque
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > MOST_HITS)
     throw invalid(`limit must be a whole number from 1 to ${MOST_HITS}; it is ${String(limit)}.`);
   const cursor = request.cursor === undefined ? null : readCursor(request.cursor);
-  const indexed = await bringUpToDate(db, store, sessionId);
+  const hasIndex = await bringUpToDate(db, store, sessionId);
   const inLog: { readonly message: Message; readonly snippet: string }[] = [];
   // What the index lacks is read from the log.
-  for (const { sessionId: id, from } of await unindexed(db, indexed, sessionId)) {
+  for (const { sessionId: id, from } of await unindexed(db, hasIndex, sessionId)) {
     for await (const message of messages(store, id, from, { openToo: true })) {
       const snippet = match(message.text, wanted);
       if (snippet !== null) inLog.push({ message, snippet });
     }
   }
-  const places = indexed ? await placesOf(db, inLog) : [];
+  const places = hasIndex ? await placesOf(db, inLog) : [];
   const found = inLog.map(({ message, snippet }, index): Placed => {
     const { sessionId: id, seq, role } = message;
     return { sessionId: id, seq, role, snippet, key: places[index] ?? firstPlace(message) };
   });
-  if (indexed) found.push(...(await inIndex(db, wanted, sessionId, cursor, limit + 1)));
-  // What another search indexed meanwhile was found twice.
+  if (hasIndex) found.push(...(await inIndex(db, wanted, sessionId, cursor, limit + 1)));
+  // What another search has indexed meanwhile was found twice.
   const once = new Map(found.map((hit) => [`${hit.seq}:${hit.sessionId}`, hit]));
   const hits = [...once.values()].filter((hit) => cursor === null || order(hit, cursor) > 0).sort(order);
   const page = hits.slice(0, limit);
@@ -106,7 +108,7 @@ export async function search(db: SqlDatabase, store: Store, words: string, reque
 }
 
 export async function forgetInSearch(db: SqlDatabase, sessionId: string): Promise<void> {
-  if (!(await hasIndex(db))) return;
+  if (!(await indexExists(db))) return;
   for (let left = PAGE; left === PAGE;) {
     const ids = `SELECT id FROM acp_search_messages WHERE session_id = ? ORDER BY id LIMIT ${PAGE}`;
     const results = await db.batch([
@@ -120,14 +122,14 @@ export async function forgetInSearch(db: SqlDatabase, sessionId: string): Promis
 
 // ---------------------------------------------------------------- index
 
-async function hasIndex(db: SqlDatabase): Promise<boolean> {
+async function indexExists(db: SqlDatabase): Promise<boolean> {
   const [table] = await query(db, `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'acp_search'`);
   return table !== undefined;
 }
 
-/** False when there is no index and none can be made. */
+/** Returns whether there is an index. */
 async function bringUpToDate(db: SqlDatabase, store: Store, only: string | undefined): Promise<boolean> {
-  if (!(await hasIndex(db)) && !(await makeIndex(db))) return false;
+  if (!(await indexExists(db)) && !(await makeIndex(db))) return false;
   try {
     for (const { sessionId, from, createdAt, stale } of await unindexed(db, true, only)) {
       if (stale) await forgetInSearch(db, sessionId);
@@ -146,8 +148,8 @@ async function makeIndex(db: SqlDatabase): Promise<boolean> {
       return true;
     } catch (error) {
       if (!(error instanceof SqlError)) throw error;
-      // Another process may have made it just now; else there is no such module, or no writing.
-      if (await hasIndex(db)) return true;
+      // Another process may have made it just now. Else SQLite lacks the module, or the database cannot be written.
+      if (await indexExists(db)) return true;
       if (error.kind !== 'other' && error.kind !== 'readonly' && error.kind !== 'busy')
         throw storageError(error, 'The search index could not be made');
     }
@@ -155,7 +157,7 @@ async function makeIndex(db: SqlDatabase): Promise<boolean> {
   return false;
 }
 
-/** `stale`: what is indexed is an earlier session of this id. */
+/** The sessions whose log is not wholly indexed. `stale`: what is indexed belongs to an earlier session of the id. */
 async function unindexed(db: SqlDatabase, indexed: boolean, only: string | undefined) {
   const progress = indexed
     ? 'LEFT JOIN acp_search_progress AS p ON p.session_id = s.session_id'
@@ -178,7 +180,7 @@ AND (p.created_at IS NOT s.created_at OR (SELECT max(seq) FROM acp_session_event
   });
 }
 
-/** Indexes whole messages; what follows the last of them comes with a later search. */
+/** Indexes whole messages. A message that may still grow is left to a later search. */
 async function indexSession(db: SqlDatabase, store: Store, sessionId: string, from: number, createdAt: number): Promise<void> {
   let at = from;
   let waiting: Message[] = [];
@@ -190,7 +192,7 @@ async function indexSession(db: SqlDatabase, store: Store, sessionId: string, fr
         params: [sessionId, createdAt],
       },
       {
-        // When another process was faster the CHECK is violated, and this batch is not written.
+        // When another process was faster this violates the CHECK, and the batch is not written.
         sql: 'UPDATE acp_search_progress SET indexed_seq = CASE WHEN indexed_seq = ? AND created_at = ? THEN ? ELSE -1 END WHERE session_id = ?',
         params: [at, createdAt, to, sessionId],
       },
@@ -224,8 +226,8 @@ function indexed(message: Message): Statement[] {
 }
 
 /**
- * Gives a message that has none the next free place after what was said earlier, or in the same millisecond; after everything when that is
- * full.
+ * Gives a message a place, if it has none yet: the next free one after earlier messages, and after those of the same millisecond. When all
+ * places of the millisecond are taken, it comes after everything.
  */
 function takePlace(message: Message): Statement {
   const place = firstPlace(message);
@@ -238,7 +240,7 @@ SELECT coalesce(nullif(max(?, coalesce((SELECT max(id) FROM acp_search_messages 
   };
 }
 
-/** Gives places to messages that are not indexed yet, so that no page repeats one that is indexed before the next. */
+/** Gives places to messages that were found in the log. They keep these when they are indexed, so that no later page repeats them. */
 async function placesOf(db: SqlDatabase, inLog: readonly { readonly message: Message }[]): Promise<readonly number[]> {
   if (inLog.length === 0) return [];
   const statements = inLog.flatMap(({ message }): Statement[] => [
@@ -254,7 +256,7 @@ async function placesOf(db: SqlDatabase, inLog: readonly { readonly message: Mes
   }
 }
 
-/** Read-only, or another process is at it: what it lacks is read from the log. */
+/** Then the database is read-only, or another process writes the index, and the log is read instead. */
 const cannotBeWritten = (error: unknown): boolean => error instanceof SqlError && ['readonly', 'busy', 'constraint'].includes(error.kind);
 
 async function inIndex(
@@ -297,7 +299,8 @@ interface Open {
 }
 
 /**
- * Whole messages after an event, and with `openToo` the last, of which more may come; in the end, up to which number everything was said.
+ * The whole messages after an event; with `openToo` also the last one, of which more may come. Returns the number up to which all messages
+ * are whole.
  */
 async function* messages(store: Store, sessionId: string, from: number, { openToo = false } = {}): AsyncGenerator<Message, number> {
   let open: Open | null = null;
@@ -346,13 +349,13 @@ export function tokens(text: string): string[] {
 
 const wordsIn = (text: string) => text.matchAll(/[\p{L}\p{N}\p{Co}\p{M}]+/gu);
 
-/** “ß” is “ss”, “ς” is “σ”, and of marks alone nothing is left. */
+/** A word without accents and case: “ß” becomes “ss”, “ς” becomes “σ”. Empty when nothing is left. */
 function plain(word: string): string[] {
   const letters = word.normalize('NFD').replace(/\p{M}+/gu, '');
   return letters === '' ? [] : [letters.toUpperCase().toLowerCase().replaceAll('ς', 'σ')];
 }
 
-/** The part to show when every word begins one of the text's, else null. */
+/** The snippet of a text in which every wanted word begins a word; else null. */
 function match(text: string, wanted: readonly string[]): string | null {
   const missing = new Set(wanted);
   let first: number | null = null;

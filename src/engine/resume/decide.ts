@@ -128,11 +128,6 @@ export function verifyReplay(counts: {
   return matched < expected ? 'replay-partial' : 'replay-matched';
 }
 
-/** A resume must not replay: all there is to check is the list. */
-export function verifyResume(listed: Listed | undefined): Verification {
-  return listed === 'present' ? 'listed' : 'unverified';
-}
-
 /**
  * What comes after a replay that reached the end of the log: `more` of it, matched together with it; the same `again`, matched by itself;
  * or the agent's `own` words.

@@ -1,6 +1,6 @@
 /**
- * The agent's side of a session: which of the agent's own sessions it is, what the agent last reported about it, and where what the agent
- * says goes.
+ * The agent's own session behind a session of the record: its id, what the agent last reported about it, and where the agent's updates go:
+ * held back while the session is being opened, then on to the session.
  */
 import { RehydrateError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
@@ -11,8 +11,8 @@ import { createRedactor } from '../transcript/redact.ts';
 import { utf8Length } from '../transcript/text.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
 import type { Config } from './config.ts';
+import type { UpdateWithMeta } from '../storage/statements.ts';
 import type { CreateOptions } from './host.ts';
-import type { UpdateWithMeta } from './logged-updates.ts';
 import type { LateReplay, Replay } from './replay.ts';
 import type { SecretValues } from './secrets.ts';
 import type { RequestedSettings } from './settings.ts';
@@ -25,7 +25,7 @@ export interface SessionContext {
   readonly additionalDirectories: readonly string[];
   readonly secrets: SecretValues;
   readonly limits: Pick<Limits, 'queuedEvents' | 'queuedBytes'>;
-  /** Replaces known secret values: in everything that is stored, and in what a caller is told in the agent's words. */
+  /** Replaces known secret values in everything that is stored, and in errors that quote the agent. */
   readonly redact: <T>(value: T) => T;
 }
 
@@ -39,7 +39,7 @@ export function contextOf(
   return { sessionId, agent, cwd, additionalDirectories, secrets, limits: config.limits, redact };
 }
 
-/** What the agent says while the session is being opened: it waits until the log says how the agent has it. */
+/** What the agent says while the session is being opened. It waits until the log says how the session became live. */
 interface Opening {
   /** The last report of each kind of state. */
   readonly state: Map<string, UpdateWithMeta>;
@@ -49,22 +49,23 @@ interface Opening {
 }
 
 type Intake =
-  /** The agent is about to name one: what it says until then belongs to that one. */
+  /** The agent has yet to name its session. Until then, all it says belongs to that one. */
   | { readonly kind: 'unnamed'; readonly opening: Opening }
-  /** The agent was asked for this one; `replay` takes what it says as a replay of what was said before. */
+  /** The agent is taking this session up. `replay` gets what the agent says of the conversation. */
   | { readonly kind: 'named'; readonly id: string; readonly replay: Replay | null; readonly opening: Opening }
-  /** How the agent has it is on its way into the log, and what the agent says goes to `hear`. Until the first prompt it may still replay. */
-  | { readonly kind: 'open'; readonly id: string; readonly replay: Replay | null; readonly hear: (item: AgentUpdate) => void };
+  /** The report is on its way into the log, and `receive` gets what the agent says. Until the first prompt the agent may still replay. */
+  | { readonly kind: 'open'; readonly id: string; readonly replay: Replay | null; readonly receive: (item: AgentUpdate) => void };
 
 const unnamed = (): Intake => ({ kind: 'unnamed', opening: { state: new Map(), held: [], heldBytes: 0 } });
 
+/** Whether something names a session, and another one. */
 export const isForeign = (named: unknown, id: string): boolean => named !== undefined && named !== null && named !== id;
 
 export class AgentSession {
   readonly context: SessionContext;
   reported: ReportedState;
   requested: RequestedSettings;
-  /** The one that the agent was given. */
+  /** What the agent was told of the record, or is to be told. */
   preamble: readonly ContentBlock[] | null = null;
   private intake: Intake = unnamed();
 
@@ -80,7 +81,7 @@ export class AgentSession {
     return ownId;
   }
 
-  /** The same; null while the agent has not named it yet. */
+  /** The same, but null while the agent has not named it yet. */
   get ownId(): string | null {
     return this.intake.kind === 'unnamed' ? null : this.intake.id;
   }
@@ -98,13 +99,13 @@ export class AgentSession {
     return this.intake.opening;
   }
 
-  // -------------------------------------------------------------- from its first word until it is open
+  // -------------------------------------------------------------- while it is being opened
 
   reopen(): void {
     this.intake = unnamed();
   }
 
-  /** The agent is asked to make a session of its own. Gives the function to call with its name. */
+  /** The agent is asked to make a session. Call the returned function with the name that it gives. */
   awaitName(): (id: string, replay?: Replay | null) => void {
     this.intake = { kind: 'unnamed', opening: this.opening };
     return (id, replay = null) => {
@@ -114,24 +115,24 @@ export class AgentSession {
     };
   }
 
-  /** The agent is asked for the session it has under this name: what it has said so far belongs to it. */
+  /** The agent is asked for the session of this name. What it has said so far belongs to it. */
   ask(id: string, replay: Replay): void {
     this.awaitName()(id, replay);
   }
 
-  /** What was said meanwhile, and what is said from here on, goes to `hear`. */
-  resumeIntake(hear: (item: AgentUpdate) => void, late: LateReplay): void {
+  /** The session is open: `receive` gets the updates that were held back, and all that follow. */
+  resumeIntake(receive: (item: AgentUpdate) => void, late: LateReplay): void {
     const { id, replay } = this;
     const { held } = this.opening;
-    this.intake = { kind: 'open', id, replay, hear };
+    this.intake = { kind: 'open', id, replay, receive };
     replay?.opened(late);
-    for (const item of held) hear(item);
+    for (const item of held) receive(item);
   }
 
-  /** Takes what the agent says. Error: `limit_exceeded`. */
+  /** Error: `limit_exceeded`, when more would be held back than the limits allow. */
   take(item: AgentUpdate): void {
     const { intake } = this;
-    if (intake.kind === 'open') return intake.hear(item);
+    if (intake.kind === 'open') return intake.receive(item);
     if (intake.kind === 'unnamed') return this.hold(item);
     if (isForeign(item.agentSessionId, intake.id)) return;
     const { update, meta } = this.redacted(item);
@@ -154,11 +155,12 @@ export class AgentSession {
 
   // -------------------------------------------------------------- what it reports
 
-  /** With the id by which the agent knows the session. */
+  /** Replaces our session id by the agent's. */
   toAgent<T>(value: T): T {
     return exchangeIds(value, this.context.sessionId, this.ownId);
   }
 
+  /** Replaces the agent's session id by ours. */
   fromAgent<T>(value: T): T {
     return exchangeIds(value, this.ownId, this.context.sessionId);
   }
@@ -168,33 +170,33 @@ export class AgentSession {
     return { update: redact(update), meta: meta && redact(meta) };
   }
 
-  /** What the update says about the state that was not known; null when that is nothing. */
+  /** Takes over what the update says about the state, and returns what of it is new; null when nothing is. */
   learn(update: SessionUpdate): Partial<ReportedState> | null {
     const learnt = learn(this.reported, update);
     if (learnt) this.reported = { ...this.reported, ...learnt };
     return learnt;
   }
 
-  /** Made of the preamble's words, it says nothing about the session. */
+  /** Agents make titles of a session's first words. One that is made of the preamble's words says nothing about the session. */
   isTitleOfPreamble(update: SessionUpdate): boolean {
     if (this.preamble === null || update.sessionUpdate !== 'session_info_update' || typeof update.title !== 'string') return false;
     const title = update.title.replace(/(…|\.\.\.)\s*$/, '').replace(/\s+/g, '');
     return title.length >= MIN_TITLE_CHARS && JSON.stringify(this.preamble).replace(/\s+/g, '').includes(title);
   }
 
-  /** State that says something which was not known `before`, and still holds. */
+  /** Reports of state, made while the session was being opened, that say something new against `before` and still hold. */
   newsSince(before: ReportedState): readonly UpdateWithMeta[] {
     return [...this.opening.state.values()].filter(({ update }) => learn(before, update) !== null && learn(this.reported, update) === null);
   }
 
-  /** The same, and what the agent's answers changed of what was known: followers read it from the log. */
+  /** The same, and what the agent's answers changed, as updates: followers learn of state from the log alone. */
   changesSince(before: ReportedState): readonly UpdateWithMeta[] {
     const said = this.newsSince(before);
     const known = said.reduce((state, { update }) => ({ ...state, ...learn(state, update) }), before);
     const { modes, configOptions } = this.reported;
     const answered: SessionUpdate[] = [];
     if (known.modes && modes) answered.push({ sessionUpdate: 'current_mode_update', currentModeId: modes.currentModeId });
-    // What was known comes from the row, which has no secrets.
+    // `before` comes from the row, where secrets are replaced, so it is compared with replaced ones.
     if (known.configOptions && configOptions)
       answered.push({ sessionUpdate: 'config_option_update', configOptions: this.context.redact([...configOptions]) });
     return [...said, ...answered.filter((update) => learn(known, update) !== null).map((update) => ({ update }))];
@@ -207,10 +209,10 @@ const tooMuch = (limit: string, allowed: number, unit = ''): RehydrateError =>
     allowed,
   });
 
-/** A shorter title may occur anywhere by chance. */
+/** A shorter title may be part of the preamble by chance. */
 const MIN_TITLE_CHARS = 12;
 
-/** Replaces one side's session id by the other's, where it is the value of a `sessionId`. */
+/** Replaces one session id by another, where it is the value of a key `sessionId`. */
 function exchangeIds<T>(value: T, from: string | null, to: string | null, depth = 0): T {
   if (from === null || to === null || typeof value !== 'object' || value === null || depth > ID_LEVELS) return value;
   if (Array.isArray(value)) return value.map((item: unknown) => exchangeIds(item, from, to, depth + 1)) as T;
@@ -222,5 +224,5 @@ function exchangeIds<T>(value: T, from: string | null, to: string | null, depth 
   ) as T;
 }
 
-/** How deep in a message a session id is looked for. */
+/** How deep in a message session ids are looked for. */
 const ID_LEVELS = 4;

@@ -1,6 +1,6 @@
 /**
- * From nothing to an agent that has introduced itself, and to a new session of its own: launch, `initialize`, signing in. When
- * any of it fails, the agent's whole process tree is gone before the failure is reported (I7).
+ * Starting an agent: launch, `initialize`, signing in, `session/new`. When any of it fails, the agent's whole process tree is gone before
+ * the failure is reported (I7).
  */
 import { inBackground, unlessAborted } from '../waiting.ts';
 import { invalid, RehydrateError } from '../errors.ts';
@@ -36,15 +36,14 @@ export interface AgentListener {
 
 export class Agent {
   readonly name: string;
-  private readonly gone = new AbortController();
-  /** The clients that answered a request of the agent, and must release what they hold for it. */
-  readonly clients = new Set<ClientServices>();
   connection!: Connection;
-  private listener: AgentListener;
-  /** The agent's own time before its process became this session's. */
+  /** Clients that may hold something for the agent, to be released when it is gone. */
+  readonly clients = new Set<ClientServices>();
+  /** The agent's own time (`agentMs`) before its process became this session's. */
   msBefore = 0;
+  private readonly gone = new AbortController();
   private introduced: AgentProtocol | null = null;
-
+  private listener: AgentListener;
   private readonly release: Config['release'];
 
   private constructor(name: string, listener: AgentListener, release: Config['release']) {
@@ -53,7 +52,7 @@ export class Agent {
     this.listener = listener;
   }
 
-  /** It has not introduced itself yet. */
+  /** Starts the process. `initialize` is still to come. */
   static async launch({ config, name, cwd, env, sessionId, signal, listener }: AgentStart): Promise<Agent> {
     const agent = new Agent(name, listener, config.release);
     agent.connection = await openConnection(
@@ -80,7 +79,7 @@ export class Agent {
     return this.protocol.facts;
   }
 
-  /** Aborted when it is gone. */
+  /** Aborted when the agent is gone. */
   get untilGone(): AbortSignal {
     return this.gone.signal;
   }
@@ -89,7 +88,7 @@ export class Agent {
     this.introduced = protocol;
   }
 
-  /** From here on it speaks to another listener, which waited for it so long. */
+  /** Hands an idle process to a session, which waited `waitedMs` for it. */
   listen(listener: AgentListener, waitedMs: number): void {
     this.listener = listener;
     this.msBefore = this.connection.agentMs - waitedMs;
@@ -100,7 +99,7 @@ export class Agent {
     await this.releaseClients(sessionId);
   }
 
-  /** When it is gone. A client that fails is ignored: why the agent is gone is what counts. */
+  /** Call it when the agent is gone. An error of a client's is ignored: it must not hide why the agent is gone. */
   async releaseClients(sessionId: string): Promise<void> {
     const clients = [...this.clients];
     this.clients.clear();
@@ -108,13 +107,13 @@ export class Agent {
   }
 
   private hearNotification(method: string, params: IncomingRequest['params']): void {
-    // Until it has introduced itself, what it says reads the same in every version.
+    // Before `initialize` is answered the version is unknown; v1's reading fits both.
     const said = this.introduced ? this.introduced.readNotification(method, params) : readNotification(method, params);
     if (said.kind === 'update') {
       this.listener.onUpdate(said, this);
       said.after?.();
     }
-    // An update without content says nothing, and what is not in the record is not shown (I2).
+    // A `session/update` without an update is not passed on: only what is in the record is shown (I2).
     else if (said.method !== 'session/update') this.listener.onOther(said.method, said.params, this);
   }
 }
@@ -126,15 +125,15 @@ export interface AgentStart {
   readonly env: Readonly<Record<string, string>>;
   readonly sessionId: string;
   readonly signal: AbortSignal;
-  /** The client that the agent may ask, as it is told in `initialize`. */
+  /** Its capabilities are advertised in `initialize`. */
   readonly client: ClientServices | undefined;
   readonly listener: AgentListener;
-  /** One that runs and has introduced itself, if there is one. */
+  /** Gives an idle process that may be used instead of a new one. */
   readonly takeIdle?: () => Promise<Agent | null>;
   readonly redact?: <T>(value: T) => T;
 }
 
-/** Runs `work` on an agent that has introduced itself, and leaves it running. When that fails or is aborted, nothing is left. */
+/** Runs `work` on an initialized agent, and leaves the agent running. When that fails or is aborted, no agent is left. */
 export async function withAgent<T>(start: AgentStart, work: (agent: Agent) => Promise<T>): Promise<T> {
   const { config, signal, sessionId, client } = start;
   signal.throwIfAborted();
@@ -165,12 +164,12 @@ export async function withAgent<T>(start: AgentStart, work: (agent: Agent) => Pr
   }
 }
 
-/** Without known secret values and token shapes: it may quote the agent. */
-export function redactError(redact: AgentStart['redact'], error: unknown): unknown {
+/** Takes secret values and token shapes out of an error, since it may quote the agent. */
+export function redactError(redact: AgentStart['redact'] = (value) => value, error: unknown): unknown {
   if (!RehydrateError.is(error)) return error;
-  const [message, data] = redact ? [redact(error.message), redact(error.data)] : [error.message, error.data];
-  const clean = redactTokens(message);
-  return clean === error.message && data === error.data ? error : new RehydrateError(error.code, clean, data);
+  const message = redactTokens(redact(error.message));
+  const data = redact(error.data);
+  return message === error.message && data === error.data ? error : new RehydrateError(error.code, message, data);
 }
 
 const isHang = (error: unknown) => RehydrateError.is(error) && error.code === 'agent_timeout';
@@ -212,7 +211,7 @@ export async function newAgentSession(
   return { ...made, agentSessionId };
 }
 
-/** What is wrong with an answer to `session/new` that names no session. */
+/** What is wrong with the session id of an answer to `session/new`. */
 export function unnamed(answer: unknown): string {
   const id = (answer as { readonly sessionId?: unknown } | null | undefined)?.sessionId;
   return id === undefined
@@ -220,7 +219,7 @@ export function unnamed(answer: unknown): string {
     : `with the session id ${beginning(JSON.stringify(id), NOTE_CHARS)}, which must be a well-formed string that is not empty`;
 }
 
-/** The answer. Errors: `auth_required`, and those of a call. */
+/** The answer to a call. Errors: `auth_required`, and those of a call. */
 export async function callForSession<T>(
   agent: Agent,
   config: Config,
@@ -233,7 +232,7 @@ export async function callForSession<T>(
   throw await failureError(outcome, agent.name, agent.connection);
 }
 
-/** Where it is refused because nobody has signed in, the remembered method is tried once. */
+/** If the agent refuses because nobody has signed in, signs in with the remembered method and calls once more. */
 export async function callWithAuth<T>(
   agent: Agent,
   config: Config,
@@ -247,8 +246,8 @@ export async function callWithAuth<T>(
 }
 
 function asksToSignIn({ method, error }: Extract<Outcome, { kind: 'refused' }>): boolean {
-  const of = isNative(method) ? method : 'session/new';
-  return classifyResumeFailure(error, { method: of, agentSessionId: '' }).outcome === 'auth_required';
+  const context = { method: isNative(method) ? method : ('session/new' as const), agentSessionId: '' };
+  return classifyResumeFailure(error, context).outcome === 'auth_required';
 }
 
 export function authRequired({ name, facts }: Agent, error: RpcError | undefined): RehydrateError {
@@ -266,7 +265,7 @@ export function authRequired({ name, facts }: Agent, error: RpcError | undefined
 
 // ---------------------------------------------------------------- agents without a session
 
-/** There is no session yet that anything could be for. */
+/** Ignores everything: there is no session yet that it could be for. */
 const DEAF: AgentListener = {
   onUpdate: () => undefined,
   onRequest: ({ method }) => Promise.resolve({ error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } }),
@@ -276,15 +275,16 @@ const DEAF: AgentListener = {
 
 export type Agents = ReturnType<typeof createAgents>;
 
-/** A process that no session has yet; `advertised`: what it was told of the client. */
+/** An initialized process that no session has yet. */
 interface IdleProcess {
+  /** The client's capabilities that it was told in `initialize`. */
   readonly advertised: string;
   readonly agent: Promise<Agent>;
-  /** Ends it before it has introduced itself. */
+  /** Ends it before it has answered `initialize`. */
   readonly abort: AbortController;
 }
 
-/** The agents of a host apart from any session. */
+/** The agents of a host that belong to no session: idle processes, sign-ins, descriptions. */
 export function createAgents(config: Config) {
   const authMethods = new Map<string, string>();
   const described = new Map<string, AgentDescription>();
@@ -295,7 +295,7 @@ export function createAgents(config: Config) {
 
   const advertised = (client: ClientServices | undefined) => JSON.stringify(client?.capabilities ?? {});
 
-  /** Runs `work` on an agent, which is ended when the host goes to sleep. */
+  /** Runs `work` on an agent of its own, which is ended when the host goes to sleep. `what` is part of its made-up session id. */
   async function run<T>(
     name: string,
     what: string,
@@ -322,7 +322,7 @@ export function createAgents(config: Config) {
     return over;
   }
 
-  /** Kept for the first session that can use it. */
+  /** The idle process of an agent, started if there is none. It is kept for the first session that can use it. */
   async function idleAgent(name: string, options: DescribeOptions): Promise<Agent> {
     for (;;) {
       const held = idle.get(name);
@@ -331,12 +331,12 @@ export function createAgents(config: Config) {
         try {
           return await mine.agent;
         } catch (error) {
-          // A session took it and gave up: another one is started for this caller.
+          // Aborted: a session took the process and gave up. This caller gets another one.
           if (!mine.abort.signal.aborted) throw error;
           continue;
         }
       }
-      // One that another caller is starting is waited for, whatever becomes of it.
+      // Another caller started this one; its failure is not ours.
       const agent = await unlessAborted(
         held.agent.catch(() => null),
         options.signal,
@@ -368,7 +368,7 @@ export function createAgents(config: Config) {
   return {
     idleAgent,
 
-    /** The same without starting one: null where none runs. */
+    /** The idle process of an agent; null when none runs. */
     async runningIdle(name: string): Promise<Agent | null> {
       const agent = (await idle.get(name)?.agent.catch(() => null)) ?? null;
       return agent?.connection.ended ? null : agent;
@@ -396,7 +396,7 @@ export function createAgents(config: Config) {
       authMethods.set(name, methodId);
     },
 
-    /** What an agent said of itself; starts it when this host does not know. */
+    /** What an agent said of itself in `initialize`. Starts it if that is not known yet. */
     async describe(agent: string, options: DescribeOptions): Promise<AgentDescription> {
       const known = described.get(agent);
       if (known) return known;
@@ -406,7 +406,10 @@ export function createAgents(config: Config) {
       return description;
     },
 
-    /** If a session of this environment and client can use it. When the caller gives up before it has it, it is ended. */
+    /**
+     * Takes the idle process, if a session with this environment and client can use it. If the signal aborts while it is being started, it
+     * is ended.
+     */
     async takeIdle(
       name: string,
       env: Readonly<Record<string, string>>,
@@ -424,16 +427,16 @@ export function createAgents(config: Config) {
       return agent?.connection.ended ? null : agent;
     },
 
-    /** A login, which may take minutes in a browser, is not waited for. */
+    /** The host goes to sleep. Aborts a sign-in, too, which may take minutes in a browser. */
     async end(): Promise<void> {
-      const reason = (ended = new RehydrateError(
+      ended = new RehydrateError(
         'agent_exited',
-        'The agent was being started apart from a session when the host was put to sleep. Ask again.',
-      ));
-      const open = [...running];
-      for (const { abort } of open) abort.abort(reason);
+        'The agent was being started without a session when the host was put to sleep. Ask again on another host.',
+      );
+      const unfinished = [...running];
+      for (const { abort } of unfinished) abort.abort(ended);
       await Promise.all([
-        ...open.map(({ over }) => over),
+        ...unfinished.map(({ over }) => over),
         ...[...idle.values()].map(async ({ agent }) => (await agent.catch(() => null))?.connection.end('ask')),
       ]);
     },

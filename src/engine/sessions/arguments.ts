@@ -1,16 +1,14 @@
-/**
- * What each call of a host takes, as one table: arguments are checked once, at the host's door, and from there on they are what their
- * types say.
- */
+/** The arguments of each call of a host, as tables. They are checked once, on the way in; behind that they are what their types say. */
 import { isObject } from '../objects.ts';
 import { checkOptions, isVariable, refusePromise, shown } from '../check-options.ts';
 import { aborted, invalid, RehydrateError } from '../errors.ts';
-import { exceeds } from '../exceeds.ts';
+
 import { FIXED_LIMITS, type Limits } from '../limits.ts';
 import { HOSTS_OWN_METHODS } from '../protocol/agent-protocol.ts';
 import { isDeeper } from '../protocol/bounded.ts';
 import { PROTOCOL_CHOICES } from '../protocol/versions.ts';
 import { told } from '../storage/errors.ts';
+import { exceeds, utf8Length } from '../transcript/text.ts';
 import type { ContentBlock, PreambleMode, ResumePolicy } from '../types.ts';
 import type { CreateOptions, Host } from './host.ts';
 import { checkServers } from './secrets.ts';
@@ -20,13 +18,13 @@ export const hostClosed = (): RehydrateError =>
 
 // ---------------------------------------------------------------- one argument
 
-/** Gives the value as the host uses it. Error: `invalid_argument`, with the argument's name, or `limit_exceeded`. */
+/** Returns the value as the host uses it. Errors: `invalid_argument`, with the argument's name, and `limit_exceeded`. */
 type Check = (value: unknown, name: string, limits: Limits) => unknown;
 
 const checks =
-  (holds: (value: unknown) => boolean, expected: string): Check =>
+  (accepts: (value: unknown) => boolean, expected: string): Check =>
   (value, name) => {
-    if (holds(value)) return value;
+    if (accepts(value)) return value;
     throw invalid(`${name} must be ${expected}; it is ${shown(value)}.`);
   };
 
@@ -35,7 +33,7 @@ export function oneOf<T extends string>(values: readonly T[]): (value: unknown, 
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
-/** A text that comes back from a database, which keeps it in UTF-8, as it was. */
+/** Anything else would come back changed from a database, which keeps text in UTF-8. */
 const isWellFormed = (value: unknown): value is string => isText(value) && value.isWellFormed();
 
 const id: Check = checks((value) => typeof value === 'string', 'a string');
@@ -53,7 +51,6 @@ const title: Check = (value, name, limits) =>
   bounded(titleText(value, name, limits), name, { limit: 'titleBytes', allowed: FIXED_LIMITS.titleBytes }, 'Give a shorter one.');
 const list = checks((value) => Array.isArray(value), 'a list');
 const callback = checks((value) => typeof value === 'function', 'a function');
-/** Of its own or of its class. */
 const hasMethods = (value: unknown, ...names: readonly string[]): boolean =>
   isObject(value) && names.every((name) => typeof value[name] === 'function');
 const signal = checks((value) => value instanceof AbortSignal, 'an AbortSignal');
@@ -81,14 +78,14 @@ const lines = checks(
     (Object(value) === value && (Symbol.asyncIterator in (value as object) || Symbol.iterator in (value as object))),
   'a text, or lines that can be iterated over',
 );
-const env: Check = (value) => {
-  if (!isObject(value)) throw invalid('env must be an object of strings.');
-  for (const [name, each] of Object.entries(value)) {
+const env: Check = (variables) => {
+  if (!isObject(variables)) throw invalid('env must be an object of strings.');
+  for (const [name, value] of Object.entries(variables)) {
     if (!isVariable(name))
       throw invalid(`env has the name ${shown(name)}: a variable's name must not be empty, nor have "=" or NUL in it.`);
-    if (typeof each !== 'string' || each.includes('\0')) throw invalid(`The environment value ${name} must be a string without NUL.`);
+    if (typeof value !== 'string' || value.includes('\0')) throw invalid(`The environment value ${name} must be a string without NUL.`);
   }
-  return value;
+  return variables;
 };
 
 const servers: Check = (value, name, limits) => {
@@ -96,7 +93,7 @@ const servers: Check = (value, name, limits) => {
   return bounded(value, name, ofPrompt(limits), 'Give fewer.');
 };
 
-/** Passed on for a client: none that the host calls itself. */
+/** A method that the host does not call itself. */
 const foreignMethod: Check = (value, name, limits) => {
   if (HOSTS_OWN_METHODS.has(text(value, name, limits) as string))
     throw invalid(`${String(value)} is the host's own to say. Use the method of the host that does it; extensions are passed on.`, {
@@ -113,18 +110,22 @@ const metadata: Check = (value, name) => {
   return bounded(value, name, { limit: 'metadata', allowed: METADATA_BYTES }, 'Keep less with the session.', onlyJson);
 };
 
-/** JSON would silently make something else of it: of NaN null, of a Map an empty object. */
+/** Refuses what JSON would silently turn into something else: NaN into null, a Map into an empty object. */
 function onlyJson(key: string, value: unknown): unknown {
-  const isTold =
-    typeof value === 'number'
-      ? Number.isFinite(value)
-      : typeof value === 'object'
-        ? value === null || Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]'
-        : typeof value !== 'function' && typeof value !== 'symbol';
-  if (isTold) return value;
-  throw invalid(
-    `metadata must be a JSON object; its ${shown(key)} is ${typeof value === 'number' ? value : `a ${typeof value}`}, which JSON does not have.`,
-  );
+  if (isKeptByJson(value)) return value;
+  const what = typeof value === 'number' ? value : `a ${typeof value}`;
+  throw invalid(`metadata must be a JSON object; its ${shown(key)} is ${what}, which JSON does not have.`);
+}
+
+function isKeptByJson(value: unknown): boolean {
+  switch (typeof value) {
+    case 'number':
+      return Number.isFinite(value);
+    case 'object':
+      return value === null || Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]';
+    default:
+      return typeof value !== 'function' && typeof value !== 'symbol';
+  }
 }
 
 // ---------------------------------------------------------------- a prompt
@@ -148,10 +149,10 @@ const params: Check = (value, name, limits) => {
   return bounded(value, name, ofPrompt(limits), 'Send less.');
 };
 
-/** Those of an extension, which may be none. */
+/** The parameters of an extension's method. They may be missing. */
 const foreignParams: Check = (value, name, limits) => (value === undefined ? value : bounded(value, name, ofPrompt(limits), 'Send less.'));
 
-/** Less than `nestedLevels`: what is stored around a block nests, too. */
+/** Less than `nestedLevels`, since a block is stored inside an event, which nests, too. */
 const PROMPT_LEVELS = FIXED_LIMITS.nestedLevels - 10;
 
 interface Size {
@@ -160,15 +161,13 @@ interface Size {
 }
 const ofPrompt = ({ promptBytes }: Limits): Size => ({ limit: 'promptBytes', allowed: promptBytes });
 
-/** A copy within the limits: what the caller changes later is not in the log, so the agent does not get it either. */
+/** A copy, if it is within the limits. Without a copy the agent could get what the caller changed after the prompt was stored. */
 function bounded(value: unknown, what: string, { limit, allowed }: Size, advice: string, replacer?: typeof onlyJson): unknown {
-  const over = (limit: string, allowed: number, why: string, more: object = {}) =>
-    new RehydrateError('limit_exceeded', `${what} ${why}`, { limit, allowed, ...more });
   const tooDeep = () =>
-    over(
-      'nestedLevels',
-      PROMPT_LEVELS,
-      `nests deeper than ${PROMPT_LEVELS} levels (nestedLevels). Send it as text, or name a file instead.`,
+    new RehydrateError(
+      'limit_exceeded',
+      `${what} nests deeper than ${PROMPT_LEVELS} levels (nestedLevels). Send it as text, or name a file instead.`,
+      { limit: 'nestedLevels', allowed: PROMPT_LEVELS },
     );
   let json: string | undefined;
   try {
@@ -180,8 +179,9 @@ function bounded(value: unknown, what: string, { limit, allowed }: Size, advice:
   }
   if (json === undefined) throw invalid(`${what} cannot be written as JSON: it is ${shown(value)}.`);
   if (exceeds(allowed, json)) {
-    const actual = new TextEncoder().encode(json).length;
-    throw over(limit, allowed, `has ${actual} bytes; ${limit} allows ${allowed}. ${advice}`, { actual });
+    const actual = utf8Length(json);
+    const message = `${what} has ${actual} bytes; ${limit} allows ${allowed}. ${advice}`;
+    throw new RehydrateError('limit_exceeded', message, { limit, allowed, actual });
   }
   const copy: unknown = JSON.parse(json);
   if (isDeeper(copy, PROMPT_LEVELS)) throw tooDeep();
@@ -190,7 +190,7 @@ function bounded(value: unknown, what: string, { limit, allowed }: Size, advice:
 
 // ---------------------------------------------------------------- options
 
-/** The options that are given, each checked as its name says; `needs` must be there. */
+/** The given options, each checked by its name. Those in `needs` must be given. */
 export function options(call: string, given: unknown, needs: readonly string[], may: readonly string[], limits: Limits): object {
   const known = [...needs, ...may];
   const asked = given as Record<string, unknown> | undefined;
@@ -205,7 +205,10 @@ export function options(call: string, given: unknown, needs: readonly string[], 
   return checked;
 }
 
-/** The same in every call, unless it is here with the call's name, too. What is not here is checked where it is used. */
+/**
+ * The check of each option, by its name, or by `call.name` where one call differs. An option that is missing here is checked where it is
+ * used.
+ */
 const OPTIONS: Readonly<Record<string, Check>> = {
   agent: text,
   cwd: directory,
@@ -242,8 +245,8 @@ const OPTIONS: Readonly<Record<string, Check>> = {
   ),
 };
 
-/** The same for positional arguments. */
-const PLACES: Readonly<Record<string, Check>> = {
+/** The check of each positional argument. */
+const POSITIONAL: Readonly<Record<string, Check>> = {
   sessionId: id,
   content: prompt,
   agent: text,
@@ -263,92 +266,104 @@ const PLACES: Readonly<Record<string, Check>> = {
 interface Call {
   /** Positional arguments, in order. */
   readonly takes?: readonly string[];
-  /** The session may be a new one. */
+  /** It may create the session, so the id is checked as a new one. */
   readonly makes?: true;
   /** Options that must be given. */
   readonly needs?: readonly string[];
+  /** Options that may be given. */
   readonly may?: readonly string[];
-  /** It only reads, or ends things, so a host that sleeps can still do it as long as its database is open. */
+  /** It only reads or ends something, so a host that sleeps can still do it as long as its database is open. */
   readonly asleep?: true;
-  /** Its result is iterated over, or there is none; otherwise it is a promise. */
-  readonly gives?: 'steps' | 'nothing';
+  /** Default: a promise. */
+  readonly gives?: 'iterable' | 'nothing';
 }
 
 const CALLER = ['signal', 'client'];
 const MADE = ['env', 'mcpServers', 'additionalDirectories', 'params', ...CALLER];
-const ONE = ['sessionId'];
+const SESSION = ['sessionId'];
 
 const CALLS: Readonly<Record<Exclude<keyof Host, 'hostId'>, Call>> = {
   create: { needs: ['agent', 'cwd'], may: ['sessionId', ...MADE] },
-  prompt: { takes: [...ONE, 'content'], may: ['idempotencyKey', 'params', 'policy', ...CALLER] },
-  resume: { takes: ONE, may: ['policy', ...CALLER] },
-  previewPreamble: { takes: ONE, may: ['mode', 'budget'], asleep: true },
-  cancel: { takes: ONE, asleep: true },
-  respondPermission: { takes: [...ONE, 'requestId', 'optionId'] },
-  setMode: { takes: [...ONE, 'modeId'] },
-  setConfigOption: { takes: [...ONE, 'configId', 'value'] },
+  prompt: { takes: [...SESSION, 'content'], may: ['idempotencyKey', 'params', 'policy', ...CALLER] },
+  resume: { takes: SESSION, may: ['policy', ...CALLER] },
+  previewPreamble: { takes: SESSION, may: ['mode', 'budget'], asleep: true },
+  cancel: { takes: SESSION, asleep: true },
+  respondPermission: { takes: [...SESSION, 'requestId', 'optionId'] },
+  setMode: { takes: [...SESSION, 'modeId'] },
+  setConfigOption: { takes: [...SESSION, 'configId', 'value'] },
   describeAgent: { takes: ['agent'], may: ['cwd', ...CALLER] },
-  request: { takes: [...ONE, 'method', 'params'], may: CALLER },
-  notify: { takes: [...ONE, 'method', 'params'], gives: 'nothing' },
+  request: { takes: [...SESSION, 'method', 'params'], may: CALLER },
+  notify: { takes: [...SESSION, 'method', 'params'], gives: 'nothing' },
   authenticate: { takes: ['agent', 'methodId'] },
-  close: { takes: ONE },
-  delete: { takes: ONE },
-  get: { takes: ONE, asleep: true },
+  close: { takes: SESSION },
+  delete: { takes: SESSION },
+  get: { takes: SESSION, asleep: true },
   list: { may: ['agent', 'cwd', 'cursor', 'limit'], asleep: true },
-  history: { takes: ONE, may: ['after', 'before', 'limit'], asleep: true },
-  events: { takes: ONE, may: ['after', 'signal'], asleep: true, gives: 'steps' },
-  transcript: { takes: ONE, may: ['budget'], asleep: true },
-  open: { takes: ONE, makes: true, needs: ['agent', 'cwd'], may: MADE },
-  update: { takes: ONE, may: ['title', 'metadata', 'cwd', 'mcpServers', 'additionalDirectories'] },
-  watch: { may: ['signal'], asleep: true, gives: 'steps' },
+  history: { takes: SESSION, may: ['after', 'before', 'limit'], asleep: true },
+  events: { takes: SESSION, may: ['after', 'signal'], asleep: true, gives: 'iterable' },
+  transcript: { takes: SESSION, may: ['budget'], asleep: true },
+  open: { takes: SESSION, makes: true, needs: ['agent', 'cwd'], may: MADE },
+  update: { takes: SESSION, may: ['title', 'metadata', 'cwd', 'mcpServers', 'additionalDirectories'] },
+  watch: { may: ['signal'], asleep: true, gives: 'iterable' },
   search: { takes: ['words'], may: ['sessionId', 'cursor', 'limit'], asleep: true },
-  fork: { takes: ONE, may: ['sessionId', 'after', 'agent', 'cwd'] },
+  fork: { takes: SESSION, may: ['sessionId', 'after', 'agent', 'cwd'] },
   agentSessions: { needs: ['agent'], may: ['cwd', 'cursor', ...CALLER] },
   adopt: { needs: ['agent', 'agentSessionId', 'cwd'], may: ['sessionId', 'title', 'mcpServers'] },
-  export: { takes: ONE, asleep: true, gives: 'steps' },
+  export: { takes: SESSION, asleep: true, gives: 'iterable' },
   import: { takes: ['lines'], may: ['sessionId'] },
   sleep: { asleep: true },
 };
 
-/** The host as its callers see it: arguments are checked on the way in, and what leaves it is told as its own error. */
+/** The host as its callers see it: arguments are checked on the way in, and errors on the way out become those of the library. */
 export function withChecks(host: Host, limits: Limits, isAsleep: () => boolean): Host {
-  const calls = Object.entries<Call>(CALLS).map(([name, { takes = [], makes, needs = [], may = [], asleep, gives }]) => {
-    const call = host[name as 'sleep'] as (...given: unknown[]) => unknown;
-    const hasOptions = needs.length + may.length > 0;
-    const enter = (given: readonly unknown[]): unknown => {
-      if (isAsleep() && !asleep) throw hostClosed();
-      const checked = takes.map((place, at) => {
-        refusePromise(place, given[at]);
-        const check = makes && place === 'sessionId' ? newId : PLACES[place];
-        return check ? check(given[at], place, limits) : given[at];
-      });
-      return hasOptions ? call(...checked, options(name, given[takes.length], needs, may, limits)) : call(...checked);
-    };
-    const leaving = (error: unknown, given: readonly unknown[]): unknown => {
-      const said = told(error, `host.${name} failed`);
-      if (RehydrateError.is(said)) {
-        const isShut = said.code === 'storage_unavailable' && said.data['kind'] === 'closed';
-        return isShut && isAsleep() ? hostClosed() : said;
-      }
-      const { signal } = Object(given[takes.length]) as { signal?: AbortSignal };
-      return may.includes('signal') && signal?.aborted && error === signal.reason ? aborted(`host.${name}`, error) : error;
-    };
-    const steps = async function* (...given: unknown[]) {
-      try {
-        yield* enter(given) as AsyncIterable<unknown>;
-      } catch (error) {
-        throw leaving(error, given);
-      }
-    };
-    const nothing = (...given: unknown[]) => void enter(given);
-    const promised = async (...given: unknown[]) => {
-      try {
-        return await enter(given);
-      } catch (error) {
-        throw leaving(error, given);
-      }
-    };
-    return [name, gives === 'steps' ? steps : gives === 'nothing' ? nothing : promised];
-  });
+  const calls = Object.entries(CALLS).map(([name, call]) => [name, withCheck(host, name, call, limits, isAsleep)]);
   return { hostId: host.hostId, ...(Object.fromEntries(calls) as Omit<Host, 'hostId'>) };
+}
+
+function withCheck(host: Host, name: string, call: Call, limits: Limits, isAsleep: () => boolean) {
+  const { takes = [], makes, needs = [], may = [], asleep, gives } = call;
+  const method = host[name as 'sleep'] as (...args: unknown[]) => unknown;
+  const hasOptions = needs.length + may.length > 0;
+
+  function enter(args: readonly unknown[]): unknown {
+    if (isAsleep() && !asleep) throw hostClosed();
+    const checked = takes.map((argument, at) => {
+      refusePromise(argument, args[at]);
+      const check = makes && argument === 'sessionId' ? newId : POSITIONAL[argument];
+      return check ? check(args[at], argument, limits) : args[at];
+    });
+    if (hasOptions) checked.push(options(name, args[takes.length], needs, may, limits));
+    return method(...checked);
+  }
+
+  function publicError(thrown: unknown, args: readonly unknown[]): unknown {
+    const error = told(thrown, `host.${name} failed`);
+    if (RehydrateError.is(error)) {
+      const isShut = error.code === 'storage_unavailable' && error.data['kind'] === 'closed';
+      return isShut && isAsleep() ? hostClosed() : error;
+    }
+    const { signal } = Object(args[takes.length]) as { signal?: AbortSignal };
+    return may.includes('signal') && signal?.aborted && error === signal.reason ? aborted(`host.${name}`, error) : error;
+  }
+
+  switch (gives) {
+    case 'nothing':
+      return (...args: unknown[]): void => void enter(args);
+    case 'iterable':
+      return async function* (...args: unknown[]) {
+        try {
+          yield* enter(args) as AsyncIterable<unknown>;
+        } catch (error) {
+          throw publicError(error, args);
+        }
+      };
+    default:
+      return async (...args: unknown[]) => {
+        try {
+          return await enter(args);
+        } catch (error) {
+          throw publicError(error, args);
+        }
+      };
+  }
 }

@@ -1,7 +1,7 @@
 /**
- * The functions that a host's user gives it, wrapped once, where the options are taken. What one throws, and what it gives of a wrong type,
- * becomes a `RehydrateError` that names it. One that is waited for is given up when its caller gives up, when the host goes to sleep, and
- * after `callbackMs`; `permission` when its request is no longer open.
+ * The user's functions among the host's options, wrapped. When one throws, or returns something of a wrong type, that becomes a
+ * `RehydrateError` that names the option. Waiting for one ends when its caller gives up, when the host goes to sleep, and after
+ * `callbackMs`; for `permission`, when its request is no longer open.
  */
 import { isObject } from '../objects.ts';
 import { RehydrateError, type ErrorCode } from '../errors.ts';
@@ -13,18 +13,20 @@ import { isAbsolute, isNewId } from './arguments.ts';
 // ---------------------------------------------------------------- one function
 
 interface Callback<T> {
-  /** As the user knows it. */
+  /** The option's name. */
   readonly option: string;
+  /** Default `invalid_argument`. */
   readonly code?: ErrorCode;
-  /** Whether it gave what it must, and in words what that is. */
-  readonly holds: (value: unknown) => value is T;
+  /** Whether a value is one that the function may return. */
+  readonly accepts: (value: unknown) => value is T;
+  /** In words, what it may return. */
   readonly gives: string;
 }
 
-/** What it is called for. */
+/** What a function is called for. */
 export interface Occasion {
   readonly sessionId?: string | undefined;
-  /** Its caller gives up, for this reason. */
+  /** Aborted when the caller gives up. */
   readonly signal?: AbortSignal | undefined;
   readonly data?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -41,7 +43,7 @@ function failed<T>(
   return new RehydrateError(code, `The host's option ${option} ${what}${whose}. ${advice}`, { option, ...session, ...data }, { cause });
 }
 
-/** An error of this library says for itself what to do, and stays what it is. */
+/** An error of this library keeps its code, its data and its advice. */
 function threw<T>(callback: Callback<T>, occasion: Occasion, error: unknown): RehydrateError {
   if (RehydrateError.is(error))
     return new RehydrateError(error.code, `The host's option ${callback.option} threw: ${error.message}`, error.data, { cause: error });
@@ -50,13 +52,13 @@ function threw<T>(callback: Callback<T>, occasion: Occasion, error: unknown): Re
 }
 
 function checked<T>(callback: Callback<T>, occasion: Occasion, value: unknown): T {
-  if (callback.holds(value)) return value;
-  // The value itself may be secret.
+  if (callback.accepts(value)) return value;
+  // Only its type is told, since the value itself may be secret.
   const kind = value === undefined || value === null ? String(value) : Array.isArray(value) ? 'a list' : `a value of type ${typeof value}`;
   throw failed(callback, occasion, `gave ${kind}`, `It must give ${callback.gives}.`);
 }
 
-/** One that answers at once. */
+/** Calls a function that returns at once. */
 function callNow<T>(callback: Callback<T>, call: () => unknown, occasion: Occasion = {}): T {
   let value: unknown;
   try {
@@ -70,7 +72,7 @@ function callNow<T>(callback: Callback<T>, call: () => unknown, occasion: Occasi
 const answerOf = <T>(callback: Callback<T>, call: () => unknown, occasion: Occasion): Promise<unknown> =>
   (async () => call())().catch((error: unknown) => Promise.reject(threw(callback, occasion, error)));
 
-/** One that may take its time. `waiting` holds what gives it up, while it is waited for. */
+/** Calls a function that may return a promise. While it is waited for, `waiting` holds the function that gives it up. */
 async function callAndWait<T>(
   callback: Callback<T>,
   call: () => unknown,
@@ -84,8 +86,8 @@ async function callAndWait<T>(
   const onAbort = () => giveUp(signal?.reason);
   const late = () => {
     const advice = `A host waits callbackMs (${callbackMs} ms) for it: mend what it waits for, or raise the limit.`;
-    const occasionNow = { ...occasion, data: { ...occasion.data, limit: 'callbackMs', allowed: callbackMs } };
-    giveUp(failed({ ...callback, code: 'limit_exceeded' }, occasionNow, 'did not answer', advice));
+    const data = { ...occasion.data, limit: 'callbackMs', allowed: callbackMs };
+    giveUp(failed({ ...callback, code: 'limit_exceeded' }, { ...occasion, data }, 'did not answer', advice));
   };
   const timer = setTimeout(late, callbackMs);
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -108,35 +110,36 @@ const isAnything = (_: unknown): _ is unknown => true;
 const SECRETS: Callback<string | undefined> = {
   option: 'secrets',
   code: 'secret_missing',
-  holds: (value) => value === undefined || isText(value),
+  accepts: (value) => value === undefined || isText(value),
   gives: 'a string, or undefined where it does not know the value',
 };
-const YES_OR_NO = { holds: isBoolean, gives: 'true or false' };
+const YES_OR_NO = { accepts: isBoolean, gives: 'true or false' };
 const OWNER_ALIVE: Callback<boolean | 'unknown'> = {
   option: 'ownerAlive',
-  holds: (value) => isBoolean(value) || value === 'unknown',
+  accepts: (value) => isBoolean(value) || value === 'unknown',
   gives: 'true, false or "unknown"',
 };
-const REDACT: Callback<string> = { option: 'redact', holds: isText, gives: 'the text without its secrets, as a string' };
-const NEW_ID: Callback<string> = { option: 'newId', holds: isNewId, gives: 'a well-formed string of 1 to 256 characters' };
+const REDACT: Callback<string> = { option: 'redact', accepts: isText, gives: 'the text without its secrets, as a string' };
+const NEW_ID: Callback<string> = { option: 'newId', accepts: isNewId, gives: 'a well-formed string of 1 to 256 characters' };
 const PERMISSION: Callback<string | null | undefined> = {
   option: 'permission',
-  holds: (value) => value === undefined || value === null || isText(value),
+  accepts: (value) => value === undefined || value === null || isText(value),
   gives: "an option's id, null to cancel, or undefined to ask a person",
 };
 const CLIENT: Callback<ClientServices | undefined> = {
   option: 'client',
-  holds: (value): value is ClientServices | undefined => value === undefined || (isObject(value) && typeof value['handle'] === 'function'),
+  accepts: (value): value is ClientServices | undefined =>
+    value === undefined || (isObject(value) && typeof value['handle'] === 'function'),
   gives: 'client services, with the method handle, or undefined',
 };
 const WRITE: Callback<string> = {
   option: 'preamble.files.write',
   code: 'storage_unavailable',
-  holds: isAbsolute,
+  accepts: isAbsolute,
   gives: 'the absolute path of the file that it wrote',
 };
-const REMOVE: Callback<unknown> = { option: 'preamble.files.remove', code: 'storage_unavailable', holds: isAnything, gives: 'anything' };
-const RELEASE: Callback<unknown> = { option: 'client.release', holds: isAnything, gives: 'anything' };
+const REMOVE: Callback<unknown> = { option: 'preamble.files.remove', code: 'storage_unavailable', accepts: isAnything, gives: 'anything' };
+const RELEASE: Callback<unknown> = { option: 'client.release', accepts: isAnything, gives: 'anything' };
 
 type Asked = PermissionRequested & { readonly sessionId: string };
 
@@ -160,7 +163,7 @@ export function wrapCallbacks(given: Given, callbackMs: number) {
   const waiting = new Set<(reason: unknown) => void>();
   const ask = <T>(callback: Callback<T>, call: () => unknown, occasion: Occasion = {}) =>
     callAndWait(callback, call, occasion, callbackMs, waiting);
-  /** One set of services for each agent, however often it is asked for: they hold terminals. */
+  /** The `client` function is called once for each agent, since the services hold terminals. */
   const services = new Map<string, ClientServices | undefined>();
 
   return {
@@ -173,7 +176,7 @@ export function wrapCallbacks(given: Given, callbackMs: number) {
     sameDirectory: async (a: string, b: string, occasion?: Occasion) =>
       isSamePath(a, b) ||
       (sameDirectory !== undefined && ask({ option: 'sameDirectory', ...YES_OR_NO }, () => sameDirectory(a, b), occasion)),
-    /** Null where nobody can tell. */
+    /** Null when the option is not given. */
     directoryExists: async (path: string, occasion?: Occasion) =>
       directoryExists ? ask({ option: 'directoryExists', ...YES_OR_NO }, () => directoryExists(path), occasion) : null,
     redact: (text: string, sessionId: string) => (redact ? callNow(REDACT, () => redact(text), { sessionId }) : text),
@@ -190,20 +193,17 @@ export function wrapCallbacks(given: Given, callbackMs: number) {
         );
       return services.get(agent);
     },
-    /** Waited for when the host goes to sleep, too: what is held must be let go. */
+    /** Not given up when the host goes to sleep, since what the client holds must be released. */
     release: (services: ClientServices, sessionId: string) =>
       callAndWait(RELEASE, () => services.release(sessionId), { sessionId }, callbackMs),
-    preambleFiles: files && calledFiles(files, ask),
-    /** The host goes to sleep: what is being waited for is given up. */
+    preambleFiles: files && {
+      write: (sessionId: string, text: string, signal?: AbortSignal) =>
+        ask(WRITE, () => files.write(sessionId, text), { sessionId, signal }),
+      remove: (sessionId: string, signal?: AbortSignal) => ask(REMOVE, () => files.remove(sessionId), { sessionId, signal }),
+    },
+    /** The host goes to sleep: gives up every function that is being waited for. */
     giveUp(reason: unknown): void {
       for (const giveUp of waiting) giveUp(reason);
     },
-  };
-}
-
-function calledFiles(files: PreambleFiles, ask: <T>(callback: Callback<T>, call: () => unknown, occasion: Occasion) => Promise<T>) {
-  return {
-    write: (sessionId: string, text: string, signal?: AbortSignal) => ask(WRITE, () => files.write(sessionId, text), { sessionId, signal }),
-    remove: (sessionId: string, signal?: AbortSignal) => ask(REMOVE, () => files.remove(sessionId), { sessionId, signal }),
   };
 }

@@ -9,7 +9,7 @@ import { withLimits } from '../with-limits.ts';
 import { options } from './arguments.ts';
 import { wrapCallbacks, type Callbacks } from './callbacks.ts';
 
-/** Decides a permission request: an option's id, null to refuse by cancelling, undefined to ask a person. */
+/** Decides a permission request: returns an option's id, null to cancel the request, or undefined to ask a person. */
 export type PermissionRule = (
   request: PermissionRequested & { readonly sessionId: string },
 ) => string | null | undefined | Promise<string | null | undefined>;
@@ -27,11 +27,11 @@ export interface HostOptions {
   readonly database: SqlDatabase;
   /** One launcher for all agents, or one for each agent's name. */
   readonly agents: AgentLauncher | Readonly<Record<string, AgentLauncher>>;
-  /** Where values of environment variables and MCP secrets come back from at resume. Default: nowhere. */
+  /** Gives the values of environment variables and MCP secrets again at resume. Default: none are known. */
   readonly secrets?: Secrets | undefined;
   /**
-   * Values to redact beside those that sessions were created with: what the agents inherit, say. They are
-   * treated like a session's own secrets, but nothing of them is stored, not even the name.
+   * Values to redact besides those that sessions were created with, such as what the agents inherit. They are treated like a session's own
+   * secrets, but nothing of them is stored, not even their names.
    */
   readonly knownSecrets?: readonly { readonly name: string; readonly value: string }[] | undefined;
   /** Default `auto`. */
@@ -43,35 +43,35 @@ export interface HostOptions {
   readonly clock?: (() => number) | undefined;
   /** Fresh, unguessable ids. Default: 128 random bits. */
   readonly newId?: (() => string) | undefined;
-  /** Redacts more than the known secrets and token shapes, in transcripts and preambles. */
+  /** The program's own redaction of transcripts, preambles and exports, on top of known secrets and token shapes. */
   readonly redact?: ((text: string) => string) | undefined;
-  /** Whether another lease owner is still there. Default: what the database's adapter knows. */
+  /** Whether the owner of a lease is still there. Default: what the database's adapter knows. */
   readonly ownerAlive?: OwnerAlive | undefined;
-  /** `ask` (default) waits for `respondPermission`; `allow` and `reject` take the agent's own such option. */
+  /** `ask` (default) waits for `respondPermission`; `allow` and `reject` choose that option of the agent's. */
   readonly permission?: 'ask' | 'allow' | 'reject' | PermissionRule | undefined;
   /**
-   * What agents may ask of this host beyond permissions: files, terminals. A function gives each agent its
-   * own, by its name: an agent on another disk must not be offered this one. Default: nothing.
+   * What agents may ask of this host beyond permissions: files, terminals. A function gets an agent's name and gives that agent's services,
+   * since an agent on another disk must not be offered this one. Default: nothing.
    */
   readonly client?: ClientServices | ((agent: string) => ClientServices | undefined) | undefined;
   /**
-   * What happens when `limits.liveSessions` are live and another is wanted: `refuse` (default), or `end-idlest`, which ends the
-   * agent of the session that was not used for longest. One that is in a turn, or has a `request` to answer, is never ended.
+   * What happens when `limits.liveSessions` sessions are live and another is wanted: `refuse` (default), or `end-idlest`, which ends the
+   * agent of the session that has not been used for longest. An agent in a turn, or with a `request` to answer, is never ended.
    */
   readonly whenFull?: 'refuse' | 'end-idlest' | undefined;
   /**
-   * Which version of ACP is spoken with agents: `v1` (default), `v2`, which is a draft still, or `newest`, the newest that an agent
-   * speaks. A session that was begun under one goes on under the other.
+   * Which version of ACP is spoken with agents: `v1` (default), `v2`, which is still a draft, or `newest`, the newest that the agent
+   * speaks. A session that was begun in one version goes on in the other.
    */
   readonly protocol?: ProtocolChoice | undefined;
   /**
-   * Whether a directory is there. A session moves (`update`) only from one that is gone, and an agent that runs already is given none
-   * of a session whose directory is gone. Default: the caller is believed. On Node: `directoryExists` of `acp-rehydrate/node`.
+   * Whether a directory exists. `update` moves a session only away from a directory that is gone, and a session whose directory is gone
+   * gets no idle agent process. By default neither is checked. On Node: `directoryExists` of `acp-rehydrate/node`.
    */
   readonly directoryExists?: ((path: string) => boolean | Promise<boolean>) | undefined;
   /**
-   * Whether two paths lead to one directory; not asked where they are the same but for repeated separators, `.` and a separator at the
-   * end, and by default only such are. On Node: `sameDirectory` of `acp-rehydrate/node`, which follows links.
+   * Whether two paths lead to the same directory. Paths that differ only in repeated separators, `.` and a trailing separator always do; by
+   * default only those. On Node: `sameDirectory` of `acp-rehydrate/node`, which follows links.
    */
   readonly sameDirectory?: ((a: string, b: string) => boolean | Promise<boolean>) | undefined;
 }
@@ -79,7 +79,7 @@ export interface HostOptions {
 export interface Config
   extends Required<Pick<HostOptions, 'database' | 'knownSecrets' | 'policy' | 'clock' | 'whenFull' | 'protocol'>>, Callbacks {
   readonly launcher: AgentLauncher;
-  /** Error: `agent_not_found`, where it can be known without starting it. */
+  /** Error: `agent_not_found`. Does nothing with a single launcher for all agents, which only a start can ask. */
   readonly checkAgent: (name: string) => void;
   readonly preamble: Pick<PreambleOptions, 'mode' | 'budget'>;
   readonly limits: Limits;
@@ -111,7 +111,11 @@ export function configure(asGiven: HostOptions): Config {
   const callbacks = wrapCallbacks(functions, limits.callbackMs);
   return {
     database: guarded(database),
-    ...{ knownSecrets, policy, whenFull, protocol, limits },
+    knownSecrets,
+    policy,
+    whenFull,
+    protocol,
+    limits,
     ...callbacks,
     preamble,
     clock: wholeClock(given.clock ?? Date.now),
@@ -120,7 +124,7 @@ export function configure(asGiven: HostOptions): Config {
   };
 }
 
-/** Whole milliseconds, as they are stored. If the clock throws or does not tell the time, the last one is used: a turn must not fail for it. */
+/** Whole milliseconds, as they are stored. A clock that later fails gives its last time again, since no turn must fail for that. */
 function wholeClock(clock: () => number): () => number {
   const read = () => Math.floor(clock());
   let last: number;
@@ -145,7 +149,7 @@ function permissionRule(permission: 'ask' | 'allow' | 'reject' | PermissionRule)
   if (typeof permission === 'function') return permission;
   return ({ options }) => {
     if (permission === 'ask') return undefined;
-    const optionOf = (kind: string) => options.find((option) => option.kind === `${permission}_${kind}`)?.optionId;
+    const optionOf = (duration: string) => options.find(({ kind }) => kind === `${permission}_${duration}`)?.optionId;
     return optionOf('once') ?? optionOf('always') ?? null;
   };
 }

@@ -1,4 +1,4 @@
-import { inBackground } from '../waiting.ts';
+import { delay } from '../waiting.ts';
 import { invalid, RehydrateError, sessionNotFound } from '../errors.ts';
 import { SqlError, type Statement } from '../ports.ts';
 import { beginning, QUOTE_CHARS } from '../protocol/bounded.ts';
@@ -42,17 +42,20 @@ export async function createHost(options: HostOptions): Promise<Host> {
   database.owners?.opened(config.owner.hostId);
   await cleanUpAll(parts);
   const ended = new AbortController();
-  // What cannot be removed now, the next host removes.
+  // Rows that cannot be removed now are left to the next host.
   const leftDeletes = finishDeletes(parts, { signal: ended.signal }).catch((error: unknown) => {
     if (!RehydrateError.is(error) && !(error instanceof SqlError)) throw error;
   });
   let asleep: Promise<void> | null = null;
 
-  /** What `update` writes. Null where that is nothing (other values for the same servers): then a session may be live elsewhere. */
+  /**
+   * What `update` writes. Null when it is nothing (new secret values for the same servers), since that is allowed while the session is live
+   * elsewhere.
+   */
   async function changesOf({ info }: StoredSession, changes: SessionChanges): Promise<AsleepWork | null> {
     const { title, metadata, cwd, mcpServers, additionalDirectories } = changes;
     const { sessionId } = info;
-    // Another path to the same directory is not written: agents know the session under the path it was made with.
+    // Another path to the same directory is not written, since agents know the session by the path it was made with.
     const moves = cwd !== undefined && !(await config.sameDirectory(cwd, info.cwd, { sessionId }));
     if (moves && (await config.directoryExists(info.cwd, { sessionId })))
       throw invalid(
@@ -65,30 +68,26 @@ export async function createHost(options: HostOptions): Promise<Host> {
       ...(title === undefined ? {} : { title_set: title }),
       ...(metadata === undefined ? {} : { metadata }),
     };
-    const change = (column: 'cwd' | 'mcp_servers' | 'additional_directories', value: string | undefined, now: string): Statement[] =>
-      value === undefined || value === now
-        ? []
-        : [{ sql: `UPDATE acp_sessions SET ${column} = ? WHERE session_id = ?`, params: [value, sessionId] }];
-    const also = [
-      ...change('cwd', moves ? cwd : undefined, info.cwd),
-      ...change('mcp_servers', mcpServers && JSON.stringify(withoutValues(mcpServers)), JSON.stringify(info.mcpServers)),
-      ...change(
-        'additional_directories',
-        additionalDirectories && JSON.stringify(additionalDirectories),
-        JSON.stringify(info.additionalDirectories),
-      ),
-    ];
+    const also: Statement[] = [];
+    const setColumn = (column: 'cwd' | 'mcp_servers' | 'additional_directories', value: string, before: string): void => {
+      if (value === before) return;
+      also.push({ sql: `UPDATE acp_sessions SET ${column} = ? WHERE session_id = ?`, params: [value, sessionId] });
+    };
+    if (moves) setColumn('cwd', cwd, info.cwd);
+    if (mcpServers) setColumn('mcp_servers', JSON.stringify(withoutValues(mcpServers)), JSON.stringify(info.mcpServers));
+    if (additionalDirectories)
+      setColumn('additional_directories', JSON.stringify(additionalDirectories), JSON.stringify(info.additionalDirectories));
     return also.length > 0 || Object.keys(lastKnown).length > 0 ? { events, lastKnown, also: () => also } : null;
   }
 
-  /** The paths under which sessions have this directory. */
+  /** The stored paths of sessions that lead to this directory. */
   async function directoriesLike(cwd: string): Promise<string[]> {
     const paths = await store.directories();
     const same = await Promise.all(paths.map((path) => config.sameDirectory(path, cwd)));
     return paths.filter((_, index) => same[index]);
   }
 
-  /** Removes what a delete or a copy that was cut off left under an id. */
+  /** Removes the rows that an unfinished delete or copy left under an id. */
   const remove = (sessionId: string, deletedAt?: number) => finishDeletes(parts, { sessionId, deletedAt });
   const maker = { self: parts.self, clock, leaseMs: limits.leaseMs };
 
@@ -116,25 +115,30 @@ export async function createHost(options: HostOptions): Promise<Host> {
           { agent: name, method: 'session/list' },
         );
       const ids = page.sessions.map(({ sessionId }) => sessionId);
-      // A successor that has not answered a turn yet is known to this host alone.
+      // The record does not have a successor that has not answered a turn yet.
       const known = new Map([
         ...live.map(({ agentSessionId, sessionId }) => [agentSessionId, sessionId] as const),
         ...(await store.sessionsOfAgent(name, ids)),
       ]);
       const sessions = [];
-      /** No longer than `adopt` takes. */
-      const titleOf = (value: unknown): string | null => wellFormed(typeof value === 'string' ? beginning(value, QUOTE_CHARS) : value);
       const wellFormed = (value: unknown): string | null => (typeof value === 'string' ? value.toWellFormed() : null);
-      for (const { sessionId: agentSessionId, ...told } of page.sessions) {
-        const [where, title, updatedAt] = [wellFormed(told.cwd) ?? cwd ?? null, titleOf(told.title), wellFormed(told.updatedAt)];
+      for (const { sessionId: agentSessionId, ...listed } of page.sessions) {
+        const directory = wellFormed(listed.cwd) ?? cwd ?? null;
         // Some agents ignore the directory that they are asked for.
-        if (cwd === undefined || where === null || (await config.sameDirectory(where, cwd, { signal: options.signal })))
-          sessions.push({ agentSessionId, sessionId: known.get(agentSessionId) ?? null, cwd: where, title, updatedAt });
+        if (cwd !== undefined && directory !== null && !(await config.sameDirectory(directory, cwd, { signal: options.signal }))) continue;
+        sessions.push({
+          agentSessionId,
+          sessionId: known.get(agentSessionId) ?? null,
+          cwd: directory,
+          // `adopt` refuses a much longer one.
+          title: typeof listed.title === 'string' ? wellFormed(beginning(listed.title, QUOTE_CHARS)) : null,
+          updatedAt: wellFormed(listed.updatedAt),
+        });
       }
       return { sessions, ...(typeof page.nextCursor === 'string' ? { nextCursor: page.nextCursor } : {}) };
     },
 
-    // ------------------------------------------------------------ the record, looked at
+    // ------------------------------------------------------------ reading the record
 
     get: async (sessionId) => describe(await storedSession(sessionId)),
 
@@ -180,15 +184,16 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
 
     async *watch({ signal } = {}) {
-      const look = async () =>
+      const marks = async () =>
         new Map((await store.changes()).map(({ sessionId, mark }) => [sessionId, `${mark} ${manager.stateOf(sessionId)}`] as const));
-      for (let known = await look(); ;) {
-        await pause(limits.followMs || 1_000, signal, ended.signal);
-        if (signal?.aborted || ended.signal.aborted) return;
-        const before = known;
-        known = await look();
-        for (const sessionId of before.keys()) if (!known.has(sessionId)) yield { kind: 'deleted', sessionId };
-        for (const [sessionId, mark] of known) {
+      const stop = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal;
+      for (let now = await marks(); ;) {
+        await delay(limits.followMs || 1_000, stop, { inBackground: true });
+        if (stop.aborted) return;
+        const before = now;
+        now = await marks();
+        for (const sessionId of before.keys()) if (!now.has(sessionId)) yield { kind: 'deleted', sessionId };
+        for (const [sessionId, mark] of now) {
           if (before.get(sessionId) === mark) continue;
           const stored = await store.session(sessionId);
           if (stored) yield { kind: before.has(sessionId) ? 'changed' : 'created', sessionId, info: await describe(stored) };
@@ -202,7 +207,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
       yield* exportLines(database, sessionId, (text) => config.redact(thorough(text), sessionId));
     },
 
-    // ------------------------------------------------------------ the record, changed and copied
+    // ------------------------------------------------------------ changing and copying the record
 
     async open(sessionId, options) {
       let found = await store.session(sessionId);
@@ -283,19 +288,4 @@ function readCursor(cursor: string): { updatedAt: number; sessionId: string } {
   if (updatedAt === undefined || sessionId === undefined)
     throw invalid(`The cursor ${JSON.stringify(cursor)} did not come from list; leave it out to start over.`);
   return { updatedAt: Number(updatedAt), sessionId };
-}
-
-function pause(ms: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      for (const signal of signals) signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = inBackground(setTimeout(done, ms));
-    for (const signal of signals) {
-      if (signal?.aborted) return done();
-      signal?.addEventListener('abort', done, { once: true });
-    }
-  });
 }

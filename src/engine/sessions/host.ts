@@ -1,4 +1,4 @@
-/** What a host can do, and what its calls may be given. */
+/** The host's interface: its calls and their options. */
 import type { McpServer } from '@agentclientprotocol/sdk';
 import type { ClientServices } from '../ports.ts';
 import type { SearchRequest, SearchResult } from '../records/search.ts';
@@ -16,19 +16,18 @@ import type {
   SessionList,
 } from '../types.ts';
 
-/** What may be given to a single call. */
 export interface PromptOptions {
   /**
-   * Makes the prompt safe to repeat: the same key with the same content joins the running turn or gives
-   * the stored result; with other content it is `idempotency_conflict`. Unique per session.
+   * Makes the prompt safe to repeat: the same key with the same content joins the running turn or gives the stored result; with other
+   * content it is `idempotency_conflict`. Unique within a session.
    */
   readonly idempotencyKey?: string | undefined;
-  /** Further parameters of the agent's `session/prompt`, `_meta` among them. They are not stored. */
+  /** Further parameters of the agent's `session/prompt`, such as `_meta`. They are not stored. */
   readonly params?: Readonly<Record<string, unknown>> | undefined;
   /** Overrides the host's policy for this prompt. */
   readonly policy?: ResumePolicy | undefined;
   /**
-   * Aborting cancels the turn, or the resume before it. A call that joined another's turn only stops waiting: it is
+   * Aborting cancels the turn, or the resume before it. A call that joined another call's turn only stops waiting: it rejects with
    * `aborted`, and the turn goes on.
    */
   readonly signal?: AbortSignal | undefined;
@@ -51,8 +50,8 @@ export interface CreateOptions {
   readonly mcpServers?: readonly McpServer[] | undefined;
   readonly additionalDirectories?: readonly string[] | undefined;
   /**
-   * Further parameters of the agent's `session/new`, `_meta` among them. They are not stored; for as long as the host lives the agent is
-   * given them again when it wakes.
+   * Further parameters of the agent's `session/new`, such as `_meta`. They are not stored; as long as this host lives, the agent gets them
+   * again at every wake.
    */
   readonly params?: Readonly<Record<string, unknown>> | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -63,25 +62,25 @@ export interface CreateOptions {
 export interface SessionChanges {
   /** Shown instead of the agent's own title, at most `titleBytes` long; null shows the agent's again. */
   readonly title?: string | null | undefined;
-  /** What the program wants to keep with the session: a JSON object of at most 16 KiB. Null removes it. */
+  /** Anything that the program wants to keep with the session: a JSON object of at most 16 KiB. Null removes it. */
   readonly metadata?: Readonly<Record<string, unknown>> | null | undefined;
-  /** Where the agent works from its next wake on: when the old directory was moved, say. */
+  /** Where the agent works from its next wake on. For a directory that was moved: it is refused while the old one is there. */
   readonly cwd?: string | undefined;
   /**
-   * The MCP servers from the next wake on, all of them: those that are not in the list are gone, and a value goes only to the server it
-   * stands with here. Values are kept in memory only. A live agent keeps the servers it has; `close` the session to change them at once.
+   * Replaces the list of MCP servers from the next wake on. Each value goes only to the server that it is given with, and is kept in memory
+   * only. A live agent keeps the servers it has; `close` the session to change them at once.
    */
   readonly mcpServers?: readonly McpServer[] | undefined;
-  /** All of them, from the next wake on. Absolute. */
+  /** Replaces the list from the next wake on. Absolute paths. */
   readonly additionalDirectories?: readonly string[] | undefined;
 }
 
 export interface ForkOptions {
   /** The fork's id. Default: a fresh one. */
   readonly sessionId?: string | undefined;
-  /** The last event it has of the original. Default: all there is. */
+  /** The `seq` of the last event that is copied. Default: all are. */
   readonly after?: number | undefined;
-  /** Another agent makes it a handoff. One that the host does not know is `agent_not_found`. */
+  /** Another agent makes the fork a handoff. One that the host does not know is `agent_not_found`. */
   readonly agent?: string | undefined;
   readonly cwd?: string | undefined;
 }
@@ -91,9 +90,9 @@ export interface AdoptOptions {
   /** The agent's own id of the session. */
   readonly agentSessionId: string;
   readonly cwd: string;
-  /** Default: a fresh one. The agent's own id will do, where the client knows the session by it. */
+  /** Default: a fresh one. It may be the agent's own id, if clients know the session by that. */
   readonly sessionId?: string | undefined;
-  /** As the agent's list has it (`agentSessions`), until the agent gives another. */
+  /** The title in the agent's list (`agentSessions`), shown until the agent gives another. */
   readonly title?: string | null | undefined;
   readonly mcpServers?: readonly McpServer[] | undefined;
 }
@@ -110,19 +109,19 @@ export interface AgentSessionsOptions extends DescribeOptions {
   readonly cursor?: string | undefined;
 }
 
-/** What became of a session since it was last told of. */
+/** What happened to a session since the last change that was reported of it. */
 export type SessionChange =
   | { readonly kind: 'created' | 'changed'; readonly sessionId: string; readonly info: SessionInfo }
   | { readonly kind: 'deleted'; readonly sessionId: string };
 
 export interface Host {
-  /** This host's id, as it stands in the leases it holds. */
+  /** This host's id, as in the leases that it holds. */
   readonly hostId: string;
 
   /**
-   * Starts an agent, opens a session with it and writes the session down. Errors: `session_exists`,
-   * `agent_not_found`, `agent_start_failed`, `agent_timeout`, `agent_exited`, `agent_protocol_error`,
-   * `auth_required`, `cwd_missing`, `limit_exceeded`, `invalid_argument`. On any of them nothing is left.
+   * Starts an agent, opens a session with it and stores the session. Errors: `session_exists`, `agent_not_found`, `agent_start_failed`,
+   * `agent_timeout`, `agent_exited`, `agent_protocol_error`, `auth_required`, `cwd_missing`, `limit_exceeded`, `invalid_argument`. After
+   * any of them neither a session nor an agent is left.
    *
    * @example
    * const { sessionId } = await host.create({ agent: 'mine', cwd: process.cwd() });
@@ -130,10 +129,9 @@ export interface Host {
   create(options: CreateOptions): Promise<CreatedSession>;
 
   /**
-   * One turn. Makes the session live if it is not, stores the prompt, sends it, and resolves when the
-   * agent has answered and that is stored. Errors: those of `resume`, and `turn_in_progress`,
-   * `turn_outcome_unknown` (with `data.cause`), `idempotency_conflict`, `agent_protocol_error`,
-   * `storage_full`, `limit_exceeded`. An error before the prompt was stored leaves no turn.
+   * Runs one turn: makes the session live if it is not, stores the prompt, sends it, and resolves when the agent's answer is stored.
+   * Errors: those of `resume`, and `turn_in_progress`, `turn_outcome_unknown` (with `data.cause`), `idempotency_conflict`,
+   * `agent_protocol_error`, `storage_full`, `limit_exceeded`. An error before the prompt was stored leaves no turn.
    *
    * @example
    * const { stopReason, report } = await host.prompt(sessionId, 'what did we decide?', { idempotencyKey: crypto.randomUUID() });
@@ -141,9 +139,8 @@ export interface Host {
   prompt(sessionId: string, content: string | readonly ContentBlock[], options?: PromptOptions): Promise<PromptResult>;
 
   /**
-   * Makes the session live without prompting. Errors: `session_not_found`, `session_busy`,
-   * `secret_missing`, `session_not_resumable`, `resume_indeterminate`, `auth_required`, and those of starting
-   * an agent. When it fails, the agent's processes are gone before it rejects.
+   * Makes the session live without prompting. Errors: `session_not_found`, `session_busy`, `secret_missing`, `session_not_resumable`,
+   * `resume_indeterminate`, `auth_required`, and those of starting an agent. When it rejects, the agent's processes are gone.
    *
    * @example
    * const { tier, verified } = await host.resume(sessionId, { policy: 'strict' });
@@ -151,7 +148,7 @@ export interface Host {
   resume(sessionId: string, options?: ResumeOptions): Promise<ResumeReport>;
 
   /**
-   * What a successor would be told in front of the next prompt. Starts no agent, writes no file.
+   * The preamble that a successor would get in front of the next prompt. Starts no agent, writes no file.
    *
    * @example
    * const [record] = await host.previewPreamble(sessionId, { mode: 'inline' });
@@ -162,8 +159,8 @@ export interface Host {
   ): Promise<ContentBlock[]>;
 
   /**
-   * Asks the agent to end its turn; resolves when the turn is over. Without a turn it does nothing. Errors: `session_not_found`, and
-   * `session_busy` when another host runs the session.
+   * Asks the agent to end its turn, and resolves when the turn is over. Does nothing when no turn is running. Errors: `session_not_found`,
+   * and `session_busy` when another host runs the session.
    *
    * @example
    * await host.cancel(sessionId);
@@ -171,8 +168,8 @@ export interface Host {
   cancel(sessionId: string): Promise<void>;
 
   /**
-   * Answers an open permission request; null cancels it. Errors: `invalid_argument` for an option that it does not offer, and the request
-   * stays open; or for a request that is not open, or was cancelled before the answer was stored.
+   * Answers an open permission request; null cancels it. Error: `invalid_argument` for an option that the request does not offer, and then
+   * the request stays open; or for a request that is not open, or was cancelled before the answer was stored.
    *
    * @example
    * if (event.kind === 'permission_requested') {
@@ -183,7 +180,7 @@ export interface Host {
   respondPermission(sessionId: string, requestId: string, optionId: string | null): Promise<void>;
 
   /**
-   * Makes the session live if need be and sets its mode. Error: `invalid_argument` when the agent refuses.
+   * Sets the session's mode, and makes the session live for that if it is not. Error: `invalid_argument` when the agent refuses.
    *
    * @example
    * await host.setMode(sessionId, 'brief');
@@ -191,7 +188,7 @@ export interface Host {
   setMode(sessionId: string, modeId: string): Promise<void>;
 
   /**
-   * Makes the session live if need be and sets a configuration option. Error: `invalid_argument` when the agent refuses.
+   * Sets a configuration option, and makes the session live for that if it is not. Error: `invalid_argument` when the agent refuses.
    *
    * @example
    * await host.setConfigOption(sessionId, 'model', 'memo-large');
@@ -199,9 +196,9 @@ export interface Host {
   setConfigOption(sessionId: string, configId: string, value: string | boolean): Promise<void>;
 
   /**
-   * What an agent says of itself. Starts it where this host does not know it yet; that process is kept, and becomes that of the
-   * first session that asks for this agent. `cwd`: where it is started, if that is known; else in no project's directory. Errors: those
-   * of starting an agent.
+   * What an agent says of itself in `initialize`. If this host does not know that yet, it starts the agent, and keeps the process for the
+   * first session that needs this agent. Without `cwd` the process is started in no project's directory. Errors: those of starting an
+   * agent.
    *
    * @example
    * const { capabilities, authMethods } = await host.describeAgent('mine');
@@ -209,11 +206,11 @@ export interface Host {
   describeAgent(agent: string, options?: DescribeOptions): Promise<AgentDescription>;
 
   /**
-   * Sends the agent a request that is not one of the host's own, such as an extension's, and resolves to its answer; makes the session live
-   * if need be. Session ids in it are exchanged both ways. How long an extension may take is not the host's to say, so there is no time limit:
-   * until the agent answers, or `signal` withdraws the request, the session is in use and not put to sleep as idle. Errors: those of `resume`,
-   * `invalid_argument` for a method of the host's own and for parameters that JSON cannot hold, `limit_exceeded` for parameters beyond
-   * `promptBytes`, and `agent_protocol_error` with the agent's own error in `data.error`.
+   * Sends the agent a request that the host does not send itself, such as an extension's, and resolves to its answer. Makes the session
+   * live if it is not. Our session ids in it become the agent's, and in the answer the other way round. There is no time limit, since only
+   * the caller knows how long an extension may take: until the agent answers, or `signal` withdraws the request, the session counts as in
+   * use. Errors: those of `resume`, `invalid_argument` for a method that the host calls itself and for parameters that JSON cannot hold,
+   * `limit_exceeded` for parameters beyond `promptBytes`, and `agent_protocol_error` with the agent's own error in `data.error`.
    *
    * @example
    * const usage = await host.request(sessionId, '_mine/usage', { since: 'yesterday' });
@@ -221,7 +218,7 @@ export interface Host {
   request(sessionId: string, method: string, params: unknown, options?: Pick<PromptOptions, 'signal' | 'client'>): Promise<unknown>;
 
   /**
-   * The same for a notification. Does nothing when the session is not live.
+   * Sends the agent a notification that the host does not send itself. Does nothing when the session is not live.
    *
    * @example
    * host.notify(sessionId, '_mine/seen', { seq: lastSeen });
@@ -229,7 +226,7 @@ export interface Host {
   notify(sessionId: string, method: string, params: unknown): void;
 
   /**
-   * Signs in with one of the agent's own methods; it is used again when the agent asks for it.
+   * Signs in with one of the agent's own methods. The host uses that method again whenever the agent asks to sign in.
    *
    * @example
    * if (RehydrateError.is(error) && error.code === 'auth_required') await host.authenticate('mine', 'login');
@@ -237,8 +234,8 @@ export interface Host {
   authenticate(agent: string, methodId: string): Promise<void>;
 
   /**
-   * Ends the live agent; the record stays. A running turn is interrupted. Errors: `session_not_found`, and `session_busy` when another host
-   * runs the session.
+   * Ends the live agent, and keeps the record. A running turn is interrupted. Errors: `session_not_found`, and `session_busy` when another
+   * host runs the session.
    *
    * @example
    * await host.close(sessionId); // the next prompt starts an agent again
@@ -246,8 +243,9 @@ export interface Host {
   close(sessionId: string): Promise<void>;
 
   /**
-   * Ends the live agent and removes the record. The agent's own session is deleted, too, where the agent has `session/delete` and runs in
-   * this host, for any session; no agent is started for it. Error: `session_busy` when it is live elsewhere.
+   * Ends the live agent and removes the record. The agent's own session is deleted, too, if the agent has `session/delete` and a process of
+   * it runs in this host for any session; no agent is started for that. Errors: `session_not_found`, and `session_busy` when the session is
+   * live elsewhere.
    *
    * @example
    * await host.delete(sessionId);
@@ -255,7 +253,7 @@ export interface Host {
   delete(sessionId: string): Promise<void>;
 
   /**
-   * Error: `session_not_found`. Starts no agent.
+   * A session as the record has it, with its state in this host. Starts no agent. Error: `session_not_found`.
    *
    * @example
    * const { title, openPermissions } = await host.get(sessionId);
@@ -263,7 +261,8 @@ export interface Host {
   get(sessionId: string): Promise<SessionInfo>;
 
   /**
-   * The most recently changed first, of one agent or in one directory if that is asked for. `limit` defaults to 100.
+   * Sessions, the most recently changed first; with `agent` or `cwd` only those of that agent or in that directory. `limit` defaults to
+   * 100.
    *
    * @example
    * const { sessions, nextCursor } = await host.list({ agent: 'mine', limit: 20 });
@@ -276,8 +275,8 @@ export interface Host {
   }): Promise<SessionList>;
 
   /**
-   * Events with `after < seq < before`, oldest first; without `limit` all of them. An `after` that is not a number of this log is
-   * `invalid_argument`: beyond its end, or of a session that had the id before and was deleted.
+   * Events with `after < seq < before`, oldest first; without `limit` all of them. An `after` that is no number of this log is
+   * `invalid_argument`: it is beyond the end, or belongs to a deleted session of the same id.
    *
    * @example
    * const events = await host.history(sessionId, { after: lastSeen, limit: 100 });
@@ -288,7 +287,7 @@ export interface Host {
   ): Promise<SessionEvent[]>;
 
   /**
-   * Stored events, then live ones: no gap, no repeat. Ends when the signal aborts, the session is deleted or the host sleeps. For
+   * Stored events, then live ones, without a gap or a repeat. Ends when the signal aborts, the session is deleted or the host sleeps. For
    * `after` see `history`.
    *
    * @example
@@ -300,18 +299,16 @@ export interface Host {
   ): AsyncIterable<SessionEvent>;
 
   /**
-   * A bounded, redacted rendering of the log. `budget` in bytes, default the host's `preamble.budget`, else `limits.transcriptBytes`.
+   * A bounded, redacted rendering of the log. `budget` is in bytes, by default the host's `preamble.budget`, else `limits.transcriptBytes`.
    *
    * @example
    * const text = await host.transcript(sessionId, { budget: 8_192 });
    */
   transcript(sessionId: string, options?: { readonly budget?: number | undefined }): Promise<string>;
 
-  // Sessions as things to work with: opened by name, named, watched, found, copied, carried elsewhere.
-
   /**
-   * The session of this id, created if there is none. In one that exists `mcpServers` replace its own, as with `update`. Errors:
-   * `invalid_argument` when it has another agent or directory, and those of `create` and `update`.
+   * The session of this id, created if there is none. For one that exists, `mcpServers` replaces its list as `update` does. Errors:
+   * `invalid_argument` when the session has another agent or directory, and those of `create` and `update`.
    *
    * @example
    * const { sessionId } = await host.open('work', { agent: 'mine', cwd: process.cwd() });
@@ -319,7 +316,8 @@ export interface Host {
   open(sessionId: string, options: Omit<CreateOptions, 'sessionId'>): Promise<SessionInfo>;
 
   /**
-   * Changes what a session is called, what is kept with it, or where it works. Errors: `session_not_found`, `session_busy`, `invalid_argument`.
+   * Changes a session's title, its metadata, its directories or its MCP servers. Errors: `session_not_found`, `session_busy`,
+   * `invalid_argument`.
    *
    * @example
    * await host.update(sessionId, { title: 'The shop', metadata: { ticket: 4711 } });
@@ -327,7 +325,7 @@ export interface Host {
   update(sessionId: string, changes: SessionChanges): Promise<SessionInfo>;
 
   /**
-   * Sessions that are made, changed or deleted from now on, in any host of the database. Several changes of one may come as one.
+   * Sessions that are created, changed or deleted from now on, in any host of the database. Several changes of a session may come as one.
    *
    * @example
    * for await (const change of host.watch()) console.log(change.kind, change.sessionId);
@@ -335,7 +333,7 @@ export interface Host {
   watch(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<SessionChange>;
 
   /**
-   * Messages in which every word begins a word, the latest first.
+   * Messages that contain all of the words, the latest first. A word is found at the beginning of words: `call` finds “called”.
    *
    * @example
    * const { hits, nextCursor } = await host.search('dog called', { limit: 20 });
@@ -343,7 +341,8 @@ export interface Host {
   search(words: string, options?: SearchRequest): Promise<SearchResult>;
 
   /**
-   * A second session that begins with this one's record. Its first prompt goes with that record.
+   * A second session that begins with a copy of this one's record. Its agent gets that record with the first prompt, or forks its own
+   * session.
    *
    * @example
    * const fork = await host.fork(sessionId, { after: event.seq });
@@ -351,9 +350,9 @@ export interface Host {
   fork(sessionId: string, options?: ForkOptions): Promise<SessionInfo>;
 
   /**
-   * A page of the agent's own list of its sessions, those that the record knows among them. Asks an agent that runs, or starts it, and
-   * keeps that process for the first session that wants it. An agent without a list has none to show. Errors: those of starting an agent,
-   * `auth_required`, and `agent_protocol_error`.
+   * A page of the agent's own list of sessions; those that the record has, too, are marked by `sessionId`. Asks a running process of the
+   * agent, or starts one and keeps it for the first session that needs it. The page of an agent without a list is empty. Errors: those of
+   * starting an agent, `auth_required`, and `agent_protocol_error`.
    *
    * @example
    * const { sessions } = await host.agentSessions({ agent: 'mine', cwd: process.cwd() });
@@ -361,10 +360,9 @@ export interface Host {
   agentSessions(options: AgentSessionsOptions): Promise<AgentSessionList>;
 
   /**
-   * A session that the agent has and the record does not; what was said in it comes at its first resume, if the agent replays it. One that
-   * the record has already is given as it is, so that it comes in once, however often it is asked for, in any host. The agent is not asked:
-   * a session that it does not have is `session_not_resumable` at the first resume, and the record has nothing of it. Error: `session_exists`
-   * when another session has the id.
+   * Takes into the record a session that the agent has. What was said in it comes with the first resume, if the agent replays it. A session
+   * that the record has already is returned as it is, so it is taken in only once, however many hosts ask. The agent is not asked: a
+   * session that it does not have is `session_not_resumable` at the first resume. Error: `session_exists` when another session has the id.
    *
    * @example
    * const adopted = await host.adopt({ agent: 'mine', agentSessionId: 'theirs', cwd: process.cwd() });
@@ -372,7 +370,7 @@ export interface Host {
   adopt(options: AdoptOptions): Promise<SessionInfo>;
 
   /**
-   * The session as lines of JSON. Known secrets and token shapes are replaced in every text of it; names of fields stay as they are.
+   * The session as lines of JSON. Known secrets and token shapes are replaced in every string; names of fields stay as they are.
    *
    * @example
    * for await (const line of host.export(sessionId)) console.log(line);
@@ -380,7 +378,8 @@ export interface Host {
   export(sessionId: string): AsyncIterable<string>;
 
   /**
-   * Takes in what `export` gave, line by line or as one text, whole or not at all. Errors: `invalid_argument` naming the line, `session_exists`.
+   * Takes in an exported session, given as lines or as one text: whole or not at all. Errors: `invalid_argument`, which names the line, and
+   * `session_exists`.
    *
    * @example
    * const copy = await host.import(host.export(sessionId), { sessionId: 'copy' });
@@ -388,7 +387,7 @@ export interface Host {
   import(lines: AsyncIterable<string> | Iterable<string>, options?: { readonly sessionId?: string | undefined }): Promise<SessionInfo>;
 
   /**
-   * Ends everything live. The database is ready for the next host, and stays open: the program that opened it closes it.
+   * Ends everything that is live. The database is then ready for the next host. It stays open: the program that opened it closes it.
    *
    * @example
    * await host.sleep(); // the agents are gone, the sessions are not

@@ -1,7 +1,7 @@
 /**
- * Who may write a session (I9): how a lease is judged, taken and released, and how what its last owner left running is
- * ended (I5, I12). A lease is a row's owner and generation. Taking it raises the generation, so that the owner before
- * can no longer write.
+ * Who may write a session (I9): how its lease is judged, taken and released, and how work that a dead owner left is ended (I5, I12). A
+ * lease is the owner and the generation in the session's row. Taking it raises the generation, so that the previous owner can no longer
+ * write.
  */
 import { inBackground } from '../waiting.ts';
 import { SqlError, type Statement } from '../ports.ts';
@@ -23,16 +23,23 @@ import {
 import type { SessionProgress, Store } from '../storage/store.ts';
 import type { Occasion } from './callbacks.ts';
 import type { Config } from './config.ts';
-import type { HostParts } from './parts.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
-type LeaseParts = Pick<HostParts, 'config' | 'store' | 'subscriptions' | 'self' | 'later'>;
+export interface LeaseParts {
+  readonly config: Config;
+  readonly store: Store;
+  readonly subscriptions: Subscriptions;
+  /** This host as the owner of a lease, as JSON text. */
+  readonly self: string;
+  /** Releases the lease once the storage works again. For when nobody can tell whether this host holds it. */
+  readonly later: (sessionId: string) => void;
+}
 
 // ---------------------------------------------------------------- judging
 
-/** What may be done with a lease as it is. `abandoned` is free, too: its owner is gone and did not release it. */
-export type LeaseVerdict = 'ours' | 'free' | 'abandoned' | 'held';
+/** Whose a lease is. An `abandoned` one may be taken, too: its owner is gone and did not release it. */
+type LeaseVerdict = 'ours' | 'free' | 'abandoned' | 'held';
 
-/** The decision, without asking about the owner. */
 export function judgeLease(lease: StoredLease, self: string, alive: boolean | 'unknown', now: number): LeaseVerdict {
   if (lease.owner === null) return 'free';
   if (lease.owner === self) return 'ours';
@@ -47,7 +54,7 @@ async function leaseVerdict({ self, config }: LeaseParts, lease: StoredLease, oc
 
 // ---------------------------------------------------------------- taking
 
-export interface TakenLease {
+interface TakenLease {
   readonly fence: Fence;
   readonly latestSeq: number;
 }
@@ -60,7 +67,7 @@ export function takeLease(parts: LeaseParts, sessionId: string, signal?: AbortSi
   return changeOwner(parts, sessionId, parts.self, signal);
 }
 
-/** Ends what a dead owner left running in one batch, after which no host has the session. */
+/** Ends what a dead owner left running, and leaves the session without an owner. */
 export async function endAbandoned(parts: LeaseParts, sessionId: string): Promise<void> {
   await changeOwner(parts, sessionId, null);
 }
@@ -99,9 +106,9 @@ WHERE session_id = ?`,
     try {
       await database.batch(statements);
     } catch (error) {
-      // Another host wrote between the read and the batch. Each time one makes progress, so this ends.
+      // Another host wrote between the read and the batch. Each time one host makes progress, so this ends.
       if (error instanceof SqlError && error.kind === 'constraint' && attempt < 20) continue;
-      // The batch may have been written although the answer was lost.
+      // The batch may have been written, and only its answer lost.
       const now = await store.session(sessionId).catch((unread: unknown) => {
         parts.later(sessionId);
         throw unread;
@@ -115,8 +122,8 @@ WHERE session_id = ?`,
 }
 
 /**
- * A lease that expires later than any host would set is from a clock that was ahead, and would keep everybody out until
- * then. It is made to count from now; its owner, if alive, renews it in time.
+ * A lease that expires later than any host would set comes from a clock that was ahead, and would keep everybody out until then. It is cut
+ * to a full lease from now; its owner, if alive, renews it in time.
  */
 async function shortened({ database, clock, limits }: Config, { info, lease }: StoredSession): Promise<StoredLease> {
   const expiresAt = clock() + limits.leaseMs;
@@ -135,7 +142,7 @@ const UNWRITTEN = { kind: 'host_failed', reason: 'the host could not write its e
 
 async function abandonedWork(store: Store, { info: { sessionId }, lease }: StoredSession, now: number, ours: boolean) {
   const running = await store.runningTurns(sessionId);
-  // An owner that released the session has answered every question, outside of a turn, too.
+  // An owner that released the session has ended every question, also those outside of turns.
   const questions = lease.owner === null && running.length === 0 ? [] : await store.openQuestions(sessionId);
   const turns = running.map(({ turnId }) => ({
     turnId,
@@ -148,7 +155,7 @@ async function abandonedWork(store: Store, { info: { sessionId }, lease }: Store
   return { events, turns };
 }
 
-/** The end of a turn whose host or agent died: nobody knows what became of it (I5). `diagnostics`: the agent's last, as a clause. */
+/** The end of a turn whose host or agent died: nobody knows what became of it (I5). `diagnostics` quotes the agent's last words. */
 export function interruptedBy(
   cause: Readonly<Record<string, unknown>>,
   turnId: string,
@@ -165,8 +172,9 @@ export function interruptedBy(
 }
 
 /**
- * The failure under its own code, where it has one (`storage_full`, say), with `data.turnId` as the sign that the prompt
- * was sent; else `turn_outcome_unknown`. Either way the record says, or will say, that the turn was interrupted.
+ * What the caller of a prompt is told when the host failed after sending it. An error of the library keeps its code (`storage_full`, say)
+ * and gets `data.turnId` as the sign that the prompt was sent; any other becomes `turn_outcome_unknown`. Either way the record says, or
+ * will say, that the turn was interrupted.
  */
 export function failedAfterSending(error: unknown, turnId: string): RehydrateError {
   const reason = `the host failed: ${error instanceof Error ? error.message : String(error)}`;
@@ -184,7 +192,7 @@ export function failedAfterSending(error: unknown, turnId: string): RehydrateErr
 
 // ---------------------------------------------------------------- releasing
 
-/** Harmless when the lease is gone already. */
+/** Does nothing when the lease is not held any more. */
 export function releaseStatement(fence: Fence): Statement {
   return {
     sql: `UPDATE acp_sessions SET lease_owner = NULL, lease_expires_at = NULL, latest_seq = ${LAST_SEQ} WHERE session_id = ? AND lease_owner IS ? AND lease_generation = ?`,
@@ -192,13 +200,14 @@ export function releaseStatement(fence: Fence): Statement {
   };
 }
 
+/** What is written for a session without its agent: by its writer where it is live here, else by `writeAsleep`. */
 export interface AsleepWork {
   readonly events: readonly NewEvent[];
   readonly lastKnown?: LastKnown;
   readonly also: () => readonly Statement[];
 }
 
-/** Writes into the record of a session that is live nowhere, and leaves it so. Errors: those of `takeLease`. */
+/** Takes the lease of a session that is live nowhere, writes, and releases it. Errors: those of `takeLease`. */
 export async function writeAsleep(parts: LeaseParts, sessionId: string, { events, lastKnown = {}, also }: AsleepWork): Promise<void> {
   const { database, clock, limits } = parts.config;
   const { fence, latestSeq } = await takeLease(parts, sessionId);
@@ -218,7 +227,7 @@ export async function writeAsleep(parts: LeaseParts, sessionId: string, { events
   parts.subscriptions.invalidate(sessionId);
 }
 
-/** Releases the lease after a failure; later, where even that cannot be written now. */
+/** Releases the lease after a failure; if that cannot be written now, later. */
 export async function releaseLease(parts: LeaseParts, fence: Fence): Promise<void> {
   try {
     await parts.config.database.batch([releaseStatement(fence)]);
@@ -231,8 +240,8 @@ export async function releaseLease(parts: LeaseParts, fence: Fence): Promise<voi
 // ---------------------------------------------------------------- cleaning up
 
 /**
- * Ends what a dead owner left running, so that no turn shows as running to anyone who reads it (I12), and gives `cleaned`.
- * What cannot be written now stays as it is, and the next reader tries again.
+ * Ends what a dead owner left running, so that no reader sees a turn as running (I12), and returns `cleaned`; else the verdict on the
+ * lease. If it cannot be written now, the next reader tries again.
  */
 export async function cleanUp(parts: LeaseParts, sessionId: string, lease: StoredLease): Promise<LeaseVerdict | 'cleaned'> {
   const verdict = await leaseVerdict(parts, lease, { sessionId });
@@ -241,7 +250,7 @@ export async function cleanUp(parts: LeaseParts, sessionId: string, lease: Store
     await endAbandoned(parts, sessionId);
     return 'cleaned';
   } catch (error) {
-    // Taken by another host meanwhile, deleted, or not readable or writable: the caller only reads.
+    // Another host took or deleted it meanwhile, or the storage does not work. The caller only wants to read.
     if (!RehydrateError.is(error) && !(error instanceof SqlError)) throw error;
     return RehydrateError.is(error) && error.code === 'session_busy' ? 'held' : verdict;
   }
@@ -252,7 +261,7 @@ export async function cleanUpAll(parts: LeaseParts): Promise<void> {
   await Promise.all(left.map(({ sessionId, lease }) => cleanUp(parts, sessionId, lease)));
 }
 
-/** How far a session has come, once nothing that a dead host left running shows as such. */
+/** How far a session's log goes, after `cleanUp`. */
 export async function progressOf(parts: LeaseParts, sessionId: string): Promise<SessionProgress | null> {
   const { store } = parts;
   const found = await store.progress(sessionId);
@@ -260,8 +269,8 @@ export async function progressOf(parts: LeaseParts, sessionId: string): Promise<
 }
 
 /**
- * Sessions whose end could not be written: a turn shows as running, or the lease as held, although nothing is live. `cleanUp`, which rejects
- * while the storage does not work, is tried again until then, so that nobody waits for this host to sleep (I9, I12).
+ * Retries `cleanUp` for sessions whose end could not be written: a turn shows as running, or the lease as held, although nothing is live.
+ * `cleanUp` rejects while the storage does not work. Retrying frees the session before this host sleeps (I9, I12).
  */
 export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>, everyMs: number) {
   const open = new Map<string, ReturnType<typeof setTimeout>>();
@@ -271,7 +280,7 @@ export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>
   const attempt = (sessionId: string): Promise<boolean> =>
     cleanUp(sessionId).then(
       () => true,
-      // Another host has it, or it was deleted. Any other failure may pass.
+      // Then another host has the session, or it was deleted. Any other failure may pass.
       (error: unknown) => RehydrateError.is(error) && (error.code === 'session_busy' || error.code === 'session_not_found'),
     );
 
@@ -287,12 +296,12 @@ export function createLeaseCleanup(cleanUp: (sessionId: string) => Promise<void>
   };
 
   return {
-    /** From `everyMs` on, again and again. */
+    /** Tries after `everyMs`, and again until it succeeds. */
     later(sessionId: string): void {
       clearTimeout(open.get(sessionId));
       wait(sessionId);
     },
-    /** All that is open is tried once more, then left to the next host. */
+    /** Tries all that are left once more; what fails now is left to the next host. */
     async end(): Promise<void> {
       ended = true;
       const left = [...open];

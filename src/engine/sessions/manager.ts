@@ -1,4 +1,4 @@
-/** The session manager: which sessions this host has in memory, one operation at a time for each, and at most `liveSessions` of them live. */
+/** The session manager: the sessions that this host has in memory. One operation at a time on each, at most `liveSessions` of them live. */
 import { inBackground, unlessAborted } from '../waiting.ts';
 import { invalid, RehydrateError, sessionExists, sessionNotFound } from '../errors.ts';
 import { RPC, type Setting } from '../protocol/agent-protocol.ts';
@@ -8,7 +8,7 @@ import { finishDeletes, removeDeleted } from '../records/delete.ts';
 import { sha256Hex } from '../sha256.ts';
 import { storageError } from '../storage/errors.ts';
 import { withState, type StoredSession, type StoredTurn } from '../storage/rows.ts';
-import { fenceAndTouch } from '../storage/statements.ts';
+import { fenceAndTouch, updateEvents } from '../storage/statements.ts';
 import { createStore } from '../storage/store.ts';
 import type { ContentBlock, McpServer, PromptResult, SessionInfo, SessionUpdate, StopReason } from '../types.ts';
 import { createAgents, redactError, type Agent } from './agent-startup.ts';
@@ -26,10 +26,8 @@ import {
   writeAsleep,
   type AsleepWork,
 } from './lease.ts';
-import { updateEvents } from './logged-updates.ts';
-import type { HostParts } from './parts.ts';
 import { resolveKnown, secretValues } from './secrets.ts';
-import { Session, type EndCause, type Live } from './session.ts';
+import { Session, type EndCause, type HostParts, type Live, type StateName } from './session.ts';
 import { reportedColumns, settingError, withSetting, withRequested } from './settings.ts';
 import { startSession } from './start.ts';
 import { createSubscriptions } from './subscriptions.ts';
@@ -38,13 +36,13 @@ import { liveReport, wake } from './wake.ts';
 
 interface Entry {
   readonly session: Session;
-  /** Settles when the last operation on the session has ended, for which the next one waits. */
+  /** Settles when the last operation on the session has ended. The next one waits for it. */
   tail: Promise<unknown>;
-  /** Operations that run or wait for their turn. While there is one, the entry is not forgotten. */
+  /** How many operations run or wait for their turn. */
   waiting: number;
-  /** Calls of `request` that wait for the agent. */
+  /** How many calls of `request` wait for the agent. */
   requests: number;
-  /** A prompt from its first look at the record to its result; at most one. */
+  /** The prompt that is under way, from its first look at the record to its result. */
   prompt: Prompt | null;
 }
 
@@ -52,9 +50,10 @@ interface Prompt {
   readonly abort: AbortController;
   readonly content: readonly ContentBlock[];
   readonly options: PromptOptions;
-  /** Tells its content from that of another prompt with the same idempotency key. */
+  /** Of the content, to tell whether another prompt with the same idempotency key has the same. */
   readonly hash: Promise<string>;
   readonly result: Promise<PromptResult>;
+  /** Null until the prompt is stored. */
   turn: RunningTurn | null;
 }
 
@@ -86,7 +85,7 @@ export function createManager(config: Config) {
     agents: createAgents(config),
     subscriptions: createSubscriptions({ store, limits, progress: (sessionId) => progressOf(parts, sessionId) }),
   };
-  /** The host went to sleep: nothing is opened any more. */
+  /** Whether the host went to sleep. Then nothing is opened any more. */
   let ended = false;
 
   // -------------------------------------------------------------- one thing at a time
@@ -101,21 +100,21 @@ export function createManager(config: Config) {
   }
 
   const liveOf = (sessionId: string): Live | null => entries.get(sessionId)?.session.live ?? null;
-  const stateOf = (sessionId: string): Session['state']['kind'] => entries.get(sessionId)?.session.state.kind ?? 'asleep';
+  const stateOf = (sessionId: string): StateName => entries.get(sessionId)?.session.state.kind ?? 'asleep';
 
-  /** Unless the session is in use, or something is held for it that the record does not have. */
+  /** Removes the entry, unless the session is in use or the entry holds what the record does not have. */
   function forget(sessionId: string): void {
     const entry = entries.get(sessionId);
     if (!entry || entry.waiting > 0 || entry.prompt || entry.session.state.kind !== 'asleep') return;
     if (!entry.session.secrets?.known.length && !entry.session.params) entries.delete(sessionId);
   }
 
-  /** Runs `work` after everything that was asked for this session before. */
+  /** Runs `work` after all earlier operations on the session. */
   function serially<T>(sessionId: string, work: (entry: Entry) => Promise<T>): Promise<T> {
     const entry = entryOf(sessionId);
     entry.waiting += 1;
     const result = entry.tail.then(() => work(entry));
-    entry.tail = over(result).then(() => {
+    entry.tail = settled(result).then(() => {
       entry.waiting -= 1;
       forget(sessionId);
     });
@@ -124,13 +123,13 @@ export function createManager(config: Config) {
 
   // -------------------------------------------------------------- coming to life
 
-  /** Waits until another session may become live. The caller must take the place in the same tick. */
+  /** Resolves when another session may become live. The caller must take the place in the same tick. */
   async function makeRoom(): Promise<void> {
     for (;;) {
       if (ended) throw hostClosed();
-      const alive = [...entries.values()].filter(({ session }) => session.state.kind !== 'asleep');
-      if (alive.length < limits.liveSessions) return;
-      const [idlest] = alive.flatMap(idleSince).sort((a, b) => a.since - b.since);
+      const awake = [...entries.values()].filter(({ session }) => session.state.kind !== 'asleep');
+      if (awake.length < limits.liveSessions) return;
+      const [idlest] = awake.flatMap(idleSince).sort((a, b) => a.since - b.since);
       if (config.whenFull === 'refuse' || !idlest)
         throw new RehydrateError(
           'limit_exceeded',
@@ -141,21 +140,21 @@ export function createManager(config: Config) {
     }
   }
 
-  /** Since when it has not been used, if it is live and nothing is under way. */
+  /** Since when a live session has been idle; an empty list when it is in use or not live. */
   function idleSince({ session, waiting, requests, prompt }: Entry): { readonly sessionId: string; readonly since: number }[] {
     const { sessionId, state, live } = session;
     const inUse = waiting > 0 || requests > 0 || prompt;
     return live && state.kind === 'live' && !inUse ? [{ sessionId, since: Math.max(live.usedAt, live.saidAt) }] : [];
   }
 
-  /** The live session, made live if it is not. Call it inside `serially`. */
-  async function ensure({ session, prompt: running }: Entry, options: ResumeOptions = {}): Promise<Live> {
+  /** The live session, woken if it sleeps. Call it inside `serially`. */
+  async function ensureLive({ session, prompt: running }: Entry, options: ResumeOptions = {}): Promise<Live> {
     const { policy = config.policy, signal, client } = options;
     // A turn's client stays the one that prompts.
     if (client && (running === null || running.options.client === client)) session.client = client;
     const live = await session.settled();
     if (live) {
-      // Its prompt is going down the tiers, so the agent's own session is not known yet.
+      // Another tier is being tried for a running prompt, so there is no agent session at the moment.
       if (!live.agentSession.isOpen) throw inProgress(session.sessionId, running?.turn?.turnId);
       live.usedAt = performance.now();
       return live;
@@ -174,7 +173,7 @@ export function createManager(config: Config) {
     const hash = sha256Hex(JSON.stringify(content));
     if (running) {
       if (key === undefined || running.options.idempotencyKey !== key) {
-        // The key may be that of a finished turn.
+        // The key may belong to a finished turn.
         const prior = key === undefined ? null : await store.turnByKey(sessionId, key);
         if (prior) return repeat(prior, await hash);
         throw inProgress(sessionId, running.turn?.turnId);
@@ -183,12 +182,12 @@ export function createManager(config: Config) {
       return unlessAborted(running.result, signal);
     }
     const abort = new AbortController();
-    const mine: Prompt = { abort, content, options, hash, turn: null, result: Promise.resolve().then(() => run(entry, mine)) };
-    entry.prompt = mine;
-    const onAbort = () => void stop(mine, unsent(sessionId, signal?.reason));
+    const started: Prompt = { abort, content, options, hash, turn: null, result: Promise.resolve().then(() => run(entry, started)) };
+    entry.prompt = started;
+    const onAbort = () => void stop(started, unsent(sessionId, signal?.reason));
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      return await mine.result;
+      return await started.result;
     } finally {
       signal?.removeEventListener('abort', onAbort);
       entry.prompt = null;
@@ -196,45 +195,46 @@ export function createManager(config: Config) {
     }
   }
 
-  async function run(entry: Entry, mine: Prompt): Promise<PromptResult> {
+  async function run(entry: Entry, prompt: Prompt): Promise<PromptResult> {
     const { session } = entry;
     const { sessionId } = session;
-    const { content, options } = mine;
-    const { signal } = mine.abort;
+    const { content, options } = prompt;
+    const { signal } = prompt.abort;
     const { idempotencyKey, params, policy = config.policy } = options;
-    const contentHash = await mine.hash;
+    const contentHash = await prompt.hash;
     if (idempotencyKey !== undefined) {
       const prior = await store.turnByKey(sessionId, idempotencyKey);
       if (prior) return repeat(prior, contentHash);
     }
     const turn = await serially(sessionId, async () => {
-      for (let lives = 1; ; lives++) {
-        const live = await ensure(entry, { ...options, signal });
+      for (let attempt = 1; ; attempt++) {
+        const live = await ensureLive(entry, { ...options, signal });
         signal.throwIfAborted();
         const request = { turnId: config.newId(), content, contentHash, idempotencyKey, policy, params };
         const started = await startTurn(session, live, request);
         if (started) return started;
-        // The agent died before anything was stored or sent: the session is woken again, once.
-        if (lives > 1) throw endedMeanwhile(sessionId);
+        // The agent died before anything was stored or sent. The session is woken again, once.
+        if (attempt > 1) throw endedMeanwhile(sessionId);
       }
     });
-    mine.turn = turn;
+    prompt.turn = turn;
     if (signal.aborted) void turn.cancel();
     return turn.result;
   }
 
+  /** The outcome of an earlier prompt with the same idempotency key. */
   async function repeat(prior: StoredTurn, hash: string): Promise<PromptResult> {
     const { sessionId } = prior;
     const key = prior.idempotencyKey as string;
     if (prior.contentHash !== hash) throw conflict(sessionId, key);
     let turn = prior;
     if (turn.state === 'running') {
-      // It is another host's. If that is dead, taking the lease ends the turn; else this throws `session_busy`.
+      // It runs in another host. If that is dead, this ends the turn; else it throws `session_busy`.
       await serially(sessionId, interruptAbandoned);
       turn = (await store.turnByKey(sessionId, key)) ?? turn;
     }
-    // Still running: it is over, but its end is not in the record yet.
     const { turnId, state, error, stopReason, report, lastSeq } = turn;
+    // Then it is this host's own, and its end is on its way into the record.
     if (state === 'running') throw inProgress(sessionId, turnId);
     if (error) throw new RehydrateError(error.code, error.message, { turnId, ...(error.data as object | undefined) });
     const [end] = lastSeq === null ? [] : await store.events(sessionId, { after: lastSeq - 1, before: lastSeq + 1 });
@@ -247,11 +247,11 @@ export function createManager(config: Config) {
     await turn?.cancel();
   }
 
-  // -------------------------------------------------------------- what is not a prompt
+  // -------------------------------------------------------------- settings
 
   async function set(sessionId: string, asked: Setting): Promise<void> {
     await serially(sessionId, async (entry) => {
-      const { agent, agentSession, context, log } = await ensure(entry);
+      const { agent, agentSession, context, log } = await ensureLive(entry);
       const outcome = await agent.protocol.set(agentSession.id, asked, { ms: limits.settingMs });
       if (outcome.kind !== 'answered') throw redactError(context.redact, settingError(sessionId, asked, outcome, agentSession.reported));
       // The agent may have reported the change before it answered.
@@ -277,6 +277,8 @@ export function createManager(config: Config) {
     });
   }
 
+  // -------------------------------------------------------------- the calls of the host
+
   const calls: LiveCalls = {
     async create(options) {
       const sessionId = options.sessionId ?? config.newId();
@@ -293,16 +295,16 @@ export function createManager(config: Config) {
 
     resume: (sessionId, options) =>
       serially(sessionId, async (entry) => {
-        const { report, agentSession } = await ensure(entry, options);
+        const { report, agentSession } = await ensureLive(entry, options);
         return report ?? liveReport(agentSession.id);
       }),
 
     async cancel(sessionId) {
       const running = entries.get(sessionId)?.prompt;
-      // Nothing runs in a host that sleeps.
-      if (!running) return ended ? undefined : refuseElsewhere(sessionId);
-      await stop(running, unsent(sessionId));
-      await over(running.result);
+      if (running) {
+        await stop(running, unsent(sessionId));
+        await settled(running.result);
+      } else if (!ended) await refuseElsewhere(sessionId);
     },
 
     async respondPermission(sessionId, requestId, optionId) {
@@ -322,7 +324,7 @@ export function createManager(config: Config) {
       const entry = entryOf(sessionId);
       entry.requests += 1;
       try {
-        const live = await serially(sessionId, () => ensure(entry, options));
+        const live = await serially(sessionId, () => ensureLive(entry, options));
         return await ask(live, method, params, options.signal);
       } finally {
         entry.requests -= 1;
@@ -349,7 +351,7 @@ export function createManager(config: Config) {
       }),
   };
 
-  /** The agent's answer to a request of the client. */
+  /** Passes a client's request on to the agent. */
   async function ask(live: Live, method: string, params: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     const { agent, context, agentSession } = live;
     const { sessionId } = context;
@@ -369,7 +371,7 @@ export function createManager(config: Config) {
     throw redactError(context.redact, new RehydrateError('agent_protocol_error', message, { sessionId, method, error }));
   }
 
-  // -------------------------------------------------------------- as the record has it, and as it is here
+  // -------------------------------------------------------------- what the record says
 
   async function storedSession(sessionId: string): Promise<StoredSession> {
     const stored = await store.session(sessionId);
@@ -383,7 +385,7 @@ export function createManager(config: Config) {
     if (stateOf(sessionId) === 'asleep' && (await cleanUp(parts, sessionId, lease)) === 'held') throw busy(sessionId, lease);
   }
 
-  /** A turn that a dead host left is ended first, so that it does not show as running. */
+  /** The session with its state. A turn that a dead host left is ended first, so that it does not show as running. */
   async function describe(stored: StoredSession): Promise<SessionInfo> {
     const { sessionId } = stored.info;
     const here = stateOf(sessionId);
@@ -395,7 +397,10 @@ export function createManager(config: Config) {
 
   // -------------------------------------------------------------- the end
 
-  /** `tell`: the agent closes or deletes its own session. `then` runs in the same operation, so that nothing wakes the session in between. */
+  /**
+   * Ends the session here. With `tell`, a live agent is asked to close or delete its own session; `then` gets whether it was asked. It runs
+   * in the same operation, so that nothing wakes the session in between.
+   */
   async function end(
     sessionId: string,
     cause: EndCause,
@@ -405,15 +410,12 @@ export function createManager(config: Config) {
     if (!entries.has(sessionId) && !then) return;
     const { session, waiting } = entryOf(sessionId);
     const { state } = session;
-    if ('abort' in state)
-      state.abort.abort(
-        new RehydrateError(
-          'agent_exited',
-          `Session "${sessionId}" was being opened when ${cause.reason.replace('while it ran', 'meanwhile')}; nothing was sent. ${state.kind === 'starting' ? 'Create' : 'Prompt'} it again.`,
-          { sessionId, cause: { kind: cause.kind } },
-        ),
-      );
-    // A running operation, such as a setting that the agent does not answer, ends with the agent.
+    if ('abort' in state) {
+      const again = state.kind === 'starting' ? 'Create' : 'Prompt';
+      const message = `Session "${sessionId}" was being opened when ${cause.reason.replace('while it ran', 'meanwhile')}; nothing was sent. ${again} it again.`;
+      state.abort.abort(new RehydrateError('agent_exited', message, { sessionId, cause: { kind: cause.kind } }));
+    }
+    // Ends the agent at once, since an operation (a setting that the agent does not answer) may be waiting for it.
     else if (waiting > 0) void session.end(cause);
     await serially(sessionId, async () => {
       const told = session.state.kind === 'live';
@@ -423,7 +425,7 @@ export function createManager(config: Config) {
     });
   }
 
-  /** The agent's own session of one that slept, by a process of that agent that runs anyway, if there is one. */
+  /** Has the agent delete its own session, if a process of that agent runs anyway. */
   async function deleteAtAgent({ agent: name, agentSessionId }: Pick<SessionInfo, 'agent' | 'agentSessionId'>): Promise<void> {
     const agent = liveWith(name)[0]?.agent ?? (await parts.agents.runningIdle(name));
     if (agentSessionId !== null && agent?.facts.canDelete)
@@ -436,14 +438,14 @@ export function createManager(config: Config) {
     );
   }
 
-  /** Ends what a dead host left running. Errors: `session_busy` when its host lives, `session_not_found`. */
+  /** Ends what a dead host left running. Errors: `session_busy` when that host is alive, `session_not_found`. */
   async function interruptAbandoned({ session }: Entry): Promise<void> {
     const { sessionId, state } = session;
     if (state.kind !== 'asleep') {
       const stored = await store.session(sessionId);
-      // Live here: its turn ends by itself.
+      // It is live here, so its turn ends by itself.
       if (stored?.lease.owner === parts.self) return;
-      // Taken over by another host, which this one has not noticed yet.
+      // Another host has taken it over, and this one has not noticed yet.
       await session.end({ kind: 'taken_over', reason: 'the session was taken over by another host' }, 'kill');
     }
     await endAbandoned(parts, sessionId);
@@ -464,8 +466,8 @@ export function createManager(config: Config) {
     stateOf,
     liveWith,
     /**
-     * Writes into the record what `workOf` makes of the session as it stands, whether it is live here or nowhere, and holds the values of its
-     * MCP servers from then on: a wake comes before both or after both. A live agent keeps the servers it has.
+     * Writes what `workOf` returns for the session as it is stored now, whether it is live here or nowhere. In the same operation it takes
+     * over the values of `mcpServers`, so that no wake sees only one of the two changes. A live agent keeps the servers it has.
      */
     change: (
       sessionId: string,
@@ -482,17 +484,17 @@ export function createManager(config: Config) {
       const secrets = entries.get(from)?.session.secrets;
       if (secrets) entryOf(to).session.secrets = secrets;
     },
-    /** The secret values that are known without starting an agent, for redaction. */
+    /** The session's secret values, as far as they are known without starting an agent: for redaction. */
     async knownSecrets(info: Pick<SessionInfo, 'sessionId' | 'envNames' | 'mcpServers'>) {
       const session = entries.get(info.sessionId)?.session;
       const held = session?.live?.context.secrets ?? session?.secrets;
       return [...(await resolveKnown(config.secrets, info, held)), ...config.knownSecrets];
     },
-    /** Sessions in memory. */
+    /** How many sessions are in memory. A test watches it. */
     get size() {
       return entries.size;
     },
-    /** Ends everything; nothing is opened any more. */
+    /** Ends everything, for good. */
     async endAll(cause: EndCause): Promise<void> {
       ended = true;
       clearInterval(idleCheck);
@@ -505,9 +507,9 @@ export function createManager(config: Config) {
 }
 
 /**
- * Deletes the record: one small batch hides the session, then its rows are removed. Call it when the session is not live
- * here. Errors: `session_not_found`, `session_busy`; `storage_full` and the like, and then either the record is as it was, or it
- * is hidden and the error says that some of it is still on the disk.
+ * Deletes the record: one small batch hides the session, then its rows are removed. Call it only when the session is not live here. Errors:
+ * `session_not_found`, `session_busy`, and those of the storage. After one of the storage's, the record is either as it was, or hidden;
+ * then the error says that some of it is still on the disk.
  */
 async function deleteRecord(parts: HostParts, sessionId: string): Promise<void> {
   const { config, store, subscriptions } = parts;
@@ -515,13 +517,13 @@ async function deleteRecord(parts: HostParts, sessionId: string): Promise<void> 
   const at = config.clock();
   try {
     await config.database.batch([
-      // A host that took the session over meanwhile keeps it (I9).
+      // If another host took the session over meanwhile, nothing is deleted (I9).
       fenceAndTouch(fence, latestSeq, 0, at + config.limits.leaseMs, null),
       { sql: 'UPDATE acp_sessions SET deleted_at = ? WHERE session_id = ?', params: [at, sessionId], note: 'session deleted' },
     ]);
   } catch (error) {
     const stored = await store.session(sessionId).catch(() => undefined);
-    // Null: it was written, and only the answer was lost.
+    // Null: the batch was written, and only its answer was lost.
     if (stored !== null) {
       if (stored && stored.lease.generation !== fence.generation) throw busy(sessionId, stored.lease);
       await releaseLease(parts, fence);
@@ -533,20 +535,20 @@ async function deleteRecord(parts: HostParts, sessionId: string): Promise<void> 
     await removeDeleted({ sessionId, deletedAt: at }, config);
   } catch (error) {
     const left = await store.deletedSessions(sessionId).catch(() => null);
-    // It was written and the answer lost, or another host finished it.
+    // Another host removed the rest, or only the answer of the last batch was lost.
     if (left?.length === 0) return;
     throw storageError(error, `Session "${sessionId}" was deleted, but some of it is still on the disk; the next host removes it`);
   }
 }
 
-/** However it went. */
-const over = (result: Promise<unknown>): Promise<void> =>
+/** Resolves when the promise has settled, either way. */
+const settled = (result: Promise<unknown>): Promise<void> =>
   result.then(
     () => undefined,
     () => undefined,
   );
 
-/** A prompt that was stopped before its turn. A caller's own reason that is an error of this library stands. */
+/** The error of a prompt that was stopped before its turn: the reason itself, if that is an error of this library. */
 function unsent(sessionId: string, reason?: unknown): RehydrateError {
   if (RehydrateError.is(reason)) return reason;
   return new RehydrateError(

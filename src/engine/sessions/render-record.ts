@@ -1,4 +1,4 @@
-/** The record, for an agent to read: as a transcript, and as the preamble in front of a successor's first prompt. */
+/** Renders a session's record for an agent: as a transcript, and as the preamble in front of a successor's first prompt. */
 import type { Store } from '../storage/store.ts';
 import { buildPreamble, choosePreambleMode } from '../transcript/preamble.ts';
 import type { Secret } from '../transcript/redact.ts';
@@ -47,8 +47,8 @@ export async function renderPreamble(
 ): Promise<MadePreamble> {
   const { text, ...covered } = await renderRecord(store, sessionId, config, secrets, request.budget);
   const { mode, instead } = choosePreambleMode(request.mode ?? config.preamble.mode, embeddedContext);
-  const path =
-    mode === 'file' ? (request.preview ? PREVIEW_PATH : await config.preambleFiles?.write(sessionId, text, request.signal)) : undefined;
+  let path: string | undefined;
+  if (mode === 'file') path = request.preview ? PREVIEW_PATH : await config.preambleFiles?.write(sessionId, text, request.signal);
   return { blocks: buildPreamble(text, mode, path), report: { mode, ...covered }, instead };
 }
 

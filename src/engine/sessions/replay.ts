@@ -1,12 +1,12 @@
 /**
- * The replay of a session, from its first word to its last: what an agent says between its resume and the first prompt is matched against
- * the log (I3), first while the session is being opened, then late. It is
+ * The replay of a session: what an agent says between its resume and the first prompt is matched against the log (I3), while the session is
+ * being opened and afterwards (a late replay). Its states are
  *
  *     undecided → replaying → whole → over
  *
- * and from whole it goes back to replaying where more of it comes, or all of it again. It is over as soon as a prompt is sent: of what the
- * agent says from there on the filter of the turn knows what is old. Between turns it may begin once more, undecided: what says again what
- * the log has is dropped, and nothing else.
+ * From `whole` it returns to `replaying` when more of the replay comes, or all of it again. It is `over` when a prompt is sent: from then
+ * on the turn's filter recognises what is old. Between turns it may begin once more as `undecided`; then it drops only what repeats the
+ * log.
  */
 import { inBackground } from '../waiting.ts';
 import type { Limits } from '../limits.ts';
@@ -15,59 +15,67 @@ import { classOf, isConversation, messageIdOf, messageText, readToolCall, roleOf
 import { whatFollows, type NativeMethod } from '../resume/decide.ts';
 import { createReplayMatcher, type ReplayResult } from '../resume/match.ts';
 import { sideOf, squeeze, type ReplayItem } from '../resume/match-messages.ts';
+import type { LoggedUpdate } from '../storage/statements.ts';
 import type { Store, StoredAgentSession } from '../storage/store.ts';
 import type { ContentBlock, SessionUpdate } from '../types.ts';
-import type { LoggedUpdate } from './logged-updates.ts';
-
-export type { ReplayResult };
 
 export interface ReplayOutcome extends ReplayResult {
-  /** False when nothing was replayed after a `session/resume`: what came, if anything, is a notice and the like. */
+  /** False when the agent did not replay after a `session/resume`, and what came, if anything, is its own words. */
   readonly isReplay: boolean;
-  /** What is to be stored: of a replay what the log does not have, `origin: import`; else all that was said, as the agent's. */
+  /** What is to be stored: of a replay what the log lacks, as imported; else all that came, as the agent's. */
   readonly news: readonly LoggedUpdate[];
 }
 
+/** What came since a point of the replay, and its match with the log. */
 interface Part {
   readonly matcher: ReturnType<typeof createReplayMatcher>;
   received: number;
-  /** What came among a conversation and is not part of it (notices, kinds of later versions): a replay may bring it again. */
+  /** Updates that are no part of a conversation, such as notices and kinds of later versions. A replay may repeat them, too. */
   readonly beside: ReplayItem[];
-  /** What was made of the first so many. */
+  /** The last match, and how many updates it covered. */
   matched: { readonly received: number; readonly outcome: ReplayOutcome } | null;
 }
 
 type State =
-  /** After `session/resume`, where most agents do not replay: the `items` that came may be the agent's own words. */
+  /** After `session/resume`, when most agents do not replay: the `items` may be a replay or the agent's own words. */
   | { readonly kind: 'undecided'; readonly part: Part; readonly items: ReplayItem[] }
   /** All that comes is the replay. */
   | { readonly kind: 'replaying'; readonly part: Part }
-  /** It reached the end of the log. The `items` that came since are more of it, the same again, or the agent's own words. */
+  /** The replay reached the end of the log. The `items` since then are more of it, the same again, or the agent's own words. */
   | { readonly kind: 'whole'; readonly replay: Part; readonly outcome: ReplayOutcome; readonly part: Part; readonly items: ReplayItem[] }
   | { readonly kind: 'over' };
 
-/** What becomes of a replay when the session is open. */
+/** Where a late replay goes, once the session is open. */
 export interface LateReplay {
   readonly limits: Pick<Limits, 'replayQuietMs' | 'replayMaxMs'>;
   store(news: readonly LoggedUpdate[]): void;
   fail(error: unknown): void;
 }
 
-/** What the replay had not brought yet when the prompt was sent. */
+/** The rest of the replay that the agent may still send when the prompt is sent. */
 export type Owed = Pick<ReplayOutcome, 'next' | 'nextToolCalls'>;
 
-/** The first message of a replay may take so many times as long: an agent that brings none is left for a new one. */
+/**
+ * How many quiet times the first message of a replay may take; any other may take one. Without it the session goes to a successor, so the
+ * wait is longer.
+ */
 export const SILENCES_AT_FIRST = 4;
 
-/** A wait that took so much too long says nothing of the agent: this process stood still. */
+/** A wait that takes this much longer than asked does not count as silence of the agent: this process was held up. */
 const STANDSTILL_MS = 40;
 
-/** No agent says more outside a conversation: while the session is being opened it is a replay without the user's words; later it must not wait. */
+/**
+ * No agent says this much outside of a conversation. While the session is being opened, so many updates are taken for a replay without the
+ * user's words; afterwards they are settled without waiting for quiet.
+ */
 const MAX_ASIDE = 256;
 
 export type Replay = ReturnType<ReturnType<typeof openReplay>>;
 
-/** Gives a replay for each time that the agent is asked for the session. Without `began` it goes back to the record's first event. */
+/**
+ * Returns the function that makes a replay, each time that the agent is asked for the session. `began` tells where in the log the agent
+ * session begins; null: with the first event.
+ */
 export function openReplay(
   store: Store,
   sessionId: string,
@@ -76,7 +84,7 @@ export function openReplay(
   isAdopted: boolean,
 ) {
   const fromSeq = began?.beganSeq ?? 0;
-  // Matched against the log as it is then, with what was imported before.
+  // Each part reads the log anew, so that it sees what an earlier one imported.
   const newPart = (isWhole = false): Part => ({
     matcher: createReplayMatcher({
       log: store.eventsBackwards(sessionId),
@@ -84,7 +92,7 @@ export function openReplay(
       preamble: textsOf(began?.preamble ?? []),
       redact,
       isAdopted,
-      // A completed turn is two messages; counting turns reads no event.
+      // A completed turn counts as two messages. So no event of earlier turns need be read.
       ...(isWhole ? {} : { countBefore: async (seq) => 2 * (await store.completedTurns(sessionId, fromSeq, seq)) }),
     }),
     received: 0,
@@ -96,13 +104,17 @@ export function openReplay(
 
 function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod) {
   let state: State = method === 'session/load' ? { kind: 'replaying', part: newPart() } : { kind: 'undecided', part: newPart(), items: [] };
+  /** Null while the session is being opened. */
   let late: LateReplay | null = null;
-  /** It was still under way when a prompt was sent. */
+  /** Whether the replay goes on after a prompt was sent. */
   let outlasts = false;
-  /** Whether the whole log was asked for, and told nothing of what had come. */
+  /** Whether the whole log was read for a turn, and no replay was recognised by it since. */
   let wasAsked = false;
 
-  /** Takes an update as a part of the replay; false when that is over. Between turns it begins again with words of the user's, or where it was not at its end. */
+  /**
+   * Takes an update as a part of the replay; false when the replay is over. Between turns a replay that is over begins again with words of
+   * the user's, or if it had not reached its end.
+   */
   function take(update: SessionUpdate, meta: ReplayItem['meta'], isBetweenTurns: boolean): boolean {
     if (state.kind === 'over') {
       outlasts ||= isBetweenTurns && isUsers({ update, ...(meta && { meta }) });
@@ -121,7 +133,7 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
     return true;
   }
 
-  /** Matches what came so far, and decides what it is. */
+  /** Matches what came so far, and decides whether it is a replay. */
   async function match(): Promise<ReplayOutcome> {
     for (;;) {
       if (state.kind === 'over') throw new Error('a replay that is over is not matched');
@@ -143,20 +155,24 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
           continue;
         }
       }
-      // While it is asked for the session, an agent that must not replay does not repeat what we have by chance.
-      const sorted = state.kind === 'undecided' && (!late || outlasts) ? result.sorted() : null;
-      const isRestated = sorted !== null && sorted.repeats.size > 0;
-      const isReplay = state.kind === 'replaying' || isRestated;
-      const news =
-        state.kind === 'replaying' ? newOf(part, result) : isRestated ? ownAmong(sorted, state.items, result) : ownOf(state.items, result);
-      part.matched = { received, outcome: { ...result, isReplay, news } };
-      return part.matched.outcome;
+      let isReplay = true;
+      let news: readonly LoggedUpdate[];
+      if (state.kind === 'replaying') news = newOf(part, result);
+      else {
+        // While it resumes a session, or between turns, an agent does not repeat what the log has by chance.
+        const sorted = state.kind === 'undecided' && (!late || outlasts) ? result.sorted() : null;
+        isReplay = sorted !== null && sorted.repeats.size > 0;
+        news = isReplay ? ownAmong(sorted!, state.items, result) : ownOf(state.items, result);
+      }
+      const matched = { received, outcome: { ...result, isReplay, news } };
+      part.matched = matched;
+      return matched.outcome;
     }
   }
 
   // -------------------------------------------------------------- while the session is being opened
 
-  /** Some agents answer first and replay after: waits until it is quiet, while messages are missing. */
+  /** Some agents answer first and replay afterwards. Waits until the agent is quiet, as long as messages are missing. */
   async function untilQuiet(connection: Connection, limits: Limits): Promise<ReplayOutcome> {
     const deadline = performance.now() + limits.replayMaxMs;
     for (let silences = 0; ;) {
@@ -177,10 +193,10 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
 
   // -------------------------------------------------------------- late
 
-  /** What was handed out to be stored, and is found again when the same part is matched again. */
-  const given = new WeakSet<SessionUpdate>();
+  /** Updates that were handed on to be stored. Matching the same part again finds them once more. */
+  const stored = new WeakSet<SessionUpdate>();
   let settling: Promise<unknown> = Promise.resolve();
-  /** What came waits until it has been quiet. */
+  /** Set while updates wait for the agent to be quiet. */
   let waiting: { readonly since: number; readonly timer: ReturnType<typeof setTimeout> } | undefined;
 
   /** The session is open, and what was matched is on its way into the log. */
@@ -188,24 +204,29 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
     late = to;
     if (state.kind === 'over') return;
     const { matched } = state.part;
-    for (const { update } of matched?.outcome.news ?? []) given.add(update);
+    for (const { update } of matched?.outcome.news ?? []) stored.add(update);
     if (state.kind === 'undecided' && matched?.outcome.isReplay)
-      for (const { update } of state.items.slice(0, matched.received)) given.add(update);
+      for (const { update } of state.items.slice(0, matched.received)) stored.add(update);
     conclude();
   }
 
-  /** What was matched is on its way into the log: what follows is judged by itself, if that was not a replay, or a whole one. */
+  /** What was matched is on its way into the log. Unless it is the middle of a replay, what follows is a part of its own. */
   function conclude(): void {
     if (state.kind === 'over' || state.part.received === 0 || isPending(state.part)) return;
     const { outcome } = state.part.matched!;
-    // Between turns: what another client has the agent do is shown as it comes.
-    if (outlasts && state.kind === 'undecided' && !outcome.isReplay) [state, outlasts] = [{ kind: 'over' }, false];
-    else if (state.kind === 'undecided' && outlasts && outcome.endsWithin) return;
-    else if (state.kind !== 'replaying') state = { ...state, part: newPart(), items: [] };
-    else if (outcome.reachedEnd) state = { kind: 'whole', replay: state.part, outcome, part: newPart(), items: [] };
+    if (state.kind === 'replaying') {
+      if (outcome.reachedEnd) state = { kind: 'whole', replay: state.part, outcome, part: newPart(), items: [] };
+    } else if (state.kind === 'undecided' && outlasts && !outcome.isReplay) {
+      // Another client has the agent do something between our turns: that is shown as it comes.
+      state = { kind: 'over' };
+      outlasts = false;
+    } else if (state.kind !== 'undecided' || !outlasts || !outcome.endsWithin) state = { ...state, part: newPart(), items: [] };
   }
 
-  /** Whether it is a late replay is known when it has been quiet. Then what is new of it is stored, so that it is seen although nobody prompts. */
+  /**
+   * Only after a quiet time is it known whether updates are a late replay. Then what is new of it is stored, so that it is seen although
+   * nobody prompts.
+   */
   function settleSoon({ limits, fail }: LateReplay): void {
     const now = performance.now();
     const since = waiting?.since ?? now;
@@ -219,14 +240,14 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
     waiting = { since, timer: inBackground(setTimeout(onQuiet, left)) };
   }
 
-  /** Stores what is new since the last time, and gives what is still owed. */
+  /** Stores what is new since the last time, and returns what the agent still owes. */
   function settle(): Promise<Owed | null> {
     const settled = settling.then(async () => {
       if (state.kind === 'over') return null;
       if (state.kind === 'whole' && state.part.received === 0) return state.outcome;
       const outcome = await match();
-      const news = outcome.news.filter(({ update }) => !given.has(update));
-      for (const { update } of news) given.add(update);
+      const news = outcome.news.filter(({ update }) => !stored.has(update));
+      for (const { update } of news) stored.add(update);
       if (news.length > 0) late?.store(news);
       const owed = state.kind === 'whole' ? state.outcome : outcome;
       conclude();
@@ -236,7 +257,9 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
     return settled;
   }
 
-  /** A prompt is about to be sent, or the agent is gone: what still came is stored. Gives what was owed then; null when it was over before. */
+  /**
+   * A prompt is about to be sent, or the agent is gone: stores the rest. Returns what the agent still owes; null when it was over before.
+   */
   async function end(): Promise<Owed | null> {
     for (;;) {
       const owed = await settle();
@@ -250,11 +273,12 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
 
   return {
     take,
-    /** It was heard in a turn: the rest of it may follow. */
+    /** A turn has ended in which some of the replay came: the rest may follow. */
     outlast(): void {
-      [outlasts, wasAsked] = [true, false];
+      outlasts = true;
+      wasAsked = false;
     },
-    /** All that a replay could bring. An agent may put the prompt in other words at each turn: the log is read once for it. */
+    /** All that a replay could bring. The caller reads it once (`wasAsked`): an agent may put the prompt in other words at every turn. */
     async wholeLog(): Promise<Owed> {
       wasAsked = true;
       return newPart(true).matcher.end();
@@ -274,29 +298,29 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
 
 const receivedOf = (state: State): number => (state.kind === 'over' ? 0 : state.part.received);
 
-/** Whether anything came since it was last matched. */
+/** Whether anything came since the last match. */
 const isPending = ({ received, matched }: Part): boolean => received !== (matched?.received ?? 0);
 
 const isUsers = ({ update, meta }: ReplayItem): boolean => roleOf(update, meta) === 'user';
 
-/** What a replay brought that the log does not have: what was said elsewhere, and what stood beside the conversation. */
+/** What a replay brought that the log lacks: what was said elsewhere, and what is no part of the conversation. */
 function newOf({ beside }: Part, { imported, besideInLog }: ReplayResult): LoggedUpdate[] {
   const taken = new Set(imported.map(({ update }) => update));
-  // The first of those that say the same.
-  const left = new Map(beside.toReversed().map((item) => [JSON.stringify(item.update), item]));
+  // Of equal ones only the first is stored.
+  const firsts = new Map(beside.toReversed().map((item) => [JSON.stringify(item.update), item]));
   const others = beside.filter((item) => {
     const json = JSON.stringify(item.update);
-    return left.get(json) === item && !besideInLog.has(json) && !taken.has(item.update);
+    return firsts.get(json) === item && !besideInLog.has(json) && !taken.has(item.update);
   });
   return [...imported.map((item): LoggedUpdate => ({ ...item, origin: 'import' })), ...others];
 }
 
-/** What was said and is not a replay. A whole replay may still end with the tool calls that stood beside its last words. */
+/** The agent's own words, which are no replay. Left out are tool calls that a whole replay may still end with. */
 function ownOf(items: readonly ReplayItem[], { nextToolCalls }: Pick<ReplayResult, 'nextToolCalls'>): LoggedUpdate[] {
   return items.filter(({ update }) => classOf(update) !== 'tool_call' || !nextToolCalls.has(readToolCall(update).id));
 }
 
-/** What stands among words of ours that were said again, and is not ours; and the rest of what we have only the beginning of. */
+/** Of updates that repeat the log in part: what the log lacks, and the rest of messages of which it has the beginning. */
 function ownAmong(
   { repeats, others }: ReturnType<ReplayResult['sorted']>,
   items: readonly ReplayItem[],
@@ -309,7 +333,7 @@ function ownAmong(
   const isOwn = ({ update, meta }: ReplayItem): boolean => {
     if (isAllOurs) return !isConversation(update, meta) && !besideInLog.has(JSON.stringify(update));
     if (sideOf(update, meta) === null) return !repeats.has(update);
-    // The beginning of a message, without words, and what was replaced go with their message.
+    // Empty first chunks, and what was replaced, go with the message of their id.
     return others.has(update) || (!repeats.has(update) && ids.has(messageIdOf(update) ?? ''));
   };
   return [
@@ -318,7 +342,7 @@ function ownAmong(
   ];
 }
 
-/** Those of an embedded record among them. */
+/** The texts of a preamble, that of an embedded record included. */
 function textsOf(blocks: readonly ContentBlock[]): string[] {
   return blocks.flatMap((block) =>
     block.type === 'text' ? [block.text] : block.type === 'resource' && 'text' in block.resource ? [block.resource.text] : [],

@@ -1,56 +1,52 @@
-/** Values that are never on disk: removed when a session is created, and resolved by name again when it resumes. */
+/** Secret values, which are never on disk: taken out when a session is created, and found again by their names when it resumes. */
 import type { McpServer } from '@agentclientprotocol/sdk';
 import { invalid, RehydrateError } from '../errors.ts';
 import type { McpPlace, SecretRef, Secrets } from '../ports.ts';
-
-export type Pair = { name: string; value: string };
+import type { Secret } from '../transcript/redact.ts';
 
 export interface SecretValues {
   readonly env: Readonly<Record<string, string>>;
   readonly mcpServers: readonly McpServer[];
   /** Every value with its name, for redaction. */
-  readonly known: readonly Pair[];
+  readonly known: readonly Secret[];
 }
 
-/** The fields of an MCP server that have values, and their kinds. A server should have one of them; if it has both, both are hidden. */
+/** The fields of an MCP server that hold values. A server should have one of the two; if it has both, both are hidden. */
 const FIELDS = [
   ['env', 'mcp-env'],
   ['headers', 'mcp-header'],
 ] as const;
 
-export interface ValueField {
+interface ValueField {
   readonly kind: 'mcp-env' | 'mcp-header';
   readonly field: 'env' | 'headers';
-  readonly pairs: readonly Pair[];
+  readonly pairs: readonly Secret[];
 }
 
-export function valueFieldsOf(server: McpServer): ValueField[] {
+function valueFieldsOf(server: McpServer): ValueField[] {
   return FIELDS.flatMap(([field, kind]) => {
     const pairs = (server as Partial<Record<'env' | 'headers', unknown>>)[field];
     if (pairs === undefined || pairs === null) return [];
     if (!Array.isArray(pairs) || !pairs.every((pair) => typeof pair?.name === 'string' && typeof pair.value === 'string')) {
-      throw invalid(`The ${field} of MCP server "${server.name}" must be a list of { name, value }, both texts.`);
+      throw invalid(`The ${field} of MCP server "${server.name}" must be a list of { name, value }, both strings.`);
     }
-    return [{ kind, field, pairs: pairs as Pair[] }];
+    return [{ kind, field, pairs: pairs as Secret[] }];
   });
 }
 
-/** Error: `invalid_argument`, naming what is wrong and never a value. */
+/** Error: `invalid_argument`, which says what is wrong and never quotes a value. */
 export function checkServers(servers: readonly McpServer[]): void {
   const named = Array.isArray(servers) && servers.every((server) => typeof (server as Partial<McpServer> | null)?.name === 'string');
   if (!named) throw invalid('mcpServers must be a list of MCP servers in ACP’s form, each with a name.');
   servers.forEach(valueFieldsOf);
 }
 
-/** The servers as stored: of a value only the name stays, without anything beside it. */
+/** The servers as they are stored: of each value only the name stays, and nothing else that the caller put beside it. */
 export function withoutValues(servers: readonly McpServer[]): McpServer[] {
-  return servers.map(
-    (server) =>
-      ({
-        ...server,
-        ...Object.fromEntries(valueFieldsOf(server).map(({ field, pairs }) => [field, pairs.map(({ name }) => ({ name, value: '' }))])),
-      }) as McpServer,
-  );
+  return servers.map((server) => {
+    const names = valueFieldsOf(server).map(({ field, pairs }) => [field, pairs.map(({ name }) => ({ name, value: '' }))] as const);
+    return { ...server, ...Object.fromEntries(names) } as McpServer;
+  });
 }
 
 export function secretValues(env: Readonly<Record<string, string>>, mcpServers: readonly McpServer[]): SecretValues {
@@ -69,9 +65,9 @@ function placeOf(server: McpServer): McpPlace {
   return { ...(url === undefined ? {} : { url }), ...(command === undefined ? {} : { command, args: args ?? [] }) };
 }
 
-// ---------------------------------------------------------------- back again
+// ---------------------------------------------------------------- finding them again
 
-/** Asks the port, until the signal aborts. */
+/** The port, as the host calls it. */
 type AskSecret = (ref: SecretRef, signal?: AbortSignal) => ReturnType<Secrets>;
 
 interface Named {
@@ -87,8 +83,8 @@ interface Missing {
 }
 
 /**
- * What this host was given and still holds comes first; a server's values only for the very server they were given with: if the record has it
- * otherwise by now, the port is asked.
+ * Finds each value: first among those that this host was given and still holds, then by asking the port. A server's held values count only
+ * for a server that is the same in all else (address, command, arguments), so that no value reaches another place.
  */
 async function resolveAll(
   secrets: AskSecret,
@@ -109,23 +105,24 @@ async function resolveAll(
   const written = (server: McpServer) => JSON.stringify(withoutValues([server]));
   const servers: McpServer[] = [];
   for (const server of session.mcpServers) {
-    const same = held?.mcpServers.find((each) => written(each) === written(server));
+    const same = held?.mcpServers.find((candidate) => written(candidate) === written(server));
     if (same) {
       servers.push(same);
       continue;
     }
-    const filled: Partial<Record<'env' | 'headers', Pair[]>> = {};
+    const filled: Partial<Record<'env' | 'headers', Secret[]>> = {};
     for (const { kind, field, pairs } of valueFieldsOf(server)) {
-      const values: Pair[] = (filled[field] = []);
+      const values: Secret[] = [];
       for (const { name } of pairs)
         values.push({ name, value: await resolve({ sessionId, kind, server: server.name, place: placeOf(server), name }) });
+      filled[field] = values;
     }
     servers.push({ ...server, ...filled } as McpServer);
   }
   return { values: secretValues(env, servers), missing };
 }
 
-/** Error: `secret_missing`, naming all that are missing, before any agent starts. */
+/** Error: `secret_missing`, which names all that are missing. Call it before any agent starts. */
 export async function resolveSecrets(
   secrets: AskSecret,
   session: Named,
@@ -143,7 +140,7 @@ export async function resolveSecrets(
   );
 }
 
-/** A header is not looked for in the environment: a variable of that name could be meant for any server. */
+/** Headers are not read from the environment, where a variable of that name could be meant for any server. */
 function adviceFor(missing: readonly Missing[]): string {
   const namesOf = (...kinds: SecretRef['kind'][]) =>
     missing
@@ -161,7 +158,7 @@ function adviceFor(missing: readonly Missing[]): string {
     .join(' ');
 }
 
-/** The values that can be resolved, for redacting what is only read. */
+/** The values that can be found, to redact a record that is only read. */
 export async function resolveKnown(secrets: AskSecret, session: Named, held?: SecretValues | null): Promise<SecretValues['known']> {
   return (await resolveAll(secrets, session, held)).values.known.filter(({ value }) => value !== '');
 }

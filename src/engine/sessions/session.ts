@@ -1,6 +1,6 @@
 /**
- * One session of a host: its state, with everything that belongs to that state, and its life while an agent lives. Starting (`start.ts`),
- * waking (`wake.ts`) and prompting (`turn.ts`) move it on.
+ * One session of a host: its state machine, and what happens while its agent is live. `start.ts` creates it, `wake.ts` wakes it, `turn.ts`
+ * prompts it.
  */
 import { delay, inBackground, unlessAborted, within } from '../waiting.ts';
 import { RehydrateError } from '../errors.ts';
@@ -14,21 +14,28 @@ import { isUnreadable } from '../protocol/reported-state.ts';
 import { classOf } from '../protocol/updates.ts';
 import { asksFor } from '../protocol/versions.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
-import { endTurn, type LastKnown, type NewEvent } from '../storage/statements.ts';
+import {
+  endTurn,
+  inTurn,
+  updateEvents,
+  type LastKnown,
+  type LoggedUpdate,
+  type NewEvent,
+  type UpdateWithMeta,
+} from '../storage/statements.ts';
 import { createWriter, type Work, type WriterOptions } from '../storage/writer.ts';
 import type { ContentBlock, ResumeAttempt, ResumeReport } from '../types.ts';
 import { isForeign, type AgentSession, type SessionContext } from './agent-session.ts';
-import type { Agent, AgentListener } from './agent-startup.ts';
+import type { Agent, AgentListener, Agents } from './agent-startup.ts';
 import { remember, turnContinuedBy, type LastSaid } from './last-said.ts';
-import { failedAfterSending, interruptedBy, releaseStatement } from './lease.ts';
-import { inTurn, updateEvents, type LoggedUpdate, type UpdateWithMeta } from './logged-updates.ts';
-import type { HostParts } from './parts.ts';
+import { failedAfterSending, interruptedBy, releaseStatement, type LeaseParts } from './lease.ts';
 import { cancelled, createPermissions, type Permissions } from './permissions.ts';
 import type { SecretValues } from './secrets.ts';
 import { modeChange, reportedColumns } from './settings.ts';
-import { transition, type TransitionName } from './states.ts';
 
-/** What exists only in some states is data of those states alone. */
+// ---------------------------------------------------------------- the state machine
+
+/** Each state carries the data that exists only in it. */
 export type SessionPhase =
   | { readonly kind: 'asleep' }
   | { readonly kind: 'starting' | 'resuming'; readonly abort: AbortController }
@@ -36,17 +43,57 @@ export type SessionPhase =
   | { readonly kind: 'prompting'; readonly live: Live; readonly turn: Turn }
   | { readonly kind: 'ending'; readonly live: Live; readonly ending: Ending };
 
-/** As in `data.cause` of `turn_outcome_unknown`. */
+export type StateName = SessionPhase['kind'];
+
+export type TransitionName = 'create' | 'wake' | 'opened' | 'failed' | 'prompt' | 'unsent' | 'answered' | 'end' | 'gone';
+
+interface Transition {
+  readonly from: StateName;
+  readonly on: TransitionName;
+  readonly to: StateName;
+  /** Shown in the documentation. */
+  readonly when: string;
+}
+
+/** Every transition there is. The documentation draws its picture from this table. */
+export const TRANSITIONS: readonly Transition[] = [
+  { from: 'asleep', on: 'create', to: 'starting', when: 'a new session is asked for' },
+  { from: 'asleep', on: 'wake', to: 'resuming', when: 'something needs the agent, and this host has the lease' },
+  { from: 'starting', on: 'opened', to: 'live', when: 'the session is in the record' },
+  { from: 'starting', on: 'failed', to: 'asleep', when: 'the agent is gone and nothing was written' },
+  { from: 'resuming', on: 'opened', to: 'live', when: 'the report is in the log' },
+  { from: 'resuming', on: 'failed', to: 'asleep', when: 'the agent is gone and the lease is free' },
+  { from: 'live', on: 'prompt', to: 'prompting', when: 'a prompt is on its way into the log' },
+  { from: 'prompting', on: 'unsent', to: 'live', when: 'the prompt could not be stored, so it was not sent' },
+  { from: 'prompting', on: 'answered', to: 'live', when: 'the end of the turn is in the log' },
+  { from: 'live', on: 'end', to: 'ending', when: 'the agent died, or is being ended' },
+  { from: 'prompting', on: 'end', to: 'ending', when: 'the agent died, or is being ended' },
+  { from: 'ending', on: 'gone', to: 'asleep', when: 'the whole process tree is gone, and the log says how' },
+];
+
+/** Where a transition leads from a state; null when it cannot happen there. */
+export function transition(from: StateName, on: TransitionName): StateName | null {
+  return TRANSITIONS.find((row) => row.from === from && row.on === on)?.to ?? null;
+}
+
+// ---------------------------------------------------------------- the data of the states
+
+/** What the sessions of a host share. */
+export interface HostParts extends LeaseParts {
+  readonly agents: Agents;
+}
+
+/** Why a live session ends: `data.cause` of `turn_outcome_unknown`. */
 export interface EndCause {
   readonly kind: 'sleep' | 'closed' | 'idle' | 'cancel_timeout' | 'taken_over' | 'host_failed' | 'agent_gone';
   readonly reason: string;
-  /** What the caller of a running prompt is told instead of `turn_outcome_unknown`. */
+  /** If given, the caller of a running prompt gets this error instead of `turn_outcome_unknown`. */
   readonly error?: unknown;
 }
 
-/** Held by the lease, which is renewed until `stop`. */
 export type SessionLog = ReturnType<typeof openLog>;
 
+/** A writer to the session's log. It holds the lease, and renews it until `stop`. */
 export function openLog(session: Session, held: Pick<WriterOptions, 'fence' | 'latestSeq' | 'redact'>) {
   const { config, store, subscriptions } = session.parts;
   const { database: db, limits, clock } = config;
@@ -54,25 +101,29 @@ export function openLog(session: Session, held: Pick<WriterOptions, 'fence' | 'l
   const onCommitted: WriterOptions['onCommitted'] = (events) => subscriptions.publish(fence.sessionId, events);
   const onLost = (reason: unknown) => session.fail(reason);
   const writer = createWriter({ ...held, db, store, limits, clock, onCommitted, onLost });
-  const every = Math.max(1, Math.floor(limits.leaseMs / 3));
+  const renewMs = Math.max(1, Math.floor(limits.leaseMs / 3));
   const renew = () => {
-    // A session that writes renews its lease. After a clock was set back, `renewedAt` would look recent for a long time.
-    if (Math.abs(clock() - writer.renewedAt) >= every) writer.append({ events: [] }).catch(onLost);
+    // Writing anything renews the lease. `Math.abs`, because a clock that is set back would make `renewedAt` look recent for a long time.
+    if (Math.abs(clock() - writer.renewedAt) >= renewMs) writer.append({ events: [] }).catch(onLost);
   };
-  const timer = inBackground(setInterval(renew, every));
+  const timer = inBackground(setInterval(renew, renewMs));
   return { writer, fence, stop: () => clearInterval(timer) };
 }
 
-/** What a live session's claim to its agent session rests on. */
+/** Why a live session believes that its agent session is the right one. */
 export type Basis =
   /** It is the stored one, and has answered a turn or was just created. */
   | { readonly kind: 'proven' }
   | {
-      /** `resumed` may still be taken back at the prompt; a `successor` becomes the stored one only when it has answered a turn (I4). */
+      /**
+       * `resumed`: the agent took the stored one up, and may still deny it at the prompt. A `successor` replaces the stored one only when
+       * it has answered a turn (I4).
+       */
       readonly kind: 'resumed' | 'successor';
       readonly attempts: readonly ResumeAttempt[];
-      /** What goes in front of its first prompt (I6), or of the next of one whose replay showed that it lost its preamble. */
+      /** Goes in front of the next prompt (I6): of a successor, or of a session whose replay showed that it had lost its preamble. */
       readonly preamble: readonly ContentBlock[] | null;
+      /** The event with which the agent session begins. */
       readonly beganSeq: number;
     };
 
@@ -83,43 +134,44 @@ export interface Live {
   readonly permissions: Permissions;
   readonly agentSession: AgentSession;
   basis: Basis;
-  /** How it became live, until a prompt has reported it. */
+  /** How it became live; null once a prompt has reported it. */
   report: ResumeReport | null;
-  /** Words that continue the last answered turn belong to it. */
+  /** The last answered turn: what the agent says later may continue it. */
   lastTurn: { readonly turnId: string; readonly said: LastSaid } | null;
-  /** When the agent last said something, and when the session was last used, by `performance.now`. */
+  /** When the agent last said something, by `performance.now`. */
   saidAt: number;
+  /** When the session was last used, by `performance.now`. */
   usedAt: number;
-  /** Resolves to the cause when the agent is gone and the log says so. */
+  /** Resolves to the cause of the end, once the agent is gone and its end is in the log. */
   readonly over: Promise<EndCause>;
 }
 
 export interface Turn {
   readonly turnId: string;
-  /** Drops the prompt's echo and what a late replay still owed. */
+  /** Drops the echo of the prompt, and the rest of a late replay. */
   filter: LiveFilter;
   readonly said: LastSaid;
-  /** Aborted when the agent is asked to end it. */
+  /** Aborted when the agent is asked to end the turn. */
   readonly cancelling: AbortController;
-  /** For what the agent asks in it: then nobody wants the answer, as when the agent is gone. */
+  /** Aborted when the turn is cancelled or the agent is gone: nobody wants the answer to what the agent asked in the turn any more. */
   readonly wanted: AbortSignal;
   progress:
-    /** It is being stored, or another tier is tried for it because the agent answered that it does not know the session. */
+    /** The prompt is being stored, or another tier is tried because the agent answered that it does not know the session. */
     | { readonly kind: 'unsent' }
     | { readonly kind: 'sent' }
-    /** Its end is on its way into the log. */
+    /** The agent's answer is on its way into the log. */
     | { readonly kind: 'answered'; settle(failure: { readonly error: unknown } | null): void };
-  /** The turn is over for another reason than the agent's answer; its end is in the log. */
+  /** Called when the turn ended without an answer of the agent, and that end is in the log. */
   ended(error: unknown): void;
 }
 
-export interface Ending {
+interface Ending {
   readonly cause: EndCause;
-  /** The turn that ran when it began, until the agent's answer to it is in the log. */
+  /** The turn that was running; null once its end is in the log, or is about to be written. */
   turn: Turn | null;
-  /** In order: it is tried once more with the end. */
+  /** Work that could not be written, in order. It is tried once more, before the end. */
   readonly unwritten: Work[];
-  /** True when something after that was dropped: its turn then has no end of its own. */
+  /** Whether anything that came after `unwritten` was dropped. An answer to the turn is then not stored as its end. */
   dropped: boolean;
 }
 
@@ -127,14 +179,14 @@ const asleep: SessionPhase = { kind: 'asleep' };
 
 export class Session {
   readonly sessionId: string;
-  /** Values that a caller gave (`create`, `update`, `adopt`), not those of the port; gone with the host. */
+  /** Values that a caller gave (`create`, `update`, `adopt`), not those of the port. Kept in memory only. */
   secrets: SecretValues | null = null;
-  /** Further parameters of `session/new`, given at `create`; gone with the host, too. */
+  /** Further parameters of `session/new`, given at `create`. Kept in memory only. */
   params: Readonly<Record<string, unknown>> | undefined = undefined;
-  /** The client of the latest operation, which is asked what the agent asks. */
+  /** The client that the latest operation named. It answers what the agent asks. */
   client: ClientServices | null = null;
-  /** What was passed on to it last and may not have been taken yet. */
-  private passing: Promise<void> | null = null;
+  /** The agent is not read any further until this settles. */
+  private holdUp: Promise<void> | null = null;
   private phase: SessionPhase = asleep;
   readonly parts: HostParts;
 
@@ -147,15 +199,15 @@ export class Session {
     return this.phase;
   }
 
-  /** The data of a live session that can go on; null in every other state, and once its agent is gone. */
+  /** The data of a live session; null in every other state, and as soon as its agent has ended. */
   get live(): Live | null {
     const { phase } = this;
     return (phase.kind === 'live' || phase.kind === 'prompting') && !phase.live.agent.connection.ended ? phase.live : null;
   }
 
   /**
-   * The same once it is certain: an agent that is gone or going is waited for, until the session sleeps. One that ended by itself is not
-   * hurried, so that its exit is the true one (I8).
+   * The same, but waits until the session sleeps when its agent is gone or going. An agent that ended by itself is not killed, so that the
+   * exit on record is its own (I8).
    */
   async settled(): Promise<Live | null> {
     const { live, phase } = this;
@@ -166,7 +218,7 @@ export class Session {
     return null;
   }
 
-  /** Every change of state goes through here, and only as the table allows. */
+  /** Every change of state goes through here. Throws when the table has no such transition. */
   become(on: TransitionName, next: SessionPhase): void {
     const to = transition(this.phase.kind, on);
     if (to !== next.kind) throw new Error(`session ${this.sessionId}: ${on} does not lead from ${this.phase.kind} to ${next.kind}`);
@@ -175,7 +227,7 @@ export class Session {
 
   // -------------------------------------------------------------- becoming live
 
-  /** Runs `work`, which calls `opened` when the agent has the session. When it fails, the session sleeps again. */
+  /** Runs `work`, which must call `opened`. When it fails, the session sleeps again. */
   async open<T>(kind: 'starting' | 'resuming', signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const abort = new AbortController();
     this.become(kind === 'starting' ? 'create' : 'wake', { kind, abort });
@@ -187,42 +239,58 @@ export class Session {
     }
   }
 
-  /** What the agent says and asks goes to the session. */
-  listener(mine: AgentSession): AgentListener {
+  /** Takes what the agent says and asks. */
+  listener(agentSession: AgentSession): AgentListener {
     return {
       onUpdate: (update, agent) => {
-        const live = this.liveOf(mine);
+        const live = this.liveOf(agentSession);
         if (live) live.saidAt = live.agent.connection.heardAt;
-        if (isOthers(mine, agent, 'session/update', update.agentSessionId)) {
+        if (namesAnotherSession(agentSession, agent, 'session/update', update.agentSessionId)) {
           const said = live && this.turn?.said;
-          if (said) Object.assign(said, { foreign: said.foreign + 1, foreignId: beginning(String(update.agentSessionId), NOTE_CHARS) });
+          if (said) {
+            said.foreign += 1;
+            said.foreignId = beginning(String(update.agentSessionId), NOTE_CHARS);
+          }
           return;
         }
         try {
-          if (live || !mine.isOpen) mine.take(update);
+          if (live || !agentSession.isOpen) agentSession.take(update);
         } catch (error) {
           this.fail(error);
         }
       },
-      onRequest: (request, agent) => this.answer(mine, agent, request),
+      onRequest: (request, agent) => this.answer(agentSession, agent, request),
       onOther: (method, params, agent) => {
-        if (!isOthers(mine, agent, method, params['sessionId'])) this.passing = this.passOn(mine, agent, method, params);
+        if (!namesAnotherSession(agentSession, agent, method, params['sessionId']))
+          this.holdUp = this.passOn(agentSession, agent, method, params);
       },
-      room: () => this.passed() ?? this.liveOf(mine)?.log.writer.room() ?? null,
+      room: () => {
+        const { holdUp } = this;
+        this.holdUp = null;
+        return holdUp ?? this.liveOf(agentSession)?.log.writer.room() ?? null;
+      },
     };
   }
 
-  private liveOf(mine: AgentSession): Live | null {
-    return 'live' in this.phase && this.phase.live.agentSession === mine ? this.phase.live : null;
+  private liveOf(agentSession: AgentSession): Live | null {
+    return 'live' in this.phase && this.phase.live.agentSession === agentSession ? this.phase.live : null;
   }
 
-  /** The agent has the session, and how it has it is in the log, or was handed to it in this tick. */
+  /** The agent has the session. Call it in the tick in which the report is handed to the log, or later. */
   opened({ agentSession, agent, report }: Pick<Live, 'agentSession' | 'agent' | 'report'>, log: SessionLog, basis: Basis): Live {
     const { config } = this.parts;
     const { context } = agentSession;
     const now = performance.now();
     const live: Live = {
-      ...{ context, agent, log, agentSession, basis, report, lastTurn: null, saidAt: now, usedAt: now },
+      context,
+      agent,
+      log,
+      agentSession,
+      basis,
+      report,
+      lastTurn: null,
+      saidAt: now,
+      usedAt: now,
       permissions: createPermissions({ config, context, writer: log.writer }),
       over: agent.connection.gone.then((exit) => this.agentGone(live, exit)),
     };
@@ -231,9 +299,12 @@ export class Session {
     return live;
   }
 
-  /** What the agent said meanwhile follows. In the tick in which how it has the session was handed to the log, so that nothing comes in between. */
+  /**
+   * Takes what the agent said while the session was being opened, and all that follows. Call it in the tick in which the report is handed
+   * to the log, so that nothing comes in between.
+   */
   resumeIntake(live: Live): void {
-    live.agentSession.resumeIntake((item) => this.hear(live, item), {
+    live.agentSession.resumeIntake((item) => this.receive(live, item), {
       limits: this.parts.config.limits,
       store: (news) => this.record(live, news),
       fail: (error) => this.fail(error),
@@ -242,53 +313,54 @@ export class Session {
 
   // -------------------------------------------------------------- what the agent says
 
-  private hear(live: Live, item: AgentUpdate): void {
+  private receive(live: Live, item: AgentUpdate): void {
     const { agentSession, lastTurn } = live;
     const { turn } = this;
-    const { update, meta } = agentSession.redacted(item);
-    if (classOf(update, meta) === 'state') return this.hearState(live, turn, { update, meta });
-    const running = runs(turn);
+    const said = agentSession.redacted(item);
+    const { update, meta } = said;
+    if (classOf(update, meta) === 'state') return this.receiveState(live, turn, said);
+    const running = unanswered(turn);
     if (agentSession.replay?.take(update, meta, !running)) return;
-    if (!running) return this.record(live, inTurn(turnContinuedBy(turn ?? lastTurn, { update, meta }), [{ update, meta }]));
+    if (!running) return this.record(live, inTurn(turnContinuedBy(turn ?? lastTurn, said), [said]));
     const { filter } = running;
     this.recordInTurn(live, running, filter.push(update, meta));
-    if (filter.asks) this.passing = this.tellLog(live, running);
+    if (filter.asks) this.holdUp = this.consultLog(live, running);
   }
 
-  private recordInTurn(live: Live, running: Turn, passed: readonly UpdateWithMeta[]): void {
-    for (const each of passed) remember(running.said, each);
-    if (passed.length > 0) this.record(live, inTurn(running.turnId, passed));
+  private recordInTurn(live: Live, running: Turn, updates: readonly UpdateWithMeta[]): void {
+    for (const update of updates) remember(running.said, update);
+    if (updates.length > 0) this.record(live, inTurn(running.turnId, updates));
   }
 
-  /** Words of the user's that are not known to be old: the whole log tells. The agent is not listened to meanwhile. */
-  private async tellLog(live: Live, running: Turn): Promise<void> {
+  /** The filter cannot tell whether words of the user's are a replay, so it gets the whole log. The agent is not read meanwhile. */
+  private async consultLog(live: Live, running: Turn): Promise<void> {
     const { filter } = running;
     try {
       const whole = await live.agentSession.replay!.wholeLog();
-      if (runs(this.turn) === running) this.recordInTurn(live, running, filter.know(whole));
+      if (unanswered(this.turn) === running) this.recordInTurn(live, running, filter.know(whole));
     } catch (error) {
       this.fail(error);
     }
   }
 
-  /** Stored where it says something new, at once, whatever messages are held back. */
-  private hearState(live: Live, turn: Turn | null, said: UpdateWithMeta): void {
-    const { agentSession: mine } = live;
+  /** Stores a report of state if it says anything new: at once, even while the filter holds messages back. */
+  private receiveState(live: Live, turn: Turn | null, said: UpdateWithMeta): void {
+    const { agentSession } = live;
     const { update } = said;
-    if (mine.isTitleOfPreamble(update)) return;
-    const before = mine.reported;
-    const learnt = mine.learn(update);
+    if (agentSession.isTitleOfPreamble(update)) return;
+    const before = agentSession.reported;
+    const learnt = agentSession.learn(update);
     if (!learnt && !isUnreadable(update)) return;
-    // A mode that the agent changed during a turn (a plan was approved) is the one the user goes on in.
+    // A mode that the agent changes during a turn (a plan was approved) counts as asked for by the user.
     const mode = turn && learnt && modeChange(learnt, before);
-    if (mode) mine.requested = { ...mine.requested, mode };
+    if (mode) agentSession.requested = { ...agentSession.requested, mode };
     this.record(live, inTurn(this.runningTurnId, [said]), {
       ...reportedColumns(learnt ?? {}),
-      ...(mode ? { wishes: mine.requested } : {}),
+      ...(mode ? { wishes: agentSession.requested } : {}),
     });
   }
 
-  /** After a failed write nothing more is written: a gap is worse than an end (I11). */
+  /** Writes nothing after a failed write: a gap in the log is worse than an early end (I11). */
   private record(live: Live, updates: readonly LoggedUpdate[], lastKnown: LastKnown = {}): void {
     const { phase } = this;
     if (phase.kind === 'ending' && phase.ending.unwritten.length > 0) {
@@ -300,20 +372,20 @@ export class Session {
 
   // -------------------------------------------------------------- what the agent asks
 
-  private async answer(mine: AgentSession, agent: Agent, request: IncomingRequest): Promise<RpcResponse> {
+  private async answer(agentSession: AgentSession, agent: Agent, request: IncomingRequest): Promise<RpcResponse> {
     const { params, method, signal } = request;
-    if (isOthers(mine, agent, method, params['sessionId']))
-      return { error: { code: RPC.invalidParams, message: `Invalid params: the session of this connection is ${mine.id}` } };
+    if (namesAnotherSession(agentSession, agent, method, params['sessionId']))
+      return { error: { code: RPC.invalidParams, message: `Invalid params: the session of this connection is ${agentSession.id}` } };
     const kind = asksFor(method);
-    if (kind === null) return this.askClient(mine, agent, request);
-    // Nobody has prompted while the session is being opened, so nobody can answer; in a cancelled turn nobody is to.
-    const permissions = mine.isOpen && this.liveOf(mine)?.permissions;
-    if (!permissions || runs(this.turn)?.cancelling.signal.aborted) return cancelled(kind);
+    if (kind === null) return this.askClient(agentSession, agent, request);
+    // While the session is being opened nobody can answer, and in a cancelled turn nobody should.
+    const permissions = agentSession.isOpen && this.liveOf(agentSession)?.permissions;
+    if (!permissions || unanswered(this.turn)?.cancelling.signal.aborted) return cancelled(kind);
     try {
       return kind === 'permission'
         ? await permissions.ask(signal, agent.protocol.readPermission(params), this.runningTurnId)
         : await permissions.elicit(signal, params, this.runningTurnId, (unwanted) =>
-            this.askClient(mine, agent, request, AbortSignal.any([agent.untilGone, unwanted])),
+            this.askClient(agentSession, agent, request, AbortSignal.any([agent.untilGone, unwanted])),
           );
     } catch (error) {
       this.fail(error);
@@ -321,15 +393,15 @@ export class Session {
     }
   }
 
-  /** Has the client answer while that is wanted, with session ids exchanged both ways. */
+  /** Has the client answer, with session ids exchanged both ways; gives up when `signal` aborts. */
   private async askClient(
-    mine: AgentSession,
+    agentSession: AgentSession,
     agent: Agent,
     request: IncomingRequest,
     signal = AbortSignal.any([request.signal, this.wanted ?? agent.untilGone]),
   ): Promise<RpcResponse> {
     const { method, params } = request;
-    const { context } = mine;
+    const { context } = agentSession;
     const { sessionId, parts } = this;
     const { config } = parts;
     const client = this.client ?? config.clientFor(context.agent);
@@ -337,63 +409,58 @@ export class Session {
     agent.clients.add(client);
     try {
       const { cwd, additionalDirectories } = context;
-      const asked = { method, params: mine.fromAgent(params), sessionId, cwd, additionalDirectories, signal };
+      const asked = { method, params: agentSession.fromAgent(params), sessionId, cwd, additionalDirectories, signal };
       const result = await unlessAborted((async () => client.handle(asked))(), signal);
-      return { result: mine.toAgent(result ?? null) };
+      return { result: agentSession.toAgent(result ?? null) };
     } catch (error) {
       return { error: thrownError(error) };
     }
   }
 
-  /** Nobody waits for an answer, so an error of the client is no reason to end the agent. */
-  private async passOn(mine: AgentSession, agent: Agent, method: string, params: Readonly<Record<string, unknown>>): Promise<void> {
-    const client = this.client ?? this.parts.config.clientFor(mine.context.agent);
+  /** Gives the client a notification. Nobody waits for an answer, so an error of the client's is ignored. */
+  private async passOn(agentSession: AgentSession, agent: Agent, method: string, params: Readonly<Record<string, unknown>>): Promise<void> {
+    const client = this.client ?? this.parts.config.clientFor(agentSession.context.agent);
     if (!client?.notify) return;
     agent.clients.add(client);
     try {
-      const told = client.notify({ method, params: mine.fromAgent(params), sessionId: this.sessionId });
-      // What it has not taken by then does not hold up the agent any longer (I10).
+      const told = client.notify({ method, params: agentSession.fromAgent(params), sessionId: this.sessionId });
+      // A slow client holds up the agent no longer than this (I10).
       if (told) await within(told, this.parts.config.limits.callbackMs);
     } catch {
       // See above.
     }
   }
 
-  private passed(): Promise<void> | null {
-    const { passing } = this;
-    this.passing = null;
-    return passing;
-  }
-
   /** The turn whose end is not in the log yet. */
   private get turn(): Turn | null {
     const { phase } = this;
-    return phase.kind === 'prompting' ? phase.turn : phase.kind === 'ending' ? phase.ending.turn : null;
+    if (phase.kind === 'prompting') return phase.turn;
+    return phase.kind === 'ending' ? phase.ending.turn : null;
   }
 
-  /** After a cancel an agent cleans up, and asks for what that takes. */
+  /** Undefined after a cancel: what an agent asks for then, it needs to clean up. */
   private get wanted(): AbortSignal | undefined {
-    const { cancelling, wanted } = runs(this.turn) ?? {};
+    const { cancelling, wanted } = unanswered(this.turn) ?? {};
     return cancelling?.signal.aborted ? undefined : wanted;
   }
 
   private get runningTurnId(): string | null {
-    return runs(this.turn)?.turnId ?? null;
+    return unanswered(this.turn)?.turnId ?? null;
   }
 
   // -------------------------------------------------------------- a turn
 
-  /** Called before the batch that stores the turn, so that the death of the agent meanwhile ends this turn, too. */
+  /** Call it before the batch that stores the turn: if the agent dies meanwhile, the turn is ended with it. */
   beginTurn(live: Live, turn: Turn): void {
     this.become('prompt', { kind: 'prompting', live, turn });
   }
 
-  /** Its prompt could not be stored. */
+  /** The prompt could not be stored. */
   dropTurn(live: Live, turn: Turn): void {
     if (this.phase.kind === 'prompting' && this.phase.turn === turn) this.become('unsent', { kind: 'live', live });
   }
 
-  /** If that fails, the session ends (see `agentGone`). */
+  /** The agent has answered: stores the end of the turn. If that fails the session ends, and `agentGone` calls `settle`. */
   endTurn(live: Live, turn: Turn, work: Work, settle: (failure: { readonly error: unknown } | null) => void): void {
     turn.progress = { kind: 'answered', settle };
     live.saidAt = performance.now();
@@ -409,7 +476,7 @@ export class Session {
     );
   }
 
-  /** It runs, and everything said in it so far is, or will be, in the log. */
+  /** Whether the turn has no end yet, and nothing that was said in it was dropped. */
   isRunning(turn: Turn): boolean {
     const { phase } = this;
     return this.turn === turn && !(phase.kind === 'ending' && phase.ending.dropped);
@@ -418,8 +485,8 @@ export class Session {
   // -------------------------------------------------------------- the end
 
   /**
-   * After the agent's last words. `tell`: the agent's own session is closed or deleted with ours, where it can do that, whatever it
-   * answers.
+   * Ends the session once the agent has been quiet. With `tell`, the agent is first asked to close or delete its own session, if it can;
+   * what it answers does not matter.
    */
   async endGently(cause: EndCause, tell?: 'close' | 'delete'): Promise<void> {
     await this.untilQuiet();
@@ -434,7 +501,7 @@ export class Session {
     await this.end(cause);
   }
 
-  /** Agents go on after their answer: last chunks, a title. */
+  /** Agents go on after their answer, with last chunks or a title. */
   private async untilQuiet(): Promise<void> {
     const { quietMs, quietMaxMs } = this.parts.config.limits;
     const deadline = performance.now() + quietMaxMs;
@@ -447,7 +514,7 @@ export class Session {
     }
   }
 
-  /** Resolves when the process tree is gone and what that ended is written, or at once when nothing lives. */
+  /** Resolves when the process tree is gone and its end is in the log; at once when nothing is live. */
   async end(cause: EndCause, how: 'ask' | 'kill' = 'ask'): Promise<void> {
     this.beginEnd(cause);
     const { phase } = this;
@@ -464,8 +531,7 @@ export class Session {
   }
 
   /**
-   * The log cannot be written, so nothing more may be shown (I2), or a function the host was given failed. A running prompt gets the
-   * reason.
+   * The log cannot be written, so nothing more may be shown (I2), or one of the user's functions failed. A running prompt gets the error.
    */
   fail(error: unknown): void {
     const { phase } = this;
@@ -480,13 +546,13 @@ export class Session {
     );
   }
 
-  /** What could not be written when it came is written before the end of the agent, together with it. */
+  /** Ends the session, and keeps the work to be tried once more when the end of the agent is written. */
   readonly keepUnwritten = (error: unknown, work: Work): void => {
     this.fail(error);
     if (this.phase.kind === 'ending') this.phase.ending.unwritten.push(work);
   };
 
-  /** Everything that ends with the agent is ended in one batch, and the lease is released. */
+  /** Ends in one batch everything that ends with the agent, and releases the lease. */
   private async agentGone(live: Live, exit: AgentExit): Promise<EndCause> {
     const { sessionId, parts } = this;
     const { config } = parts;
@@ -499,18 +565,18 @@ export class Session {
     } catch (error) {
       failure = { error };
     }
-    // What is still on its way into the log goes before the end.
+    // What is still on its way into the log comes before the end.
     await log.writer.settled();
     const { phase } = this;
     if (phase.kind !== 'ending') throw new Error(`session ${sessionId}: its agent ended while it was ${phase.kind}`);
     const { cause, turn, unwritten } = phase.ending;
-    const running = runs(turn);
-    // Its end is written here, whatever comes of what was tried for it meanwhile.
+    const running = unanswered(turn);
+    // The turn gets its end here. Whatever else was being tried for it (another tier) must not end it again.
     if (running) phase.ending.turn = null;
     const at = config.clock();
-    const failed = exit.kind === 'killed' && exit.why === undefined && cause.kind === 'host_failed';
-    const stored = brief(redact(failed ? { ...exit, why: cause.reason.replace(/\.$/, '') } : exit));
-    const diagnostics = ENDED_BY_ITSELF.has(cause.kind) ? quoteDiagnostics(agent.connection.diagnostics()) : '';
+    const needsReason = exit.kind === 'killed' && exit.why === undefined && cause.kind === 'host_failed';
+    const stored = withShortStderr(redact(needsReason ? { ...exit, why: cause.reason.replace(/\.$/, '') } : exit));
+    const diagnostics = CAUSED_BY_AGENT.has(cause.kind) ? quoteDiagnostics(agent.connection.diagnostics()) : '';
     const end = running && redact(interruptedBy({ kind: cause.kind, reason: cause.reason, exit: stored }, running.turnId, diagnostics));
     const events: NewEvent[] = [
       ...(running ? updateEvents(inTurn(running.turnId, running.filter.end()), at) : []),
@@ -526,7 +592,7 @@ export class Session {
         also: ({ lastSeq }) => [...(running && end ? [endTurn(running.turnId, end, lastSeq)] : []), releaseStatement(log.fence)],
       });
     } catch (error) {
-      // The turn is ended when the session is settled; the caller must be told, unless another host has the lease.
+      // `later` ends the turn in the log when the storage works again; its caller is told now.
       failure = { error: cause.error ?? error };
       parts.later(sessionId);
     }
@@ -544,22 +610,21 @@ export class Session {
   }
 }
 
-/** One process serves one session: what names another, such as a sub-session of the agent's own, is noted. */
-function isOthers(mine: AgentSession, { connection }: Agent, method: string, named: unknown): boolean {
-  if (mine.ownId === null || !isForeign(named, mine.ownId)) return false;
+/** One process serves one session. What names another, such as a sub-session of the agent's own, is noted for the diagnostics. */
+function namesAnotherSession(agentSession: AgentSession, { connection }: Agent, method: string, named: unknown): boolean {
+  if (agentSession.ownId === null || !isForeign(named, agentSession.ownId)) return false;
   const id = beginning(JSON.stringify(named), NOTE_CHARS);
   connection.note(`sent ${method} for the session ${id}, which is not this connection's`);
   return true;
 }
 
-/** The turn, unless the agent has answered it. */
-const runs = (turn: Turn | null): Turn | null => (turn && turn.progress.kind !== 'answered' ? turn : null);
+const unanswered = (turn: Turn | null): Turn | null => (turn && turn.progress.kind !== 'answered' ? turn : null);
 
-/** The agent's own doing: its last words say why. */
-const ENDED_BY_ITSELF: ReadonlySet<EndCause['kind']> = new Set(['agent_gone', 'cancel_timeout']);
+/** For these the agent's last words say why, so the error quotes them. */
+const CAUSED_BY_AGENT: ReadonlySet<EndCause['kind']> = new Set(['agent_gone', 'cancel_timeout']);
 
-/** With the end of stderr, not all of it. */
-function brief(exit: AgentExit): AgentExit {
+/** Keeps only the end of stderr. */
+function withShortStderr(exit: AgentExit): AgentExit {
   const kept = FIXED_LIMITS.storedStderrChars;
   return exit.stderr === undefined || exit.stderr.length <= kept ? exit : { ...exit, stderr: exit.stderr.slice(-kept) };
 }

@@ -1,10 +1,10 @@
 /**
- * Modes and configuration options. The requested settings, which the user asked for, are kept apart from what the agent last reported: a
- * refusal or a reset changes nothing of them, and they are set again after every tier.
+ * Modes and configuration options. What the user asked for (requested settings) is kept apart from what the agent last reported: a refusal
+ * or a reset does not change it, and it is set again after every tier.
  */
 import type { SessionConfigOption } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
-import { fieldsOf, isObject } from '../objects.ts';
+import { fieldsOf, isObject, type Fields } from '../objects.ts';
 import type { AnsweredSettings, Setting } from '../protocol/agent-protocol.ts';
 import { describeError, type Failure, type Outcome } from '../protocol/connection.ts';
 import { inMode, valuesOf, type ReportedState } from '../protocol/reported-state.ts';
@@ -19,8 +19,8 @@ export interface RequestedSettings {
 export const NOTHING_REQUESTED: RequestedSettings = { mode: null, options: {} };
 
 /**
- * The requested settings of a stored session (its column `wishes`). A record that is older than the column has only what was in force, which
- * is taken for them.
+ * The requested settings of a stored session, from its column `wishes`. In a record older than the column, what was in force counts as
+ * requested.
  */
 export function requestedOf(info: Pick<SessionInfo, 'modes' | 'configOptions'>, stored: unknown): RequestedSettings {
   if (isObject(stored)) {
@@ -40,7 +40,7 @@ const usable = (entries: readonly (readonly [string, unknown])[]): Record<string
 
 type InForce = Pick<ReportedState, 'modes' | 'configOptions'>;
 
-/** Some agents give the mode as an option, too, or only as one; in ACP v2 all do. It is one setting, whichever name it is set by. */
+/** Some agents report the mode as an option, too, or only as one; in ACP v2 all do. Either way it is one setting. */
 const modeOptionOf = ({ configOptions }: Partial<InForce>) => configOptions?.find(({ category }) => category === 'mode');
 
 const isMode = ({ kind, id }: Setting, state: InForce): boolean => kind === 'mode' || modeOptionOf(state)?.id === id;
@@ -52,6 +52,7 @@ export function withRequested(requested: RequestedSettings, setting: Setting, st
     : { ...requested, options: { ...others, [setting.id]: setting.value } };
 }
 
+/** The mode to which a report changes; null when the mode stays. */
 export function modeChange(said: Partial<InForce>, before: InForce): string | null {
   const mode = said.modes?.currentModeId;
   if (mode !== undefined && mode !== before.modes?.currentModeId) return mode;
@@ -69,7 +70,7 @@ export function reportedColumns(state: Partial<ReportedState>): LastKnown {
   };
 }
 
-/** The requested settings that are not in force. Options come before the mode: a model may decide which modes there are. */
+/** The requested settings that are not in force. Options come before the mode, since the model may decide which modes there are. */
 function settingsToRestore(requested: RequestedSettings, now: InForce): Setting[] {
   const current = new Map((now.configOptions ?? []).map((option) => [option.id, option]));
   const { mode } = requested;
@@ -92,7 +93,7 @@ export function withAnswer<T extends InForce>(state: T, said: AnsweredSettings):
   };
 }
 
-/** After the agent accepted a setting: what it says itself, or else what was asked for. */
+/** The state after the agent accepted a setting: as its answer says, or else as it was asked for. */
 export function withSetting<T extends InForce>(state: T, setting: Setting, said: AnsweredSettings): T {
   const { kind, value } = setting;
   const mode = isMode(setting, state);
@@ -105,22 +106,27 @@ export function withSetting<T extends InForce>(state: T, setting: Setting, said:
   return withAnswer({ ...state, modes, configOptions }, said);
 }
 
-export interface RestoreDriver {
-  /** What is in force by now, by the agent's answers and updates. */
+interface RestoreDriver {
+  /** What the agent has reported so far. */
   reported(): InForce;
   set(setting: Setting): Promise<Outcome<AnsweredSettings>>;
   accepted(setting: Setting, said: AnsweredSettings): void;
 }
 
 /**
- * Sets the requested settings again. They depend on each other (a model resets the effort, and refuses one that another model had), so after
- * each answer all are compared again, until nothing changes. A refused one is tried again only after another was accepted.
+ * Sets the requested settings again. They depend on each other: a model may reset the effort, or refuse one that another model has. So
+ * after each answer all are compared again, until nothing changes. A refused one is tried again only after another was accepted.
  */
 export async function restoreSettings(requested: RequestedSettings, driver: RestoreDriver): Promise<ResumeReport['settings']> {
   const restored = new Set<string>();
-  /** Why each was refused, and how many had been accepted by then. One without an answer is not tried again: each try costs the whole wait. */
+  /**
+   * Why each was refused, and how many had been accepted by then. `final`: there was no answer, and another try would cost the whole wait
+   * again.
+   */
   const refused = new Map<string, { readonly reason: string; readonly accepted: number | 'final' }>();
-  /** Accepted ones that the agent does not list, each with its list at that time: while the list stays the same, they are in force. */
+  /**
+   * Accepted options that the agent does not list, with its list at that time. They count as in force for as long as that stays the same.
+   */
   const unlisted = new Map<string, string>();
   const listed = (): string => JSON.stringify((driver.reported().configOptions ?? []).map(({ id }) => id));
   const left = (): Setting[] =>
@@ -128,7 +134,7 @@ export async function restoreSettings(requested: RequestedSettings, driver: Rest
   let accepted = 0;
   const most = 2 * (Object.keys(requested.options).length + 1);
   while (accepted < most) {
-    const setting = left().find((each) => ![accepted, 'final'].includes(refused.get(keyOf(each))?.accepted ?? -1));
+    const setting = left().find((candidate) => ![accepted, 'final'].includes(refused.get(keyOf(candidate))?.accepted ?? -1));
     if (!setting) break;
     const outcome = await driver.set(setting);
     if (outcome.kind === 'answered') {
@@ -163,20 +169,22 @@ export function settingError(sessionId: string, setting: Setting, failure: Failu
   );
 }
 
-const [MOST_OFFERED, NAME_CHARS] = [20, 60];
+const MOST_NAMES = 20;
+const NAME_CHARS = 60;
 
+/** What the user could ask for instead. */
 function offered({ kind, id }: Setting, { modes, configOptions }: ReportedState): string {
-  const option = configOptions?.find((each) => each.id === id);
-  const values = option ? valuesOf(option as unknown as Readonly<Record<string, unknown>>).map(({ value }) => value as string) : [];
-  const [what, names] =
-    kind === 'mode'
-      ? ['modes', (modes?.availableModes ?? []).map((mode) => mode.id)]
-      : option
-        ? ['values', values]
-        : ['options', (configOptions ?? []).map((each) => each.id)];
-  if (names.length === 0) return option ? 'Use a value it takes.' : `It offers no ${what}.`;
-  const listed = names.slice(0, MOST_OFFERED).map((name) => name.slice(0, NAME_CHARS));
-  return `Its ${what}: ${listed.join(', ')}${names.length > MOST_OFFERED ? ', …' : ''}.`;
+  const option = configOptions?.find((candidate) => candidate.id === id);
+  if (kind === 'mode' && (modes || !option)) return listed('modes', modes?.availableModes ?? []);
+  if (!option) return listed('options', configOptions ?? []);
+  const values = valuesOf(option as unknown as Fields).map(({ value }) => ({ id: value as string }));
+  return values.length === 0 ? 'Use a value it takes.' : listed('values', values);
+}
+
+function listed(what: string, entries: readonly { readonly id: string }[]): string {
+  if (entries.length === 0) return `It offers no ${what}.`;
+  const names = entries.slice(0, MOST_NAMES).map(({ id }) => id.slice(0, NAME_CHARS));
+  return `Its ${what}: ${names.join(', ')}${entries.length > MOST_NAMES ? ', …' : ''}.`;
 }
 
 function reasonOf(failure: Failure): string {

@@ -1,27 +1,34 @@
-/** Starting a session: it is whole in the record, or not there at all and no agent is left. */
+/** Starting a session: in the end it is whole in the record, or it is not there at all and no agent is left. */
 import { sessionExists } from '../errors.ts';
 import type { NewAgentSession } from '../protocol/agent-protocol.ts';
 import { NOTHING_REPORTED } from '../protocol/reported-state.ts';
 import { SqlError, type Row } from '../ports.ts';
 import { storageError } from '../storage/errors.ts';
 import { toSession, type StoredSession } from '../storage/rows.ts';
-import { adoptAgentSession, fenceAndTouch, insertEvent, insertRow, updateLastKnown, type Fence } from '../storage/statements.ts';
+import {
+  adoptAgentSession,
+  fenceAndTouch,
+  insertEvent,
+  insertRow,
+  updateEvents,
+  updateLastKnown,
+  type Fence,
+} from '../storage/statements.ts';
 import { sessionStatement } from '../storage/store.ts';
 import type { SessionEvent } from '../types.ts';
 import { AgentSession, contextOf } from './agent-session.ts';
 import type { CreateOptions } from './host.ts';
-import { updateEvents } from './logged-updates.ts';
 import { secretValues, withoutValues } from './secrets.ts';
 import { openLog, type Session } from './session.ts';
 import { NOTHING_REQUESTED, reportedColumns } from './settings.ts';
 import { knownOf, openedEvents, openOnAgent, type Opened } from './wake.ts';
 
-export interface Started {
+interface Started {
   readonly stored: StoredSession;
   readonly answer: NewAgentSession['rest'] | null;
 }
 
-/** Errors: as `Host.create`; on any of them nothing is left. */
+/** Errors: those of `Host.create`. */
 export function startSession(session: Session, options: CreateOptions): Promise<Started> {
   const { env = {}, mcpServers = [], params, client, signal } = options;
   session.client = client ?? null;
@@ -37,7 +44,8 @@ export function startSession(session: Session, options: CreateOptions): Promise<
     const opened = await openOnAgent(request, signal);
     try {
       const stored = await insertSession(session, options, opened);
-      Object.assign(session, { secrets, params });
+      session.secrets = secrets;
+      session.params = params;
       return { stored, answer: opened.answer };
     } catch (error) {
       await opened.agent.end('ask', session.sessionId);
@@ -46,7 +54,7 @@ export function startSession(session: Session, options: CreateOptions): Promise<
   });
 }
 
-/** The row, its lease and its first events, all in one batch; then what came early follows. */
+/** Writes the row with its lease and its first events in one batch, then what the agent said meanwhile. */
 async function insertSession(
   session: Session,
   { agent, cwd, additionalDirectories = [], mcpServers = [], env = {} }: CreateOptions,
@@ -80,7 +88,7 @@ async function insertSession(
     updated_at: now,
   };
   const known = updateLastKnown(sessionId, redact({ ...knownOf(opened), wishes: NOTHING_REQUESTED }));
-  // They follow another session of this id, which somebody else deleted.
+  // Whoever still follows this id follows a session that another host deleted.
   subscriptions.end(sessionId);
   let stored: StoredSession | null;
   try {
@@ -98,7 +106,7 @@ async function insertSession(
       parts.later(sessionId);
       throw unread;
     });
-    // The answer may be lost although the batch was written.
+    // The batch may have been written, and only its answer lost.
     if (stored?.lease.owner !== self || stored.lease.generation !== 1)
       throw stored || (error instanceof SqlError && error.kind === 'constraint')
         ? sessionExists(sessionId)

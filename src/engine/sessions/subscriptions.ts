@@ -1,7 +1,6 @@
 /**
- * Committed events for the followers of a session: stored ones first, then live ones, with no gap and no repeat
- * (I2). A follower that falls behind is fed from the database again instead of from a growing buffer (I10), and what
- * another host wrote is looked for now and then.
+ * Gives committed events to the followers of a session: first stored ones, then live ones, without a gap or a repeat (I2). A follower that
+ * falls behind reads the database again instead of a growing buffer (I10). What another host writes is looked for now and then.
  */
 import { inBackground } from '../waiting.ts';
 import { invalid, sessionNotFound } from '../errors.ts';
@@ -13,7 +12,7 @@ import type { SessionEvent, SessionInfo } from '../types.ts';
 interface Follower {
   waiting: SessionEvent[];
   waitingBytes: number;
-  /** The database has more that it has yet to see. */
+  /** Whether it must read the database, which has events that are not in `waiting`. */
   lagged: boolean;
   ended: boolean;
   wake: (() => void) | null;
@@ -21,46 +20,51 @@ interface Follower {
 
 interface Followed {
   readonly followers: Set<Follower>;
-  /** The last number that any of them was offered. */
+  /** The highest number that was published, or read by any of them. */
   seen: number;
-  /** Tells the session from a later one of the same id; null until read. */
+  /** Tells the session from a later one of the same id. Null until it is read. */
   firstSeq: number | null;
 }
 
 export type Subscriptions = ReturnType<typeof createSubscriptions>;
 
-export interface SubscriptionOptions {
+interface SubscriptionOptions {
   readonly store: Store;
   readonly limits: Pick<Limits, 'subscriberEvents' | 'subscriberBytes' | 'followMs'>;
-  /** After what a dead host left running was ended; null when there is no such session. */
+  /** See `progressOf`; null when there is no such session. */
   readonly progress: (sessionId: string) => Promise<SessionProgress | null>;
 }
 
-/** A page is read within these, so that a few large events do not make it large. */
+/** The first page is small. Later ones have as many events as fit these bounds, going by the size of the events before. */
+const FIRST_PAGE = 16;
 const PAGE_EVENTS = 256;
 const PAGE_BYTES = 1024 * 1024;
-const FIRST_PAGE = 16;
 
 export function createSubscriptions({ store, limits, progress }: SubscriptionOptions) {
   const sessions = new Map<string, Followed>();
   let closed = false;
   let timer: ReturnType<typeof setInterval> | undefined;
 
-  const each = (sessionId: string, act: (follower: Follower) => void) => {
+  const wake = (follower: Follower) => {
+    follower.wake?.();
+    follower.wake = null;
+  };
+
+  /** Changes each follower of a session, and wakes it. */
+  const updateFollowers = (sessionId: string, change: (follower: Follower) => void) => {
     for (const follower of sessions.get(sessionId)?.followers ?? []) {
-      act(follower);
-      follower.wake?.();
-      follower.wake = null;
+      change(follower);
+      wake(follower);
     }
   };
 
-  /** Who follows the id from now on follows another session. */
+  /** Ends the followers. One who follows this id later follows another session. */
   const end = (sessionId: string) => {
-    each(sessionId, (follower) => (follower.ended = true));
+    updateFollowers(sessionId, (follower) => (follower.ended = true));
     sessions.delete(sessionId);
   };
-  /** Something was written without being published: followers read the database. */
-  const invalidate = (sessionId: string) => each(sessionId, (follower) => (follower.lagged = true));
+  /** Something was written without being published, so followers must read the database. */
+  const invalidate = (sessionId: string) => updateFollowers(sessionId, (follower) => (follower.lagged = true));
 
   const look = async (sessionId: string, followed: Followed): Promise<void> => {
     const found = await progress(sessionId);
@@ -70,7 +74,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   };
 
   let looking: Promise<unknown> | null = null;
-  /** What another host writes is not published here. A failure to read is told by the follower that reads. */
+  /** Looks for what other hosts wrote. A failure is ignored: the follower that reads next reports it. */
   const lookAtAll = () => {
     looking ??= Promise.allSettled([...sessions].map(([sessionId, followed]) => look(sessionId, followed))).then(() => (looking = null));
   };
@@ -95,14 +99,17 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
     timer = undefined;
   };
 
-  /** A function of its own, so that what was read is not kept for as long as the follower is there. */
+  /**
+   * Checks the cursor, and joins the followers of this very session. Separate, so that `found` is not kept in memory by a long-lived
+   * follower.
+   */
   const begin = async (sessionId: string, follower: Follower, joined: Followed, after: number): Promise<Followed> => {
     const found = await progress(sessionId);
     if (!found) throw sessionNotFound(sessionId);
     checkCursor(sessionId, after, found);
     joined.firstSeq ??= found.firstSeq;
     if (joined.firstSeq === found.firstSeq || sessions.get(sessionId) !== joined) return joined;
-    // Another host deleted the one that the others follow, and made this one.
+    // Another host deleted the session that the others follow, and made this one.
     joined.followers.delete(follower);
     end(sessionId);
     const followed = add(sessionId, follower);
@@ -118,10 +125,12 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
       followed.seen = Math.max(followed.seen, last.seq);
       let bytes = 0;
       for (const event of events) bytes += eventSize(event);
-      each(sessionId, (follower) => {
+      updateFollowers(sessionId, (follower) => {
         if (follower.lagged) return;
         if (follower.waiting.length + events.length > limits.subscriberEvents || follower.waitingBytes + bytes > limits.subscriberBytes) {
-          Object.assign(follower, { waiting: [], waitingBytes: 0, lagged: true });
+          follower.waiting = [];
+          follower.waitingBytes = 0;
+          follower.lagged = true;
         } else {
           for (const event of events) follower.waiting.push(event);
           follower.waitingBytes += bytes;
@@ -139,24 +148,25 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
       let followed = add(sessionId, follower);
       const stop = () => {
         follower.ended = true;
-        follower.wake?.();
-        follower.wake = null;
+        wake(follower);
       };
       signal?.addEventListener('abort', stop, { once: true });
       if (signal?.aborted) stop();
       let cursor = after;
       try {
-        // Only now, when a delete would find this follower.
+        // After `add`, so that a delete from now on ends this follower.
         if (!follower.ended) followed = await begin(sessionId, follower, followed, after);
         for (;;) {
           if (follower.lagged) {
-            // From here on live events are kept again; those that the page has are skipped by their number.
-            Object.assign(follower, { waiting: [], waitingBytes: 0, lagged: false });
+            // From here on live events are buffered again. Those that are on a page, too, are skipped by their number.
+            follower.waiting = [];
+            follower.waitingBytes = 0;
+            follower.lagged = false;
             for (let limit = FIRST_PAGE; ;) {
               const page = await store.events(sessionId, { after: cursor, limit });
               let bytes = 0;
               for (const event of page) {
-                // It is of another session, made under the id when this one was deleted.
+                // Then it belongs to a new session, made under this id after this one was deleted.
                 if (event.seq > cursor + 1 && event.seq !== (followed.firstSeq ?? event.seq)) return;
                 cursor = event.seq;
                 bytes += eventSize(event);
@@ -191,7 +201,7 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
   };
 }
 
-/** Error: `invalid_argument` where no event of this log has the number; 0 is the start. */
+/** Error: `invalid_argument`, unless the cursor is 0 (the start) or the number of an event of this log. */
 export function checkCursor(sessionId: string, after: number, { firstSeq, latestSeq }: Pick<SessionInfo, 'firstSeq' | 'latestSeq'>): void {
   if (after === 0 || (after >= firstSeq - 1 && after <= latestSeq)) return;
   const why =

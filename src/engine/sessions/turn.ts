@@ -1,4 +1,4 @@
-/** One prompt and everything up to the end of its turn: stored, sent, answered, and the answer stored. */
+/** One turn: the prompt is stored and sent, the agent answers, and the answer is stored. */
 import { RehydrateError } from '../errors.ts';
 import { RPC, type TurnAnswer } from '../protocol/agent-protocol.ts';
 import { describeError } from '../protocol/connection.ts';
@@ -6,22 +6,20 @@ import type { RpcError } from '../protocol/json-rpc.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import type { Listed } from '../resume/decide.ts';
 import { createLiveFilter } from '../resume/match-live.ts';
-import { adoptAgentSession, endTurn, type NewEvent } from '../storage/statements.ts';
+import { adoptAgentSession, endTurn, inTurn, updateEvents, type NewEvent } from '../storage/statements.ts';
 import type { Work } from '../storage/writer.ts';
 import { withPreamble } from '../transcript/preamble.ts';
 import type { ContentBlock, PromptResult, ResumePolicy, StopReason, TurnEnded } from '../types.ts';
 import { authRequired } from './agent-startup.ts';
-import { askList } from './ask-list.ts';
-import { failedAfterSending } from './lease.ts';
-import { inTurn, updateEvents } from './logged-updates.ts';
-import type { Owed } from './replay.ts';
 import { nothingSaid, remember } from './last-said.ts';
+import { failedAfterSending } from './lease.ts';
+import type { Owed } from './replay.ts';
 import type { Basis, Live, Session, Turn } from './session.ts';
-import { liveReport, resumeAgain } from './wake.ts';
+import { askList, liveReport, resumeAgain } from './wake.ts';
 
 export interface TurnRequest {
   readonly turnId: string;
-  /** As the user wrote it, and as the agent gets it; it is stored with known secrets replaced. */
+  /** As the user wrote it, which is how the agent gets it. It is stored with known secrets replaced. */
   readonly content: readonly ContentBlock[];
   readonly contentHash: string;
   readonly idempotencyKey: string | undefined;
@@ -33,13 +31,13 @@ export interface RunningTurn {
   readonly turnId: string;
   /** Rejects as `host.prompt` does. */
   readonly result: Promise<PromptResult>;
-  /** Asks the agent to stop, and ends it when it does not within the grace. Resolves when the turn is over. */
+  /** Asks the agent to stop, and ends it if it has not stopped within the grace. Resolves when the turn is over. */
   cancel(): Promise<void>;
 }
 
 /**
- * Stores the prompt, then sends it (I1): the outcome is in `result`. Rejects when it could not be stored, and then it was not sent. Null: the
- * agent was already gone, and the session sleeps.
+ * Stores the prompt, then sends it (I1); `result` tells the outcome. Rejects when the prompt could not be stored, so it was not sent
+ * either. Returns null when the agent was gone already: then the session sleeps.
  */
 export async function startTurn(session: Session, live: Live, request: TurnRequest): Promise<RunningTurn | null> {
   const { config } = session.parts;
@@ -50,7 +48,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
 
   // ------------------------------------------------------------ into the log
 
-  // A late replay is settled before the prompt goes into the log.
+  // A late replay must be in the log before the prompt.
   const owed = await live.agentSession.replay?.end();
   if (session.state.kind !== 'live') {
     const { kind } = await live.over;
@@ -59,7 +57,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
   }
   let report = live.report ?? liveReport(live.agentSession.id);
   const { promise: result, ...settle } = Promise.withResolvers<PromptResult>();
-  // The caller awaits `result` only when it has it; until then a rejection would be unhandled.
+  // The caller awaits `result` only once this function returns; until then a rejection would be unhandled.
   result.catch(() => undefined);
   const cancelling = new AbortController();
   const turn: Turn = {
@@ -103,7 +101,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
 
   let over = false;
   let preambleGiven = false;
-  /** Whether a successor was made for this very prompt: no tier comes after that. */
+  /** Whether a successor was made for this very prompt. There is no tier after that one. */
   let madeSuccessor = false;
   let grace: ReturnType<typeof setTimeout> | undefined;
   const onOver = () => {
@@ -122,23 +120,33 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     if (!session.isRunning(turn)) return;
     const { prompt, given } = outgoing();
     preambleGiven = given;
-    // Set before it is sent: when the agent is gone, the answer comes at once.
+    // Set before it is sent, since `onAnswer` runs at once when the agent is gone.
     turn.progress = { kind: 'sent' };
     live.agent.protocol.prompt(live.agentSession.id, prompt, onAnswer, request.params);
   }
 
-  /** Runs in the order of messages: what the agent says next comes after it in the log, too. */
+  /** Runs in the order of messages, so that what the agent says next comes after the answer in the log, too. */
   function onAnswer(answer: TurnAnswer | null): void {
-    // The agent ended first, or not all it said could be stored: `agentGone` writes the end of the turn.
+    // `agentGone` writes the end of the turn when the agent ended first, or when not all it said could be stored.
     if (answer === null || !session.isRunning(turn)) return;
-    const end = readAnswer(answer);
-    if (end !== 'unknown_session' && end !== 'doubtful') return finish(end);
-    void judge((answer as Extract<TurnAnswer, { kind: 'refused' }>).error, end);
+    if (answer.kind !== 'refused') return finish(readAnswer(answer));
+    const { error } = answer;
+    // Some agents answer a cancelled prompt with an error: that of a cancelled request, or of what they aborted for it.
+    const isCancelError = error.code === RPC.cancelled || /\b(?:abort|cancel)/i.test(describeError(error));
+    if (cancelling.signal.aborted && isCancelError) return finish(CANCELLED);
+    if (turn.said.anything || madeSuccessor) return finish(refused(error));
+    if (classify(error, 'unknown').outcome === 'unknown_session') {
+      void resumeOnUnknown(error, 'unknown');
+      return;
+    }
+    // Of some errors only the agent's list can tell whether they mean an unknown session.
+    const isDoubtful = live.agent.facts.canList && classify(error, 'absent').outcome === 'unknown_session';
+    if (!isDoubtful) return finish(refused(error));
+    void askList(live.agent, live.agentSession.id, live.context.cwd, config).then((listed) => resumeOnUnknown(error, listed));
   }
 
-  /** The agent says that it does not have the session, or may be saying so: then its own list decides. */
-  async function judge(refusal: RpcError, said: 'unknown_session' | 'doubtful'): Promise<void> {
-    const listed = said === 'doubtful' ? await askList(live.agent, live.agentSession.id, live.context.cwd, config) : ('unknown' as const);
+  /** Unless the error means something else, the agent does not have the session: the prompt goes down the tiers. */
+  async function resumeOnUnknown(refusal: RpcError, listed: Listed): Promise<void> {
     if (!session.isRunning(turn)) return;
     const { outcome, evidence } = classify(refusal, listed);
     if (outcome !== 'unknown_session') return finish(refused(refusal));
@@ -150,49 +158,34 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       else send();
     } catch (error) {
       if (!session.isRunning(turn)) return;
-      const told = RehydrateError.is(error) ? error : failedAfterSending(error, turnId);
-      // The agent goes before the caller hears of it (I7).
-      finish({ state: 'failed', error: redact({ code: told.code, message: told.message, data: told.data }) }, () =>
+      const { code, message, data } = RehydrateError.is(error) ? error : failedAfterSending(error, turnId);
+      // The agent is gone before the caller hears of it (I7).
+      finish({ state: 'failed', error: redact({ code, message, data }) }, () =>
         session.end({ kind: 'closed', reason: 'the agent does not have the session any more' }),
       );
     }
   }
 
-  function readAnswer(answer: TurnAnswer): TurnEnded | 'unknown_session' | 'doubtful' {
-    switch (answer.kind) {
-      case 'stopped': {
-        const { stopReason: _, ...rest } = answer.said;
-        const { foreign, foreignId, anything } = turn.said;
-        // Next to words of this session they belong to sub-sessions. Alone they are the answer, under a wrong id.
-        if (foreign > 0 && !anything && answer.stopReason !== 'cancelled')
-          return failed(
-            `The agent answered, and all it said in the turn (${foreign} updates) names the session "${foreignId}" instead of "${live.agentSession.id}". None of it could be used; try another version of the agent.`,
-            { updates: foreign, named: foreignId },
-          );
-        return {
-          state: answer.stopReason === 'cancelled' ? 'cancelled' : 'completed',
-          stopReason: answer.stopReason,
-          ...(Object.keys(rest).length > 0 ? { answer: rest } : {}),
-        };
-      }
-      case 'garbled':
-        return failed(
-          `The agent answered the prompt, but it named no ${answer.lacks}. It does not keep to ACP: try another version of it.`,
-          {
-            result: answer.said,
-          },
-        );
-      case 'refused': {
-        const { error } = answer;
-        // Some agents answer a cancelled prompt with an error: that of a cancelled request, or of what they aborted for it.
-        if (cancelling.signal.aborted && (error.code === RPC.cancelled || /\b(?:abort|cancel)/i.test(describeError(error))))
-          return CANCELLED;
-        if (turn.said.anything || madeSuccessor) return refused(error);
-        if (classify(error, 'unknown').outcome === 'unknown_session') return 'unknown_session';
-        if (live.agent.facts.canList && classify(error, 'absent').outcome === 'unknown_session') return 'doubtful';
-        return refused(error);
-      }
-    }
+  function readAnswer(answer: Exclude<TurnAnswer, { kind: 'refused' }>): TurnEnded {
+    if (answer.kind === 'garbled')
+      return failed(
+        `The agent answered the prompt, but its answer has no ${answer.lacks}. It does not keep to ACP: try another version of it.`,
+        { result: answer.said },
+      );
+    const { stopReason } = answer;
+    const { stopReason: _, ...rest } = answer.said;
+    const { foreign, foreignId, anything } = turn.said;
+    // Updates that name another session belong to a sub-session, unless there are no others: then they are the answer, under a wrong id.
+    if (foreign > 0 && !anything && stopReason !== 'cancelled')
+      return failed(
+        `The agent answered, but everything it said in the turn (${foreign} updates) names the session "${foreignId}" instead of "${live.agentSession.id}". None of it could be used; try another version of the agent.`,
+        { updates: foreign, named: foreignId },
+      );
+    return {
+      state: stopReason === 'cancelled' ? 'cancelled' : 'completed',
+      stopReason,
+      ...(Object.keys(rest).length > 0 ? { answer: rest } : {}),
+    };
   }
 
   function classify(error: RpcError, listed: Listed) {
@@ -212,22 +205,23 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
 
   // ------------------------------------------------------------ the end, into the log
 
+  /** Stores the end of the turn. `before` runs when it is stored, and before the caller is told. */
   function finish(unredacted: TurnEnded, before: () => Promise<void> = () => Promise.resolve()): void {
-    // Cancelled, say, while another tier was tried for it, of which the outcome comes now.
+    // The turn was ended already: cancelled, for instance, while another tier was being tried whose outcome comes now.
     if (turn.progress.kind === 'answered') return;
     const dropped = live.agent.connection.newlyDropped();
     const end = redact(dropped ? { ...unredacted, dropped } : unredacted);
     const { basis } = live;
-    // A successor that has not been told the record yet is not adopted: the preamble goes with the next prompt.
-    const told = preambleOf(basis).length === 0 || preambleGiven;
-    const answered = end.state !== 'failed' && told && turn.progress.kind === 'sent';
-    if (answered) live.basis = { kind: 'proven' };
-    // The preamble goes in front of the next prompt, and its report says so.
+    // A successor is adopted only once it has been given the preamble, which a slash command leaves to the next prompt.
+    const isToldRecord = preambleOf(basis).length === 0 || preambleGiven;
+    const isProven = end.state !== 'failed' && isToldRecord && turn.progress.kind === 'sent';
+    if (isProven) live.basis = { kind: 'proven' };
+    // The report is given again with the next prompt, in front of which the preamble goes.
     else if (basis.kind === 'successor' || preambleOf(basis).length > 0) live.report ??= report;
     const at = config.clock();
     const rest = turn.filter.end();
     if (turn.filter.wasReplay) live.agentSession.replay?.outlast();
-    for (const each of rest) remember(turn.said, each);
+    for (const update of rest) remember(turn.said, update);
     const work: Work = {
       events: [
         ...updateEvents(inTurn(turnId, rest), at),
@@ -236,7 +230,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       ],
       also: ({ lastSeq }) => [
         endTurn(turnId, end, lastSeq),
-        ...(answered && basis.kind !== 'proven' && (basis.kind === 'successor' || basis.preamble)
+        ...(isProven && basis.kind !== 'proven' && (basis.kind === 'successor' || basis.preamble)
           ? adoptAgentSession(session.sessionId, live.agentSession.id, basis.beganSeq, basis.preamble, config.clock())
           : []),
       ],
@@ -274,17 +268,17 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     async cancel() {
       if (!over && !cancelling.signal.aborted) {
         if (turn.progress.kind === 'sent') live.agent.protocol.cancel(live.agentSession.id);
-        // ACP: a client that cancels answers what is still asked of it with `cancelled`. The same is told of all else, for which an agent
-        // may wait.
+        // ACP: a client that cancels answers open permission requests with `cancelled`. All other requests get that as an error, since an
+        // agent may wait for them, too.
         cancelling.abort(Object.assign(new Error('The turn was cancelled.'), { code: RPC.cancelled }));
-        // As `said`, so that it is in the log before the end of the turn.
+        // `said`: if this cannot be written, the end of the turn must not be written after it.
         const resolved = live.permissions.cancelAll();
         if (resolved.length > 0) writer.push({ events: resolved, said: true }, session.keepUnwritten);
         const graceMs = config.limits.cancelGraceMs;
         const reason = `the agent did not end the turn within ${graceMs / 1000} s of being asked to cancel it, and was ended`;
         const endAgent = () => session.end({ kind: 'cancel_timeout', reason }, 'kill');
         grace = setTimeout(() => {
-          // Another tier is tried for it: no agent has the prompt.
+          // While another tier is being tried, no agent has the prompt.
           if (turn.progress.kind === 'unsent') finish(CANCELLED, endAgent);
           else void endAgent();
         }, graceMs);

@@ -1,26 +1,24 @@
 /**
  * Waking a session of the record, in the order in which it happens: the lease, the agent, the tiers, the settings that the user asked for,
- * the report, and all of it into the log. And resuming it once more, when the agent turns out not to have it.
+ * the report, the log. At the end, resuming once more, when the agent turns out at a prompt not to have the session.
  */
 import { RehydrateError, sessionNotFound } from '../errors.ts';
 import { fieldsOf } from '../objects.ts';
-import type { AnsweredSettings, NewAgentSession, SessionParams } from '../protocol/agent-protocol.ts';
+import type { AgentProtocol, AnsweredSettings, NewAgentSession, SessionParams } from '../protocol/agent-protocol.ts';
 import { describeError, diedUnasked, failureError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';
 import { NOTHING_REPORTED } from '../protocol/reported-state.ts';
 import { isConversation } from '../protocol/updates.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
-import { isNative, nextStep, verifyResume, type Listed, type NativeMethod, type NextStep, type TriedStep } from '../resume/decide.ts';
+import { isNative, nextStep, type Listed, type NativeMethod, type NextStep, type TriedStep } from '../resume/decide.ts';
 import type { StoredSession } from '../storage/rows.ts';
-import type { LastKnown, NewEvent } from '../storage/statements.ts';
+import { updateEvents, type LastKnown, type LoggedUpdate, type NewEvent } from '../storage/statements.ts';
 import type { Store, StoredAgentSession } from '../storage/store.ts';
 import type { AttemptMethod, AttemptOutcome, ResumeAttempt, ResumePolicy, ResumeReport, Tier, Verification } from '../types.ts';
 import { AgentSession, contextOf } from './agent-session.ts';
-import { askList } from './ask-list.ts';
 import { authRequired, callWithAuth, newAgentSession, unnamed, withAgent, type Agent } from './agent-startup.ts';
 import type { Config } from './config.ts';
 import { releaseLease, takeLease } from './lease.ts';
-import { updateEvents } from './logged-updates.ts';
 import { renderPreamble, type MadePreamble } from './render-record.ts';
 import { openReplay, type Replay, type ReplayOutcome } from './replay.ts';
 import { resolveSecrets } from './secrets.ts';
@@ -40,7 +38,7 @@ export function wake(session: Session, policy: ResumePolicy, caller: AbortSignal
     const context = contextOf(config, sessionId, info, secrets);
     const { fence, latestSeq } = await takeLease(parts, sessionId, signal);
     const log = openLog(session, { fence, latestSeq, redact: context.redact });
-    // Modes and options are as the agent says now; the rest stays until it says otherwise.
+    // Modes and options count only as the agent reports them now; the rest stays until it reports something else.
     const reported = { ...NOTHING_REPORTED, commands: info.commands, title: info.title, usage: info.usage };
     const agentSession = new AgentSession(context, reported, requestedOf(info, stored.requested));
     let live: Live;
@@ -61,7 +59,7 @@ export function wake(session: Session, policy: ResumePolicy, caller: AbortSignal
       await releaseLease(parts, fence);
       throw error;
     }
-    // An abort that came too late to stop the wake still stops what was to follow.
+    // An abort that came too late to stop the wake still stops what its caller does next.
     signal.throwIfAborted();
     return live;
   });
@@ -77,24 +75,24 @@ interface OpenRequest {
   /** Null for a new session. */
   readonly stored: StoredSession | null;
   readonly policy: ResumePolicy;
-  /** By `performance.now`. */
+  /** When it was asked for, by `performance.now`. */
   readonly began: number;
-  /** The record is told as it was before this event. */
+  /** A successor is told only what the log has before this event. */
   readonly before?: number;
-  /** What was tried before, on this process. */
+  /** What was tried before on this process. */
   readonly tried?: readonly ResumeAttempt[];
 }
 
 interface Circumstances extends Omit<OpenRequest, 'params'> {
   readonly config: Config;
   readonly agent: Agent;
-  /** As it was before the request's event. */
+  /** The store, without what comes after `before`. */
   readonly store: Store;
   readonly params: SessionParams;
-  /** How a person signed in. */
+  /** The method by which a person signed in. */
   readonly authMethod: string | undefined;
   readonly hasHistory: boolean;
-  /** What was said in an adopted session only the agent has: without a replay there is no session. */
+  /** An adopted session of which nothing is in the log yet: only the agent has it, so only a native tier will do. */
   readonly adopted: boolean;
   /** The agent session that the record names. */
   readonly own: OwnSession | null;
@@ -103,11 +101,10 @@ interface Circumstances extends Omit<OpenRequest, 'params'> {
 interface OwnSession {
   readonly id: string;
   readonly kept: StoredAgentSession | null;
-  /** What the agent's list says of it, once it was asked. */
+  /** What the agent's list says of it, once that was asked. */
   listed?: Listed;
 }
 
-/** As in the report, with `weak` as the classifier has it. */
 type Attempt = ResumeAttempt & Pick<TriedStep, 'weak'>;
 
 interface OpenSession {
@@ -119,11 +116,11 @@ interface OpenSession {
   /** The event with which it begins; null for one that was just made, which begins with the report. */
   readonly beganSeq: number | null;
   readonly preamble: MadePreamble | null;
-  /** What else the agent answered to `session/new`. */
+  /** The rest of the agent's answer to `session/new`. */
   readonly answer: NewAgentSession['rest'] | null;
 }
 
-/** `failed`: the agent refused, or cannot be believed. */
+/** `failed`: the agent refused, or its success is not believed. */
 type StepResult = { readonly attempt: Attempt } & (
   { readonly kind: 'opened'; readonly session: OpenSession } | { readonly kind: 'failed' }
 );
@@ -134,7 +131,7 @@ export interface Opened extends OpenSession {
   readonly report: ResumeReport;
 }
 
-/** In a new process or an idle one. When it fails, no agent is left. */
+/** Opens the session on an idle process, or else on a new one. When it fails, no agent is left. */
 export function openOnAgent(request: OpenRequest, signal: AbortSignal): Promise<Opened> {
   const { session, agentSession } = request;
   const { config, agents } = session.parts;
@@ -142,16 +139,25 @@ export function openOnAgent(request: OpenRequest, signal: AbortSignal): Promise<
   const { env } = secrets;
   const client = session.client ?? config.clientFor(name);
   const start = {
-    ...{ config, name, cwd, env, sessionId, signal, client, redact },
+    config,
+    name,
+    cwd,
+    env,
+    sessionId,
+    signal,
+    client,
+    redact,
     listener: session.listener(agentSession),
-    // An agent that is started in a directory that is gone fails; an idle one, which runs elsewhere, would not notice.
-    takeIdle: async () =>
-      (await config.directoryExists(cwd, { sessionId, signal })) === false ? null : agents.takeIdle(name, env, client, signal),
+    async takeIdle() {
+      // A new process fails when its directory is gone. An idle one runs elsewhere and would not notice.
+      const isGone = (await config.directoryExists(cwd, { sessionId, signal })) === false;
+      return isGone ? null : agents.takeIdle(name, env, client, signal);
+    },
   };
   return withAgent(start, (agent) => openByTiers(request, agent));
 }
 
-/** One tier after the other, as `nextStep` decides. Errors: those of calling an agent, and what `nextStep` stops with. */
+/** Tries the tiers in the order that `nextStep` decides. Errors: those of calling an agent, and those with which `nextStep` stops. */
 async function openByTiers(request: OpenRequest, agent: Agent): Promise<Opened> {
   const { agentSession, policy, tried = [] } = request;
   const on = await circumstancesOf(request, agent);
@@ -207,7 +213,11 @@ async function circumstancesOf(request: OpenRequest, agent: Agent): Promise<Circ
   const hasHistory = stored !== null && (await store.hasMessages(sessionId));
   const id = stored?.info.agentSessionId ?? null;
   return {
-    ...{ ...request, config, agent, store, hasHistory },
+    ...request,
+    config,
+    agent,
+    store,
+    hasHistory,
     params: { cwd, mcpServers: secrets.mcpServers, additionalDirectories, extra },
     authMethod: agents.authMethod(name),
     adopted: !hasHistory && fieldsOf(stored?.origin)['kind'] === 'adopt',
@@ -215,12 +225,13 @@ async function circumstancesOf(request: OpenRequest, agent: Agent): Promise<Circ
   };
 }
 
-/** Gives the function that makes its entry in the report. */
+/** Begins to measure an attempt. The function that it returns makes its entry in the report. */
 function beginAttempt(method: AttemptMethod, { connection }: Agent) {
   const since = connection.agentMs;
-  return (outcome: AttemptOutcome, evidence: string, more: Pick<Attempt, 'error' | 'weak'> = {}): Attempt => ({
-    ...{ method, outcome, evidence, ...more, ms: tenths(connection.agentMs - since) },
-  });
+  return (outcome: AttemptOutcome, evidence: string, more: Pick<Attempt, 'error' | 'weak'> = {}): Attempt => {
+    const ms = tenths(connection.agentMs - since);
+    return { method, outcome, evidence, ...more, ms };
+  };
 }
 
 const failed = (attempt: Attempt): StepResult => ({ kind: 'failed', attempt });
@@ -253,18 +264,23 @@ async function resumeOrLoad(method: NativeMethod, own: OwnSession, on: Circumsta
       return failed(attempt(how, evidence, { error, weak }));
     }
   }
-  const { outcome: worth, evidence, verified, replay: came } = await (isLoad ? checkLoad : checkResume)(replay, own, on);
-  if (worth !== 'ok') return failed(attempt(worth, evidence));
-  // Some agents do not keep what they were given in front of a prompt: then it is gone from the replay, and given again.
-  const gone = came?.preamble === 'gone' ? own.kept : null;
-  const again = gone ? '; the record it had been given is not in it any more, and goes in front of the next prompt again' : '';
+  const check = await (isLoad ? checkLoad(replay, own, on) : checkResume(replay, own, on));
+  const { evidence, verified, replay: replayed } = check;
+  if (check.outcome !== 'ok') return failed(attempt(check.outcome, evidence));
+  // Some agents do not keep what was put in front of a prompt. Then the replay lacks the preamble, and it is given again.
+  const lost = replayed?.preamble === 'gone' ? own.kept : null;
+  const again = lost ? '; the record it had been given is not in it any more, and goes in front of the next prompt again' : '';
   return {
     kind: 'opened',
     attempt: attempt('ok', `${evidence}${again}`),
     session: {
-      ...{ settings: outcome.value, verified, replay: came, isNew: false, answer: null },
+      settings: outcome.value,
+      verified,
+      replay: replayed,
+      isNew: false,
+      answer: null,
       beganSeq: own.kept?.beganSeq ?? 0,
-      preamble: gone && (await preambleOf(storeBefore(store, gone.beganSeq), on)),
+      preamble: lost && (await preambleOf(storeBefore(store, lost.beganSeq), on)),
     },
   };
 }
@@ -272,34 +288,34 @@ async function resumeOrLoad(method: NativeMethod, own: OwnSession, on: Circumsta
 /** What a success is worth. */
 type Check = Pick<Attempt, 'outcome' | 'evidence'> & Pick<OpenSession, 'verified' | 'replay'>;
 
-/** A load that brought none of the expected messages is not believed. */
+/** A load that replayed none of the expected messages is not believed. */
 async function checkLoad(replay: Replay, own: OwnSession, on: Circumstances): Promise<Check> {
-  const came = await replay.untilQuiet(on.agent.connection, on.config.limits);
-  const { verified } = came;
-  const check = { outcome: 'ok', evidence: `answered; ${describeReplay(came)}`, verified, replay: came } as const;
-  if (verified !== 'replay-empty' && (verified !== 'replay-mismatch' || came.missing === 0)) return check;
+  const outcome = await replay.untilQuiet(on.agent.connection, on.config.limits);
+  const { verified } = outcome;
+  const check = { outcome: 'ok', evidence: `answered; ${describeReplay(outcome)}`, verified, replay: outcome } as const;
+  if (verified !== 'replay-empty' && (verified !== 'replay-mismatch' || outcome.missing === 0)) return check;
   if (on.hasHistory) return { ...check, outcome: 'unproven' };
   if ((await askOwnList(own, on)) !== 'absent') return check;
   return { ...check, outcome: 'unknown_session', evidence: `${check.evidence}, and session/list does not show the session` };
 }
 
-/** After `session/resume`, which must not replay, all there is to check is the list. */
+/** `session/resume` must not replay, so all there is to check is the list. */
 async function checkResume(replay: Replay, own: OwnSession, on: Circumstances): Promise<Check> {
   const listed = await askOwnList(own, on);
-  const check = { outcome: 'ok', evidence: 'answered', verified: verifyResume(listed), replay: null } as const;
+  const check = { outcome: 'ok', evidence: 'answered', verified: listed === 'present' ? 'listed' : 'unverified', replay: null } as const;
   if (listed === 'absent' && (on.hasHistory || on.adopted))
     return { ...check, outcome: 'unknown_session', evidence: 'it answered with success, but session/list does not show the session' };
-  const came = replay.received > 0 ? await replay.match() : null;
+  const outcome = replay.received > 0 ? await replay.match() : null;
   const shown = listed === 'present' ? ', and session/list shows the session' : '';
-  const suppressed = came?.isReplay
-    ? `; it replayed ${came.received} messages although session/resume must not, and they were not stored again`
+  const suppressed = outcome?.isReplay
+    ? `; it replayed ${outcome.received} messages although session/resume must not, and they were not stored again`
     : '';
-  return { ...check, evidence: `answered${shown}${suppressed}`, replay: came };
+  return { ...check, evidence: `answered${shown}${suppressed}`, replay: outcome };
 }
 
 // ---------------------------------------------------------------- session/list
 
-/** Asks the list, and classifies the refusals again with its answer. */
+/** Asks the agent's list, and classifies the refusals again with its answer. */
 async function judgeByList(attempts: readonly Attempt[], own: OwnSession, on: Circumstances): Promise<readonly Attempt[]> {
   const { connection } = on.agent;
   const since = connection.agentMs;
@@ -315,6 +331,29 @@ async function judgeByList(attempts: readonly Attempt[], own: OwnSession, on: Ci
 
 async function askOwnList(own: OwnSession, { agent, agentSession, config }: Circumstances): Promise<Listed> {
   return (own.listed ??= agent.facts.canList ? await askList(agent, own.id, agentSession.context.cwd, config) : 'unknown');
+}
+
+/** Whether the agent's own list shows a session. Only every page, asked with the session's cwd, proves absence. */
+export async function askList(
+  { protocol }: { readonly protocol: Pick<AgentProtocol, 'listSessions'> },
+  agentSessionId: string,
+  cwd: string,
+  { limits }: Pick<Config, 'limits'>,
+): Promise<Listed> {
+  let cursor: string | undefined;
+  const seen = new Set<string>();
+  for (let page = 0; page < limits.listPages; page++) {
+    const outcome = await protocol.listSessions(cwd, cursor, { ms: limits.listMs });
+    if (outcome.kind !== 'answered' || outcome.value === null) return 'unknown';
+    const { sessions, nextCursor } = outcome.value;
+    if (sessions.some(({ sessionId }) => sessionId === agentSessionId)) return 'present';
+    if (nextCursor === undefined) return 'absent';
+    // A cursor that is not a string, or comes a second time, never ends.
+    if (typeof nextCursor !== 'string' || seen.has(nextCursor)) return 'unknown';
+    seen.add(nextCursor);
+    cursor = nextCursor;
+  }
+  return 'unknown';
 }
 
 // ---------------------------------------------------------------- session/new, session/fork
@@ -339,11 +378,13 @@ async function newSession(tier: 'transcript' | 'new', on: Circumstances): Promis
   };
 }
 
-/** Null where the record is no fork of a session that the agent has and that has not gone on since. Errors: those of calling an agent. */
+/**
+ * Null when the agent cannot fork its own session: the record is not a fork of a session that the agent has, or one of the two has gone on
+ * since. Errors: those of calling an agent.
+ */
 async function forkSession(on: Circumstances): Promise<StepResult | null> {
   const { agent, agentSession, config, store, stored } = on;
-  const { sessionId } = agentSession.context;
-  const source = stored && (await forkSource(store, sessionId, stored.origin));
+  const source = stored && (await forkSource(store, agentSession.context.sessionId, stored.origin));
   if (source === null) return null;
   const attempt = beginAttempt('session/fork', agent);
   const named = agentSession.awaitName();
@@ -365,31 +406,32 @@ async function forkSession(on: Circumstances): Promise<StepResult | null> {
   };
 }
 
-/** The agent's own session that the fork was made of, if both are still as they were then. */
+/** The agent's own session from which the record was forked, if neither has gone on since. */
 async function forkSource(store: Store, sessionId: string, origin: unknown): Promise<string | null> {
   const { kind, sessionId: from, agentSessionId, after } = fieldsOf(origin);
   if (kind !== 'fork' || typeof from !== 'string' || typeof agentSessionId !== 'string' || typeof after !== 'number') return null;
   const [source, fork] = [await store.session(from), await store.session(sessionId)];
   if (!source || !fork || source.info.agentSessionId !== agentSessionId) return null;
   for (const { sessionId: id, firstSeq } of [source.info, fork.info]) {
-    const since = await store.events(id, { after: after - source.info.firstSeq + firstSeq, limit: FORK_LOOK });
-    if (since.length === FORK_LOOK || since.some(({ kind, payload }) => kind === 'turn_started' || isConversation(payload))) return null;
+    const since = await store.events(id, { after: after - source.info.firstSeq + firstSeq, limit: MOST_EVENTS_SINCE_FORK });
+    if (since.length === MOST_EVENTS_SINCE_FORK) return null;
+    if (since.some(({ kind, payload }) => kind === 'turn_started' || isConversation(payload))) return null;
   }
   return agentSessionId;
 }
 
-/** So many events are looked at for that. */
-const FORK_LOOK = 100;
+/** With as many events since the fork as this, they are not looked at: the session counts as gone on. */
+const MOST_EVENTS_SINCE_FORK = 100;
 
 // ---------------------------------------------------------------- shared
 
-/** From the event with which the agent session began: of one that was just forked, the first. */
+/** `kept` is null for a session that was just forked: its replay begins with the record's first event. */
 const replayOf = (kept: StoredAgentSession | null, { agentSession, session, adopted }: Circumstances) =>
   openReplay(session.parts.store, agentSession.context.sessionId, kept, agentSession.context.redact, adopted);
 
 function preambleOf(store: Store, { agent, agentSession, config }: Circumstances): Promise<MadePreamble> {
   const { sessionId, secrets } = agentSession.context;
-  // A caller that gives up ends the agent.
+  // A caller that gives up ends the agent, so this signal covers both.
   return renderPreamble(store, sessionId, config, [...secrets.known, ...config.knownSecrets], agent.facts.embeddedContext, {
     signal: agent.untilGone,
   });
@@ -412,7 +454,7 @@ const tenths = (ms: number): number => Math.round(ms * 10) / 10;
 
 // ---------------------------------------------------------------- the report
 
-/** The agent has the session: it gets the settings that the user asked for, and the report is made. */
+/** The agent has the session: sets again what the user asked for, and makes the report. */
 async function reported(
   tier: Exclude<Tier, 'live'>,
   open: OpenSession,
@@ -429,7 +471,7 @@ async function reported(
     accepted: (setting, said) => (agentSession.reported = withSetting(agentSession.reported, setting, said)),
   });
   const { modes, configOptions } = agentSession.reported;
-  // What the agent does not report is as it was last seen.
+  // What the agent does not report stays as it was last known.
   agentSession.reported = {
     ...agentSession.reported,
     modes: modes ?? stored?.info.modes ?? null,
@@ -438,7 +480,7 @@ async function reported(
   const unsupported = context.additionalDirectories.length > 0 && !facts.additionalDirectories;
   const report: ResumeReport = {
     tier,
-    attempts: told(attempts),
+    attempts: withoutWeak(attempts),
     verified,
     replay: replay?.isReplay ? countsOf(replay) : null,
     preamble: preamble && preamble.report,
@@ -454,10 +496,10 @@ async function reported(
   return { ...open, agent, agentSession, report: context.redact(report) };
 }
 
-const told = (attempts: readonly Attempt[]): ResumeAttempt[] => attempts.map(({ weak: _, ...attempt }) => attempt);
+const withoutWeak = (attempts: readonly Attempt[]): ResumeAttempt[] => attempts.map(({ weak: _, ...attempt }) => attempt);
 
 function countsOf({ received, matched, missing, importedMessages: imported, next }: ReplayOutcome): NonNullable<ResumeReport['replay']> {
-  // Where nothing matched, the agent told a summary instead.
+  // When nothing matched, the agent replayed a summary instead, so nothing can be said of the newest messages.
   const newestMissing = matched > 0 ? next.filter(({ isCertain }) => isCertain).length : 0;
   return { received, matched, missing, imported, ...(newestMissing > 0 && { newestMissing }) };
 }
@@ -494,32 +536,34 @@ function stopError(
     : `${reason}.${raw}${adviceFor(code, adopted, diedUnasked(exit))}${quoteDiagnostics(connection.diagnostics())}`;
   return new RehydrateError(fault?.code ?? code, `Session "${sessionId}" could not be resumed: ${why}`, {
     sessionId,
-    attempts: told(attempts),
+    attempts: withoutWeak(attempts),
     ...(exit ? { exit } : {}),
     ...fault?.data,
   });
 }
 
+/** What follows “Try again” in the advice. */
 const TRY_AGAIN: Partial<Record<RehydrateError['code'], string>> = {
   agent_timeout: ', raise the limit sessionMs',
   agent_exited: ', run the agent by hand to see why',
   resume_indeterminate: '',
 };
 
-/** What to do next, where the reason does not say it. An adopted session of which nothing is stored yet can only come from the agent, whatever the policy. */
+/** What to do next, for codes whose reason does not say it. Of an adopted session nothing is stored, so there no other policy helps. */
 function adviceFor(code: RehydrateError['code'], adopted: boolean, died: boolean): string {
   const onward = ' to go on from the stored record.';
-  if (code === 'session_not_resumable')
-    return adopted
-      ? ' The record has nothing of it to go on from.'
-      : ` Policy strict allows no other way; use policy auto or transcript${onward}`;
+  if (code === 'session_not_resumable') {
+    if (adopted) return ' The record has nothing of it to go on from.';
+    return ` Policy strict allows no other way; use policy auto or transcript${onward}`;
+  }
   const how = code === 'agent_exited' && !died ? '' : TRY_AGAIN[code];
-  return how === undefined ? '' : ` Try again${how}${adopted ? '.' : `, or use policy transcript${onward}`}`;
+  if (how === undefined) return '';
+  return ` Try again${how}${adopted ? '.' : `, or use policy transcript${onward}`}`;
 }
 
 // ---------------------------------------------------------------- into the log
 
-/** What the claim to the agent session rests on. `nextSeq`: where one that was just made begins, since it has no replay in front of its report. */
+/** `nextSeq`: the event with which an agent session that was just made begins. */
 function basisOf({ isNew, report, preamble, beganSeq }: Opened, nextSeq: number): Basis {
   return {
     kind: isNew ? 'successor' : 'resumed',
@@ -533,8 +577,8 @@ export function knownOf({ agentSession, agent: { facts } }: Opened): LastKnown {
   return { ...reportedColumns(agentSession.reported), capabilities: facts.capabilities, agent_info: facts.info };
 }
 
-/** What was imported, the report, and what is new of the state that the agent reported. */
-export function openedEvents(config: Config, { replay, report }: Opened, news: Parameters<typeof updateEvents>[0]): NewEvent[] {
+/** What the replay brought, the report, and the news of the agent's state. */
+export function openedEvents(config: Config, { replay, report }: Opened, news: readonly LoggedUpdate[]): NewEvent[] {
   const at = config.clock();
   return [
     ...updateEvents(replay?.news ?? [], at),
@@ -555,8 +599,8 @@ export interface Refusal {
 }
 
 /**
- * The agent answered a prompt with an error that says it does not know the session, and had said nothing in the turn: it does not have
- * it, whatever it said before. What was not tried yet is tried on the same process.
+ * The agent took the session up, and then answered a prompt with an error saying that it does not know it, without saying anything else in
+ * the turn. So it does not have the session, and the tiers that were not tried yet are tried on the same process.
  */
 export async function resumeAgain(session: Session, live: Live, refusal: Refusal): Promise<ResumeReport> {
   const { turn, error, evidence, policy, firstSeq } = refusal;
@@ -569,7 +613,11 @@ export async function resumeAgain(session: Session, live: Live, refusal: Refusal
   const stored = await store.session(sessionId);
   if (!stored) throw sessionNotFound(sessionId);
   const request = {
-    ...{ session, agentSession, params, policy, before: firstSeq },
+    session,
+    agentSession,
+    params,
+    policy,
+    before: firstSeq,
     began: performance.now(),
     stored: basis.kind === 'successor' ? { ...stored, info: { ...stored.info, agentSessionId: null } } : stored,
     tried: [
@@ -590,6 +638,7 @@ export async function resumeAgain(session: Session, live: Live, refusal: Refusal
   return opened.report;
 }
 
+/** A success that turned out at the prompt to be none. */
 function disproved(attempt: ResumeAttempt, evidence: string): ResumeAttempt {
   return attempt.outcome === 'ok'
     ? { ...attempt, outcome: 'unknown_session', evidence: `${attempt.evidence}; then, at the prompt: ${evidence}` }

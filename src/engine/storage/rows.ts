@@ -1,6 +1,6 @@
-/** Rows to shapes and back. JSON columns are parsed here and nowhere else. */
+/** Reads rows into the shapes of the library. JSON columns are parsed here and nowhere else. */
 import { RehydrateError } from '../errors.ts';
-import { isObject } from '../objects.ts';
+import { fieldsOf, isObject } from '../objects.ts';
 import { readCommands, readConfigOptions, readModes } from '../protocol/reported-state.ts';
 import type { LeaseOwner, Row, SqlValue } from '../ports.ts';
 import type {
@@ -14,12 +14,11 @@ import type {
   TurnState,
 } from '../types.ts';
 
-/** The public shape without its derived state, and what only the host sees. */
 export interface StoredSession {
   readonly info: Omit<SessionInfo, 'state' | 'metadata' | 'openPermissions'>;
   readonly lease: StoredLease;
   readonly metadata: unknown;
-  /** Modes and options as the user last asked for them. */
+  /** The column `wishes`: modes and options as the user last asked for them. */
   readonly requested: unknown;
   /** What it was forked, adopted or imported from. */
   readonly origin: unknown;
@@ -27,14 +26,14 @@ export interface StoredSession {
 
 const text = (value: SqlValue | undefined): string | null => (typeof value === 'string' ? value : null);
 
-/** What an error calls a row. */
+/** How an error names a row. */
 export const rowName = {
   session: (row: Row) => `The row of session "${String(row['session_id'])}" in acp_sessions`,
   event: (row: Row, sessionId: string) => `Event ${String(row['seq'])} of session "${sessionId}" in acp_session_events`,
   turn: (row: Row) => `Turn "${String(row['turn_id'])}" in acp_turns`,
 };
 
-/** `where` names the row for the error, `isShape` says what may be in the column. */
+/** A JSON column; null when it is empty. `where` names the row for the error, `isShape` says which JSON may be in the column. */
 export function readJson<T>(row: Row, column: string, where: () => string, isShape: (value: unknown) => boolean = () => true): T | null {
   const stored = row[column];
   if (typeof stored !== 'string') return null;
@@ -53,12 +52,11 @@ export function readJson<T>(row: Row, column: string, where: () => string, isSha
   return value as T;
 }
 
-const isStrings = (value: unknown): boolean => Array.isArray(value) && value.every((each) => typeof each === 'string');
+const isStrings = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === 'string');
 const isServers = (value: unknown): boolean =>
-  Array.isArray(value) &&
-  value.every((each: unknown) => typeof each === 'object' && each !== null && typeof (each as { name?: unknown }).name === 'string');
+  Array.isArray(value) && value.every((server) => typeof fieldsOf(server)['name'] === 'string');
 
-/** `onDamaged` takes a column that cannot be read, which then counts as empty; without it that is an error. */
+/** With `onDamaged`, a column that cannot be read is reported to it and counts as empty; without, it is an error. */
 export function toSession(row: Row, onDamaged?: (column: string) => void): StoredSession {
   const json = <T>(column: string, isShape?: (value: unknown) => boolean): T | null => {
     try {
@@ -83,7 +81,7 @@ export function toSession(row: Row, onDamaged?: (column: string) => void): Store
       modes: readModes(json('modes')),
       configOptions: readConfigOptions(json('config_options')),
       commands: readCommands(json('commands')),
-      // The user's own goes before the agent's.
+      // The user's own comes before the agent's.
       title: text(row['title_set']) ?? text(row['title']),
       usage: json('usage'),
       firstSeq: Number(row['first_seq']),
@@ -102,14 +100,14 @@ export type StoredLease = ReturnType<typeof toLease>;
 
 export function toLease(row: Row) {
   return {
-    /** As stored, to be compared exactly. Null when free. */
+    /** The stored JSON, which is compared as text. Null when nobody holds the lease. */
     owner: text(row['lease_owner']),
     generation: Number(row['lease_generation']),
     expiresAt: Number(row['lease_expires_at'] ?? 0),
   };
 }
 
-/** Null also when the stored text names no owner. */
+/** Null when nobody holds the lease, and when the stored text cannot be read. */
 export function toOwner(stored: string | null): LeaseOwner | null {
   if (stored === null) return null;
   try {

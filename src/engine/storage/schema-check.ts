@@ -1,6 +1,6 @@
 /**
- * Whether a database is ours, before anything runs on it: a file from elsewhere may hold triggers, views, generated columns or virtual
- * tables that act when a table is read or written.
+ * Checks whether a database's schema is ours, before a table is touched. A file from elsewhere may have triggers, views, generated columns
+ * or virtual tables that do something when a table is read or written.
  */
 import type { SqlDatabase } from '../ports.ts';
 import { SCHEMA_VERSION } from './schema.ts';
@@ -9,15 +9,13 @@ type Readable = Pick<SqlDatabase, 'query'>;
 
 export type SchemaVerdict =
   | { readonly ours: true; readonly version: number }
-  /** What is not ours, as the end of a sentence that begins with “its”. */
+  /** `problem` follows “its” in a sentence. */
   | { readonly ours: false; readonly version: number; readonly problem: string };
 
-/** Ours never has more. */
+/** Our schema never has more. */
 const MOST_ENTRIES = 100;
 
-/**
- * Whether the schema is that of an empty database which `make` brings to the same version. No table is touched, so nothing in it can act.
- */
+/** Compares the schema with that of an empty database, which `make` brings to the same version. Reads no table. */
 export async function schemaMatches(db: Readable, make: (version: number) => Promise<Readable>): Promise<SchemaVerdict> {
   const [pragma] = await db.query('PRAGMA user_version');
   const version = Number(pragma?.['user_version'] ?? 0);
@@ -53,14 +51,14 @@ async function entriesOf(db: Readable) {
   }));
 }
 
-/** Comments were reworded between releases. Quoted text is left as it is. */
+/** Comments and white space as one blank, since comments were reworded between releases. Quoted text stays as it is. */
 function withoutComments(sql: string | null): string | null {
   return sql?.replace(QUOTED_OR_BLANK, (_all, quoted?: string) => quoted ?? ' ') ?? null;
 }
 
 const QUOTED_OR_BLANK = /('(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])|(?:[ \t\n\f\r]|--[^\n]*|\/\*[^]*?\*\/)+/g;
 
-/** What ANALYZE counted. */
+/** A table that ANALYZE made. */
 function isStatistics(entry: Entry): boolean {
   return entry.type === 'table' && entry.name === entry.table && STATISTICS[entry.name] === entry.sql && entry.sql !== null;
 }
@@ -71,8 +69,8 @@ const STATISTICS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The index of the search, made on demand, with SQLite's own tables. By these names nothing that acts can come in, neither a trigger nor an
- * index on a table of ours.
+ * A part of the search index, which is made on demand, with tables of SQLite's own. Only tables and automatic indexes are let through by
+ * their names: no trigger, and no index on a table of ours.
  */
 function isSearchIndex(entry: Entry): boolean {
   const named = (name: string): boolean => /^acp_search(_\w+)?$/.test(name);

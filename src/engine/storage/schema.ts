@@ -1,12 +1,12 @@
 /**
- * Migrations are numbered by their place in the list, as `PRAGMA user_version`; those that a database lacks run as one batch. A released
- * migration never changes.
+ * The schema, as a list of migrations. `PRAGMA user_version` is the number of those that a database has; the others run as one batch. A
+ * released migration never changes.
  */
 import { SqlError, type SqlDatabase } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
 import { told } from './errors.ts';
 
-export interface Migration {
+interface Migration {
   readonly summary: string;
   readonly statements: readonly string[];
 }
@@ -83,7 +83,7 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   {
     summary: 'what a session has from its user: a title, metadata, settings asked for; what it was made from; deleting in small batches',
-    // `--` would comment out the rest: SQLite puts these texts into the one that made the table.
+    // No `--` comments here: SQLite puts these texts into that of the table, where one would comment out the rest.
     statements: [
       `ALTER TABLE acp_sessions ADD COLUMN title_set TEXT /* the user's own title; it goes before the agent's */`,
       `ALTER TABLE acp_sessions ADD COLUMN metadata TEXT /* JSON object, the user's own */`,
@@ -121,8 +121,8 @@ export async function migrate(db: SqlDatabase): Promise<void> {
     }
     if (version !== 0) await checkOurs(db, version);
     if (version === SCHEMA_VERSION) return;
-    if (version === 0 && (await hasSessions(db)) !== null) {
-      // Another process may have made them meanwhile.
+    if (version === 0 && (await sessionsTable(db)) !== null) {
+      // Another process may have created them meanwhile.
       if ((await schemaVersion(db)) > 0) continue;
       return checkOurs(db, version);
     }
@@ -130,16 +130,16 @@ export async function migrate(db: SqlDatabase): Promise<void> {
     try {
       await db.batch([...statements.map((sql) => ({ sql, note: 'schema' })), { sql: `PRAGMA user_version = ${SCHEMA_VERSION}` }]);
     } catch (error) {
-      // Another process may have migrated meanwhile: the batch fails whole.
+      // Another process may have migrated meanwhile. Then the whole batch has failed.
       if (error instanceof SqlError && error.kind === 'other' && (await schemaVersion(db)) > version) continue;
       throw told(error, 'The database could not be brought to the current schema');
     }
   }
 }
 
-/** Throws when the version is another program's. */
+/** Throws when the tables are another program's. */
 async function checkOurs(db: SqlDatabase, version: number): Promise<void> {
-  if (version > 0 && (await hasSessions(db))?.includes('lease_generation')) return;
+  if (version > 0 && (await sessionsTable(db))?.includes('lease_generation')) return;
   throw new RehydrateError(
     'invalid_argument',
     `The database is another program's: its user_version is ${version}, and its tables are not those of acp-rehydrate. Nothing was changed. Use another file.`,
@@ -147,8 +147,8 @@ async function checkOurs(db: SqlDatabase, version: number): Promise<void> {
   );
 }
 
-/** What made the table of sessions, if it is there. */
-async function hasSessions(db: SqlDatabase): Promise<string | null> {
+/** The SQL of the table of sessions; null if there is no such table. */
+async function sessionsTable(db: SqlDatabase): Promise<string | null> {
   const [row] = await db.query(`SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = 'acp_sessions'`);
   return row ? String(row['sql']) : null;
 }

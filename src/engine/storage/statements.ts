@@ -1,8 +1,31 @@
 /** The statements the engine writes with. Times and ids are bound, so that a batch can be replayed. */
 import type { Row, SqlValue, Statement } from '../ports.ts';
-import type { ContentBlock, SessionEvent } from '../types.ts';
+import type { ContentBlock, SessionEvent, SessionUpdate } from '../types.ts';
+
+// ---------------------------------------------------------------- events that have no number yet
 
 export type NewEvent = SessionEvent extends infer E ? (E extends SessionEvent ? Omit<E, 'seq'> : never) : never;
+
+export interface UpdateWithMeta {
+  readonly update: SessionUpdate;
+  readonly meta?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** An update on its way into the log. By default it is the agent's, and between turns. */
+export interface LoggedUpdate extends UpdateWithMeta {
+  readonly turnId?: string | null;
+  readonly origin?: SessionEvent['origin'];
+}
+
+export const inTurn = (turnId: string | null, updates: readonly UpdateWithMeta[]): LoggedUpdate[] =>
+  updates.map((update) => ({ ...update, turnId }));
+
+export function updateEvents(updates: readonly LoggedUpdate[], at: number): NewEvent[] {
+  return updates.map(({ update: payload, meta, turnId = null, origin = 'agent' }): NewEvent => {
+    const event = { kind: 'update', turnId, at, origin, payload } as const;
+    return meta ? { ...event, meta } : event;
+  });
+}
 
 /** What an agent asks of a person. */
 export type QuestionKind = 'permission' | 'elicitation';
@@ -12,13 +35,16 @@ export interface OpenQuestion {
   readonly turnId: string | null;
 }
 
+/** The event that ends a question which nobody can answer any more. */
 export function endOfQuestion({ kind, requestId, turnId }: OpenQuestion, at: number): NewEvent {
   return kind === 'permission'
     ? { kind: 'permission_resolved', turnId, at, origin: 'host', payload: { requestId, optionId: null, by: 'end' } }
     : { kind: 'elicitation_resolved', turnId, at, origin: 'host', payload: { requestId, answer: null, by: 'end' } };
 }
 
-/** What must still be true of a writer for its batch to be written. */
+// ---------------------------------------------------------------- numbers and fences
+
+/** The lease that a batch needs: without it nothing of the batch is written. */
 export interface Fence {
   readonly sessionId: string;
   readonly owner: string;
@@ -26,8 +52,8 @@ export interface Fence {
 }
 
 /**
- * From the log itself: one seek in its key. `id` is SQL. While the log is empty, the first is the one that comes, after those of a deleted
- * session of this id: so no number of an id ever names two events.
+ * The numbers of a log's last and first event, as SQL; `id` is SQL, too. They are read from the log itself, by one seek in its key. A log
+ * that is empty goes on after the numbers of a deleted session of the same id, so that no number of an id ever names two events.
  */
 export const lastSeq = (id: string): string =>
   `coalesce((SELECT max(seq) FROM acp_session_events AS log WHERE log.session_id = ${id}), ${deletedSeq(id)}, 0)`;
@@ -35,13 +61,13 @@ export const firstSeq = (id: string): string =>
   `coalesce((SELECT min(seq) FROM acp_session_events AS log WHERE log.session_id = ${id}), ${deletedSeq(id)} + 1, 1)`;
 const deletedSeq = (id: string): string => `(SELECT latest_seq FROM acp_deleted_sessions AS gone WHERE gone.session_id = ${id})`;
 
-/** Of the row that a statement on `acp_sessions` is at. */
+/** The same for the current row of a statement on `acp_sessions`. */
 export const LAST_SEQ = lastSeq('acp_sessions.session_id');
 
 /**
- * Begins a batch that touches the session's row: renews the lease, moves `latest_seq` on, and violates the CHECK on it when lease or base
- * no longer hold, so that a stale writer's batch rolls back whole. `updatedAt` null leaves the place in the list alone, since moving it in
- * its index costs as much as an event.
+ * Begins a batch that writes the session's row: renews the lease and sets `latest_seq`. When the lease is lost, or the log does not end at
+ * `base`, it violates the CHECK on `latest_seq`, so that a stale writer's batch rolls back whole. A null `updatedAt` leaves that column
+ * alone, since moving the session in the column's index costs as much as an event.
  */
 export function fenceAndTouch(fence: Fence, base: number, count: number, expiresAt: number, updatedAt: number | null): Statement {
   return {
@@ -53,7 +79,7 @@ WHERE session_id = ? RETURNING latest_seq`,
   };
 }
 
-// A database finds its prepared statement by the text.
+// Constants, since databases find a prepared statement by its text.
 const INTO_LOG = 'INSERT INTO acp_session_events (session_id, seq, turn_id, at, kind, origin, payload, meta) VALUES';
 const INSERT_EVENT = `${INTO_LOG} (?, ?, ?, ?, ?, ?, ?, ?)`;
 const FENCED_INSERT = `${INTO_LOG} (?, CASE WHEN (SELECT lease_owner IS ? AND lease_generation = ? FROM acp_sessions WHERE session_id = ?) THEN ? ELSE -1 END, ?, ?, ?, ?, ?, ?)`;
@@ -64,8 +90,8 @@ export const insertEvent = (sessionId: string, seq: number, event: NewEvent): St
 };
 
 /**
- * Begins a batch that only adds events after one of the same fence, and violates the CHECK on `seq` when the lease no longer holds, or the
- * key when the log has it. The session's row is only read, so that only the log is written.
+ * Begins a batch that only adds events. When the lease is lost it violates the CHECK on `seq`; when the log has the number already, the
+ * primary key. The session's row is only read, which saves a write for each batch.
  */
 export function fenceAndInsert({ sessionId, owner, generation }: Fence, seq: number, event: NewEvent): Statement {
   const { turnId, at, kind, origin, payload, meta } = event;
@@ -78,7 +104,7 @@ export function fenceAndInsert({ sessionId, owner, generation }: Fence, seq: num
 
 const json = (value: object | undefined): string | null => (value ? JSON.stringify(value) : null);
 
-/** For a journal: kinds of events, and an agent's end that nobody had asked for. */
+/** What a journal keeps: the event's kind; `agent_died` for an end that was not asked for. */
 const noteOf = (event: NewEvent): string => (event.kind === 'agent_exited' && event.payload.kind !== 'ended' ? 'agent_died' : event.kind);
 
 export const insertRow = (table: string, row: Row): Statement => ({
@@ -88,7 +114,9 @@ export const insertRow = (table: string, row: Row): Statement => ({
   params: Object.values(row),
 });
 
-/** What the agent last said about itself, and what the user gave. */
+// ---------------------------------------------------------------- other rows
+
+/** Columns of a session's row: what the agent last said about itself, and what the user gave. */
 export interface LastKnown {
   capabilities?: unknown;
   agent_info?: unknown;
@@ -125,7 +153,7 @@ export function endTurn(turnId: string, end: { state: string; stopReason?: strin
   };
 }
 
-/** I4: only when it has answered a turn. */
+/** Makes it the session's stored agent session. Only one that was just created, or has answered a turn, may become that (I4). */
 export function adoptAgentSession(
   sessionId: string,
   agentSessionId: string,

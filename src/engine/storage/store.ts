@@ -1,4 +1,4 @@
-/** What the engine reads. Every failure is told in the contract's words. */
+/** The queries of the engine. Their failures are errors of the library. */
 import { sessionExists } from '../errors.ts';
 import { SqlError, type Row, type SqlDatabase, type SqlValue, type Statement } from '../ports.ts';
 import { kindsOf } from '../protocol/updates.ts';
@@ -19,19 +19,19 @@ const PAGE = 256;
 const SPOKEN = kindsOf('user', 'agent')
   .map((kind) => `'${kind}'`)
   .join(', ');
-/** From the log: the row's own number lags while an agent streams. */
+/** Read from the log, since the row's own number lags while an agent streams. */
 const LOG_ENDS = `${firstSeq('acp_sessions.session_id')} AS first_seq, ${LAST_SEQ} AS last_seq`;
 const SESSIONS = `SELECT *, ${LOG_ENDS} FROM acp_sessions WHERE deleted_at IS NULL`;
 const PROGRESS = `SELECT session_id, lease_owner, lease_generation, lease_expires_at, ${LOG_ENDS} FROM acp_sessions WHERE deleted_at IS NULL`;
-/** As part of a batch it reads what was just written, without a look that could fail. */
+/** At the end of a batch it gives the row that was just written, without a further query that could fail. */
 export const sessionStatement = (sessionId: string): Statement => ({ sql: `${SESSIONS} AND session_id = ?`, params: [sessionId] });
 
-/** With those that sessions stood on before. Takes the agent's name. */
+/** All agent sessions of an agent, also those that a session had before. Its parameter is the agent's name. */
 const OF_AGENT = `SELECT a.session_id, a.agent_session_id FROM acp_agent_sessions AS a JOIN acp_sessions AS s ON s.session_id = a.session_id
 WHERE s.deleted_at IS NULL AND s.agent = ?`;
 const EVENT_COLUMNS = 'seq, turn_id, at, kind, origin, payload, meta';
 
-/** How far a session has come. */
+/** How far a session's log goes. */
 export type SessionProgress = ReturnType<typeof toProgress>;
 const toProgress = (row: Row) => ({
   sessionId: String(row['session_id']),
@@ -40,7 +40,7 @@ const toProgress = (row: Row) => ({
   lease: toLease(row),
 });
 
-/** One that nobody sees. When it was hidden tells it from another one that gets its id later. */
+/** A hidden session, whose rows are to be removed. `deletedAt` tells it from one that gets its id later. */
 export interface DeletedSession {
   readonly sessionId: string;
   readonly deletedAt: number;
@@ -50,7 +50,7 @@ export interface DeletedSession {
 export type Store = ReturnType<typeof createStore>;
 export type StoredAgentSession = NonNullable<Awaited<ReturnType<Store['agentSession']>>>;
 
-/** Except to `deletedSessions`, a deleted session does not exist. */
+/** Only `deletedSessions` sees deleted sessions. */
 export function createStore(db: SqlDatabase) {
   const query = (sql: string, params: readonly SqlValue[]) => read(db, sql, params);
 
@@ -60,7 +60,7 @@ export function createStore(db: SqlDatabase) {
       return row ? toSession(row) : null;
     },
 
-    /** Newest first, keyset-paged. */
+    /** The most recently changed first, from `after` on. */
     async sessions(
       after: { updatedAt: number; sessionId: string } | null,
       limit: number,
@@ -77,7 +77,7 @@ ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} OR
         ],
       );
       return rows.map((row) => {
-        // A damaged row must not hide the others.
+        // A damaged row must not make the others unreadable.
         const damaged: string[] = [];
         const stored = toSession(row, (column) => damaged.push(column));
         return damaged.length > 0 ? { ...stored, info: { ...stored.info, damaged } } : stored;
@@ -89,7 +89,7 @@ ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} OR
       return rows.map((row) => String(row['cwd']));
     },
 
-    /** The mark is another one when the session changed. */
+    /** The mark of each session. It differs once the session has changed. */
     async changes(): Promise<{ readonly sessionId: string; readonly mark: string }[]> {
       const rows = await query(
         `SELECT session_id, created_at, updated_at, title_set, metadata, cwd, ${LAST_SEQ} FROM acp_sessions WHERE deleted_at IS NULL`,
@@ -99,8 +99,8 @@ ${after ? 'AND (updated_at < ? OR (updated_at = ? AND session_id > ?))' : ''} OR
     },
 
     /**
-     * Of two calls at the same time, in any hosts, one makes the session. Gives the id under which the record has it. Error:
-     * `session_exists`.
+     * Takes an agent's session into the record, unless it is there already, and returns the id that it has there. Of two calls at the same
+     * time, in any hosts, only one makes the session. Error: `session_exists`.
      */
     async adopt(session: {
       readonly sessionId: string;
@@ -176,7 +176,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       }
     },
 
-    /** Of all sessions of this id, deleted ones among them. */
+    /** The highest number of any session of this id, deleted ones included. */
     async lastSeqOf(sessionId: string): Promise<number> {
       const [row] = await query(`SELECT ${lastSeq('asked.id')} AS last_seq FROM (SELECT ? AS id) AS asked`, [sessionId]);
       return Number(row?.['last_seq']);
@@ -188,7 +188,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
     },
 
     async runningTurns(sessionId: string): Promise<StoredTurn[]> {
-      // The `+` keeps the order from choosing an index that looks at every turn of the session.
+      // The `+` keeps SQLite from sorting by an index on which it would read every turn of the session.
       const rows = await query(`SELECT * FROM acp_turns WHERE session_id = ? AND state = 'running' ORDER BY +first_seq`, [sessionId]);
       return rows.map(toTurn);
     },
@@ -203,7 +203,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return rows.map(toProgress);
     },
 
-    /** Of one id, or all. */
+    /** Those of one id, or all. */
     async deletedSessions(sessionId?: string): Promise<DeletedSession[]> {
       const rows = await query(
         `SELECT session_id, deleted_at, lease_owner, lease_generation, lease_expires_at FROM acp_sessions WHERE deleted_at IS NOT NULL${sessionId === undefined ? '' : ' AND session_id = ?'}`,
@@ -222,7 +222,7 @@ SELECT session_id, agent_session_id, 0, ? FROM acp_sessions WHERE session_id = ?
       return { beganSeq: Number(row['began_seq']), preamble: readJson<ContentBlock[]>(row, 'preamble', where, Array.isArray) };
     },
 
-    /** The user's or the agent's. */
+    /** Whether the log has a message of the user's or the agent's. */
     async hasMessages(sessionId: string, before = Number.MAX_SAFE_INTEGER): Promise<boolean> {
       const [row] = await query(
         `SELECT 1 AS yes FROM acp_session_events WHERE session_id = ? AND seq < ? AND kind = 'update'
@@ -232,7 +232,7 @@ AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') 
       return row !== undefined;
     },
 
-    /** With `after < seq < before`. */
+    /** How many turns with `after < seq < before` were answered. */
     async completedTurns(sessionId: string, after: number, before: number): Promise<number> {
       const [row] = await query(
         `SELECT count(*) AS turns FROM acp_turns WHERE session_id = ? AND first_seq > ? AND first_seq < ? AND state IN ('completed', 'cancelled')`,
@@ -241,7 +241,7 @@ AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') 
       return Number(row?.['turns'] ?? 0);
     },
 
-    /** The turn whose end is not in the log up to an event. */
+    /** The turn that was running at an event. */
     async openTurn(sessionId: string, upTo: number): Promise<string | null> {
       const [row] = await query(
         `SELECT kind, turn_id FROM acp_session_events WHERE session_id = ? AND seq <= ? AND kind IN ('turn_started', 'turn_ended') ORDER BY seq DESC LIMIT 1`,
@@ -250,7 +250,7 @@ AND CASE WHEN json_valid(payload) THEN json_extract(payload, '$.sessionUpdate') 
       return row?.['kind'] === 'turn_started' && row['turn_id'] !== null ? String(row['turn_id']) : null;
     },
 
-    /** What an agent asked since it was started, and nobody answered, up to an event. */
+    /** What the agent had asked at an event, since it was last started, without an answer yet. */
     async openQuestions(sessionId: string, upTo = Number.MAX_SAFE_INTEGER): Promise<OpenQuestion[]> {
       const [began] = await query(
         `SELECT seq FROM acp_session_events WHERE session_id = ? AND seq <= ? AND kind = 'resumed' ORDER BY seq DESC LIMIT 1`,

@@ -1,6 +1,6 @@
 /**
- * Group commit for one session: what is appended while a commit runs goes into the next one. Every batch is fenced: after another host took
- * the session over, nothing more is written.
+ * Group commit for one session: what is appended while a commit runs goes into the next one. Every batch is fenced, so that nothing more is
+ * written once another host has taken the session over.
  */
 import { SqlError, type SqlDatabase, type Statement } from '../ports.ts';
 import { RehydrateError } from '../errors.ts';
@@ -16,12 +16,12 @@ import type { Store } from './store.ts';
 /** Committed together or not at all. */
 export interface Work {
   readonly events: readonly NewEvent[];
-  /** Made when the numbers are known. */
+  /** Further statements, made when the events have their numbers. */
   readonly also?: (written: Committed) => readonly (Statement | null)[];
   readonly lastKnown?: LastKnown;
   /**
-   * Part of what the agent says: when one such work could not be written, those after it are refused, too, since a missing end, which is
-   * reported, is better than a gap in the middle (I11).
+   * Part of what the agent says. When one such work could not be written, those after it are refused, too: a log that ends early, which is
+   * reported, is better than one with a gap (I11).
    */
   readonly said?: boolean;
 }
@@ -38,17 +38,17 @@ export interface WriterOptions {
   readonly latestSeq: number;
   readonly limits: Limits;
   readonly clock: () => number;
-  /** Runs over everything on its way to the log, joined chunks included. */
+  /** Runs over everything that is written, after chunks were joined. */
   readonly redact?: <T>(value: T) => T;
-  /** In order, before the appenders continue (I2). */
+  /** Called in order, before `append` resolves (I2). */
   readonly onCommitted: (events: readonly SessionEvent[]) => void;
-  /** Once, when nothing more can be written: the lease is another host's, or nobody knows what is in the log. */
+  /** Called once nothing more can be written: another host has the lease, or nobody knows what is in the log. */
   readonly onLost: (reason: unknown) => void;
 }
 
 interface Queued {
   readonly work: Work;
-  /** As it was last planned. */
+  /** The numbers that the last plan gave it. */
   written?: Committed;
   readonly resolve: (committed: Committed) => void;
   readonly reject: (error: unknown, work: Work) => void;
@@ -57,13 +57,13 @@ interface Queued {
 const ignore = (): void => undefined;
 
 /**
- * Microtasks between two messages of an agent, with room: a stream takes one, a pipe one or two, and an agent in the page more. With a
- * third of them a page shows an answer half as fast.
+ * How many microtasks a commit waits for more. Two messages that were read together are one or two microtasks apart in a pipe, and more in
+ * a page. With a third of this a page shows an answer half as fast.
  */
 const GATHER_TICKS = 16;
 const tick = Promise.resolve();
 
-/** Adapters wait for a lock themselves; this is between two attempts. */
+/** The pause between two attempts. Adapters wait for a lock themselves, too. */
 const BUSY_PAUSE_MS = 10;
 const LONGEST_BUSY_PAUSE_MS = 1_000;
 
@@ -83,11 +83,11 @@ export function createWriter(options: WriterOptions) {
   const { db, store, fence, limits, clock } = options;
   let latestSeq = options.latestSeq;
   let renewedAt = clock();
-  /** When a batch last wrote the session's row: the first does, and one after a failure. */
+  /** When a batch last wrote the session's row. The first batch writes it, and the first after a failure. */
   let touchedAt = -Infinity;
   let mustReread = false;
   let lost: { readonly reason: unknown } | null = null;
-  /** Why something the agent said could not be written. */
+  /** Set when something that the agent said could not be written. */
   let broken: { readonly reason: unknown } | null = null;
   let queue: Queued[] = [];
   let queuedEvents = 0;
@@ -99,10 +99,13 @@ export function createWriter(options: WriterOptions) {
 
   async function drain(): Promise<void> {
     while (queue.length > 0) {
-      // What was read at once comes some microtasks apart: waits while more comes, for no task or timer.
-      for (let still = 0, { length } = queue; still < GATHER_TICKS && !isFull(); still++) {
+      // Messages that were read together come some microtasks apart. Waits while more come, but for no task or timer.
+      let { length } = queue;
+      for (let idleTicks = 0; idleTicks < GATHER_TICKS && !isFull(); idleTicks++) {
         await tick;
-        if (queue.length > length) [still, length] = [0, queue.length];
+        if (queue.length === length) continue;
+        length = queue.length;
+        idleTicks = 0;
       }
       const taken = queue;
       queue = [];
@@ -111,10 +114,10 @@ export function createWriter(options: WriterOptions) {
       const wake = waiters;
       waiters = [];
       for (const resume of wake) resume();
-      // Nobody is left waiting.
       try {
         await commit(taken);
       } catch (error) {
+        // Else its appenders would wait for ever.
         lose(taken, error);
       }
     }
@@ -136,7 +139,7 @@ export function createWriter(options: WriterOptions) {
         if (plan.touch && results[0]?.rows.length === 0) throw gone(fence.sessionId);
         break;
       } catch (error) {
-        // Nothing was written: meanwhile the queue fills and the agent is held back.
+        // Busy: nothing was written. While this waits, the queue fills and the agent is held back.
         const now = performance.now();
         if (!isBusy(error) || now - (refusedAt ??= now) >= limits.busyMs) return failed(items, error, plan);
         await delay(pause);
@@ -165,16 +168,16 @@ export function createWriter(options: WriterOptions) {
       case 'lost':
         return lose(items, verdict.reason);
       case 'unknown':
-        // To go on could write it twice, or leave a turn running.
+        // Writing on could write it twice, or leave a turn running.
         return lose(items, told);
       case 'unwritten':
-        // One unit of work must not take its neighbours down.
+        // Each is tried alone, so that one unit of work does not take its neighbours down.
         if (items.length > 1 && verdict.retry) for (const item of items) await commit([item]);
         else rejectAll(items, told);
     }
   }
 
-  /** Without what the agent said after something that could not be written, which is refused. */
+  /** Refuses what the agent said after something that could not be written, and returns the rest. */
   function withoutGap(items: readonly Queued[]): readonly Queued[] {
     if (!broken) return items;
     rejectAll(
@@ -197,12 +200,12 @@ export function createWriter(options: WriterOptions) {
     options.onLost(reason);
   }
 
-  /** A batch may be written although its answer was lost; its number tells. */
+  /** A batch may have been written, and only its answer lost. The number of the last event tells. */
   async function whatHappened(error: unknown, plan: Plan | null): Promise<Verdict> {
     if (RehydrateError.is(error) && error.code === 'session_busy') return { kind: 'lost', reason: error };
     const sql = error instanceof SqlError ? error.kind : 'other';
     if (sql === 'full' || sql === 'corrupt') return { kind: 'unwritten', retry: false };
-    // The look into the record before the batch failed.
+    // Without a plan, `reread` failed and no batch was tried.
     if (!plan) return { kind: 'unwritten', retry: false };
     let stored: StoredSession | null;
     try {
@@ -218,7 +221,7 @@ export function createWriter(options: WriterOptions) {
     const { info, lease } = stored;
     if (lease.generation !== fence.generation) return { kind: 'lost', reason: takenOver(fence.sessionId, lease.owner) };
     if (sql !== 'constraint' && plan.events.length > 0 && info.latestSeq === plan.latestSeq) return { kind: 'written' };
-    // After the number, since a batch may let the lease go.
+    // Checked after the number, since the batch itself may have released the lease.
     if (lease.owner !== fence.owner) return { kind: 'lost', reason: takenOver(fence.sessionId, lease.owner) };
     mustReread ||= info.latestSeq !== latestSeq;
     return { kind: 'unwritten', retry: sql !== 'closed' };
@@ -251,12 +254,12 @@ export function createWriter(options: WriterOptions) {
     append: (work: Work) => new Promise<Committed>((resolve, reject) => enqueue({ work, resolve, reject })),
     /** The same without a promise, for a caller that only needs to hear of failures. */
     push: (work: Work, onFailed: (error: unknown, work: Work) => void): void => enqueue({ work, resolve: ignore, reject: onFailed }),
-    /** Null while the queue is below its limits, else resolves when it is again. */
+    /** Null while the queue is below its limits; else resolves when it is below them again. */
     room(): Promise<void> | null {
       if (!isFull() || lost) return null;
       return new Promise((resolve) => waiters.push(resolve));
     },
-    /** When everything appended before has been committed or rejected. */
+    /** Resolves when everything appended so far is committed or rejected. */
     async settled(): Promise<void> {
       while (draining) await draining;
     },
@@ -267,11 +270,11 @@ interface Plan {
   readonly statements: readonly Statement[];
   readonly events: readonly SessionEvent[];
   readonly latestSeq: number;
-  /** Where the batch writes the session's row. */
+  /** Null when the batch does not write the session's row. */
   readonly touch: { readonly at: number; readonly updatedAt: number | null } | null;
 }
 
-/** So old may the session's row be while an agent streams. */
+/** While an agent streams, the session's row is written this often. */
 const TOUCH_MS = 1_000;
 
 function planBatch(
@@ -282,7 +285,7 @@ function planBatch(
 ): Plan {
   const events: SessionEvent[] = [];
   const further: (Statement | null)[] = [];
-  /** The last event, and the run that it begins. */
+  /** The event that is being gathered, and the run of chunks that it begins. */
   let open: NewEvent | null = null;
   let run: ChunkRun | null = null;
   const close = () => {
@@ -313,7 +316,7 @@ function planBatch(
   const last = events.at(-1);
   const moves = !!last && (Math.abs(last.at - touchedAt) >= TOUCH_MS || events.some((event) => event.kind !== 'update'));
   const latestSeq = base + events.length;
-  // What writes the session's row anyway renews the lease with it.
+  // Only events: then nothing but the log is written. Any other batch writes the session's row, too, and renews the lease.
   if (last && !moves && statements.length === 0) {
     const inserts = events.map((event, index) =>
       index === 0 ? fenceAndInsert(fence, event.seq, event) : insertEvent(fence.sessionId, event.seq, event),
@@ -338,17 +341,14 @@ function gone(sessionId: string): RehydrateError {
   return new RehydrateError(
     'session_busy',
     `Session "${sessionId}" was deleted by another host while it was live here. Create it again under this or another id.`,
-    {
-      sessionId,
-      owner: null,
-    },
+    { sessionId, owner: null },
   );
 }
 
 function takenOver(sessionId: string, owner: string | null): RehydrateError {
   return new RehydrateError(
     'session_busy',
-    `Session "${sessionId}" was taken over by another host (${owner ?? 'which has let go of it since'}); nothing more was written here. Prompt it again to take it back when that host is done.`,
+    `Session "${sessionId}" was taken over by another host (${owner ?? 'which has released it since'}); nothing more was written here. Prompt it again to take it back when that host is done.`,
     { sessionId, owner: toOwner(owner) },
   );
 }

@@ -9,6 +9,12 @@ export function utf8Length(text: string): number {
   return /[\u0080-\uffff]/.test(text) ? encoder.encode(text).length : text.length;
 }
 
+/** Whether the text is longer than so many bytes of UTF-8. It is measured only when it is near the limit. */
+export function exceeds(bytes: number, text: string): boolean {
+  if (text.length > bytes) return true;
+  return text.length * 3 > bytes && utf8Length(text) > bytes;
+}
+
 /** Whether a character begins at this place of its UTF-8. */
 const begins = (byte: number | undefined): boolean => byte === undefined || (byte & 0xc0) !== 0x80;
 

@@ -1,6 +1,6 @@
 /** The pictures of the architecture pages, drawn from the code's own tables where it has them. */
 import texts from '../../../content/data/diagrams.json';
-import { TRANSITIONS, type StateName } from '../../engine/sessions/states.ts';
+import { TRANSITIONS, type StateName } from '../../engine/sessions/session.ts';
 import type { TurnEnded } from '../../engine/types.ts';
 
 type Point = readonly [x: number, y: number];

@@ -8,7 +8,7 @@ import { EXIT_CODES } from '../../cli/table.ts';
 import { ERROR_CODES, RehydrateError } from '../../engine/errors.ts';
 import { RESUME_CASES } from '../../engine/resume/cases.ts';
 import { RECORDED_ANSWERS, type RecordedAnswer } from '../../engine/resume/classify.ts';
-import { TRANSITIONS } from '../../engine/sessions/states.ts';
+import { TRANSITIONS } from '../../engine/sessions/session.ts';
 import { TOKEN_SHAPES } from '../../engine/transcript/token-shapes.ts';
 import { agentSlug, compatRecords } from '../lib/compat-records.ts';
 import { figure, membersOf } from '../lib/declarations.ts';

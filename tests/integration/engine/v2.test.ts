@@ -266,6 +266,6 @@ it('an agent that answers the prompt without a messageId is told to lack that, w
   const { sessionId } = await host.create({ agent: 'raw', cwd: CWD });
   await expect(host.prompt(sessionId, 'go')).rejects.toMatchObject({
     code: 'agent_protocol_error',
-    message: expect.stringContaining('it named no messageId') as string,
+    message: expect.stringContaining('its answer has no messageId') as string,
   });
 });

@@ -1,6 +1,6 @@
 /** A session's states are a table; whatever happens to sessions, they move by it. */
 import { describe, expect, it } from 'vitest';
-import { transition, TRANSITIONS, type StateName, type TransitionName } from '../../../src/engine/sessions/states.ts';
+import { transition, TRANSITIONS, type StateName, type TransitionName } from '../../../src/engine/sessions/session.ts';
 
 const STATES: readonly StateName[] = ['asleep', 'starting', 'resuming', 'live', 'prompting', 'ending'];
 const NAMES: readonly TransitionName[] = ['create', 'wake', 'opened', 'failed', 'prompt', 'unsent', 'answered', 'end', 'gone'];

@@ -4,7 +4,6 @@ import { RESUME_CASES } from '../../../src/engine/resume/cases.ts';
 import {
   nextStep,
   verifyReplay,
-  verifyResume,
   type NativeMethod,
   type NextStep,
   type ResumeState,
@@ -240,13 +239,6 @@ describe('what a replay is worth', () => {
     ['replay-partial', 'after a compaction it came in other words', { expected: 2, received: 1, matched: 0, said: true, compacted: true }],
   ] as const)('%s: %s', (verification, _, counts) => {
     expect(verifyReplay(counts)).toBe(verification);
-  });
-  it.each([
-    ['listed', 'present'],
-    ['unverified', 'unknown'],
-    ['unverified', undefined],
-  ] as const)('%s: the list says %s', (verification, listed) => {
-    expect(verifyResume(listed)).toBe(verification);
   });
 });
 

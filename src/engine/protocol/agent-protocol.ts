@@ -1,5 +1,6 @@
 /**
- * What a host needs of an agent in any version of ACP: `v1.ts` and `v2.ts` implement it, and nothing else knows versions or method names.
+ * The interface to an agent, the same for every version of ACP. `v1.ts` and `v2.ts` implement it; nothing else knows versions or method
+ * names.
  */
 import type {
   AuthMethod,
@@ -11,13 +12,14 @@ import type {
   SessionModeState,
 } from '@agentclientprotocol/sdk';
 import type { SessionUpdate, StopReason } from '../types.ts';
+import type { Fields } from '../objects.ts';
 import type { Outcome, Patience } from './connection.ts';
 import type { RpcError, RpcResponse } from './json-rpc.ts';
 
 /** What an agent can do, as it said in `initialize`. */
 export interface AgentCapabilities {
-  /** As given. */
-  readonly capabilities: Readonly<Record<string, unknown>>;
+  /** As the agent gave them. */
+  readonly capabilities: Fields;
   readonly canResume: boolean;
   readonly canLoad: boolean;
   readonly canList: boolean;
@@ -38,14 +40,11 @@ export interface SessionParams {
   readonly cwd: string;
   readonly mcpServers: readonly McpServer[];
   readonly additionalDirectories: readonly string[];
-  /** What else the agent is to have: `_meta`, parameters of extensions. */
-  readonly extra?: Extra;
+  /** Further parameters, such as `_meta` and those of extensions. They never replace the protocol's own. */
+  readonly extra?: Fields;
 }
 
-/** Further parameters of a call. They never replace the protocol's own. */
-export type Extra = Readonly<Record<string, unknown>>;
-
-/** What the answer does not say is absent. */
+/** The settings in an answer. What the answer does not have is absent. */
 export interface AnsweredSettings {
   readonly modes?: SessionModeState;
   readonly configOptions?: SessionConfigOption[];
@@ -53,19 +52,19 @@ export interface AnsweredSettings {
 }
 
 export interface NewAgentSession {
-  /** Null when the answer does not name one. */
+  /** Null when the answer has no usable one. */
   readonly agentSessionId: string | null;
   readonly settings: AnsweredSettings;
-  /** What else is in the answer: `_meta`, fields of extensions. */
-  readonly rest: Readonly<Record<string, unknown>>;
-  /** The answer, for the error when it names no session. */
+  /** The rest of the answer, such as `_meta` and fields of extensions. */
+  readonly rest: Fields;
+  /** The answer itself, for the error, if it has no usable id; else null. */
   readonly raw: unknown;
 }
 
 /** A page of the agent's own list. */
 export interface ListedSessions {
   readonly sessions: readonly { readonly sessionId: string; readonly cwd?: string; readonly title?: string; readonly updatedAt?: string }[];
-  /** Undefined on the last page. Anything that is not a string is passed on, and ends the reading. */
+  /** Undefined on the last page. May be anything that the agent sent. */
   readonly nextCursor: unknown;
 }
 
@@ -75,9 +74,9 @@ export type Setting =
 
 export type TurnAnswer =
   /** `said` is the whole answer: usage, ids, `_meta`. */
-  | { readonly kind: 'stopped'; readonly stopReason: StopReason; readonly said: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'stopped'; readonly stopReason: StopReason; readonly said: Fields }
   | { readonly kind: 'refused'; readonly error: RpcError }
-  /** It is not an answer that the protocol knows: it lacks what is required. */
+  /** The answer lacks a field that the protocol requires. */
   | { readonly kind: 'garbled'; readonly lacks: 'stop reason' | 'messageId'; readonly said: unknown };
 
 /** What an agent says without being asked. */
@@ -85,13 +84,13 @@ export type AgentNotification =
   | {
       readonly kind: 'update';
       readonly update: SessionUpdate;
-      readonly meta: Readonly<Record<string, unknown>> | undefined;
+      readonly meta: Fields | undefined;
       readonly agentSessionId: unknown;
-      /** What it means for the running turn: to be called once the update has been taken. */
+      /** To be called once the update has been taken: in v2 an update may end the turn. */
       readonly after?: () => void;
     }
-  /** An extension, or anything else that ACP does not have. */
-  | { readonly kind: 'other'; readonly method: string; readonly params: Readonly<Record<string, unknown>> };
+  /** A notification of an extension, or any other that ACP does not have. */
+  | { readonly kind: 'other'; readonly method: string; readonly params: Fields };
 
 export type AgentUpdate = Extract<AgentNotification, { kind: 'update' }>;
 
@@ -99,33 +98,34 @@ export interface AgentProtocol {
   readonly facts: AgentFacts;
   authenticate(methodId: string, patience: Patience): Promise<Outcome>;
   newSession(params: SessionParams, patience: Patience): Promise<Outcome<NewAgentSession>>;
-  /** `resume` brings no replay, `load` the whole session, as updates before the answer. */
+  /** After `resume` the agent must not replay; after `load` it replays the whole session, as updates before the answer. */
   resumeOrLoad(
     how: 'resume' | 'load',
     agentSessionId: string,
     params: SessionParams,
     patience: Patience,
   ): Promise<Outcome<AnsweredSettings>>;
-  /** Of one directory, or of all. Null when the answer is not a list. */
+  /** One page of the sessions of one directory, or of all. Null when the answer is not a list. */
   listSessions(cwd: string | undefined, cursor: string | undefined, patience: Patience): Promise<Outcome<ListedSessions | null>>;
-  /** Sends a prompt. `over` runs in the order of messages when the turn ends, with null when the agent ended first. */
-  prompt(agentSessionId: string, blocks: readonly ContentBlock[], over: (answer: TurnAnswer | null) => void, extra?: Extra): void;
+  /** Sends a prompt. `over` runs in the order of messages when the turn ends; with null if the agent ended first. */
+  prompt(agentSessionId: string, blocks: readonly ContentBlock[], over: (answer: TurnAnswer | null) => void, extra?: Fields): void;
   cancel(agentSessionId: string): void;
   set(agentSessionId: string, setting: Setting, patience: Patience): Promise<Outcome<AnsweredSettings>>;
   closeSession(agentSessionId: string, patience: Patience): Promise<Outcome>;
   deleteSession(agentSessionId: string, patience: Patience): Promise<Outcome>;
   forkSession(agentSessionId: string, params: SessionParams, patience: Patience): Promise<Outcome<NewAgentSession>>;
-  /** Any other request or notification: an extension's. */
+  /** Sends any other request, as it is. For `signal` see `Peer.request`. */
   request(method: string, params: unknown, over: (response: RpcResponse | null) => void, signal?: AbortSignal): void;
+  /** Sends any other notification, as it is. */
   notify(method: string, params: unknown): void;
-  readNotification(method: string, params: Readonly<Record<string, unknown>>): AgentNotification;
-  /** What it asks a person to allow: the `toolCall`, and the `options` as it gave them. */
-  readPermission(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
+  readNotification(method: string, params: Fields): AgentNotification;
+  /** What a permission request asks: its `toolCall`, and its `options` as the agent gave them. */
+  readPermission(params: Fields): Fields;
 }
 
 /**
- * What a host says to its agents itself. Passed on for a caller, a prompt would be in no record (I1), and a session would change without
- * its host knowing.
+ * Methods that a host does not pass on for a caller. Otherwise a prompt could be in no record (I1), and a session could change without its
+ * host knowing.
  */
 export const HOSTS_OWN_METHODS: ReadonlySet<string> = new Set([
   'initialize',
@@ -145,7 +145,7 @@ export const HOSTS_OWN_METHODS: ReadonlySet<string> = new Set([
   '$/cancel_request',
 ]);
 
-/** Another that an agent gives is kept, but nobody knows that such a turn went well. */
+/** ACP's stop reasons. Any other that an agent gives is kept, but nobody can tell whether such a turn went well. */
 export const STOP_REASONS: ReadonlySet<string> = new Set([
   'end_turn',
   'max_tokens',

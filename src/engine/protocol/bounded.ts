@@ -1,14 +1,14 @@
-/** What an agent sends is cut where it comes in: JSON nested too deep to be written out again, and text that is told or kept. */
+/** Bounds what an agent sends: JSON that is nested too deep to be written again, and text that is quoted or stored. */
 import { FIXED_LIMITS, NESTED_DEEPER } from '../limits.ts';
 
-/** How much of an agent's text stands in a note of ours: an id, a name, a version. */
+/** How much of an id, a name or a version that an agent gave is quoted. */
 export const NOTE_CHARS = 200;
 
-/** The text, or its first characters: as a copy, since a slice would keep the whole text in memory. */
-export const beginning = (text: string, chars: number): string => (text.length > chars ? `${[...text.slice(0, chars)].join('')}…` : text);
-
-/** How much of an agent's own words stands in a message of ours. */
+/** How much of an agent's own words is quoted. */
 export const QUOTE_CHARS = 600;
+
+/** The text, or a copy of its first characters. (A slice would keep the whole text in memory.) */
+export const beginning = (text: string, chars: number): string => (text.length > chars ? `${[...text.slice(0, chars)].join('')}…` : text);
 
 /** An error's data as it is, or the beginning of its JSON. */
 export function errorData(value: unknown): unknown {
@@ -16,12 +16,12 @@ export function errorData(value: unknown): unknown {
   return json.length > FIXED_LIMITS.errorChars ? beginning(json, FIXED_LIMITS.errorChars) : value;
 }
 
-/** The value, or a copy in which words stand for what lies deeper than `nestedLevels`. */
+/** The value, or a copy in which what is nested deeper than `nestedLevels` is replaced by a text. */
 export function bounded<T>(value: T): T {
   return isDeeper(value, FIXED_LIMITS.nestedLevels) ? (cut(value, FIXED_LIMITS.nestedLevels) as T) : value;
 }
 
-/** Whether anything of a value without circles lies deeper. */
+/** Whether anything in the value is nested deeper. It must have no circles. */
 export function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (levels === 0) return true;

@@ -1,7 +1,10 @@
-/** One live agent: its process, its JSON-RPC peer, and the waiting for answers. Nothing here throws because of what an agent does. */
+/**
+ * The connection to one agent: its process, its JSON-RPC peer, and waiting for answers. Nothing here throws because of what an agent does.
+ */
 import { describeExit, type AgentExit, type AgentLauncher, type AgentProcess, type AgentSpec, type DroppedLines } from '../ports.ts';
 import { RehydrateError, type ErrorCode } from '../errors.ts';
 import { DEFAULT_LIMITS, FIXED_LIMITS, type Limits } from '../limits.ts';
+import type { Fields } from '../objects.ts';
 import { redactTokens } from '../transcript/token-shapes.ts';
 import { beginning, QUOTE_CHARS } from './bounded.ts';
 import { delay, within } from '../waiting.ts';
@@ -15,9 +18,10 @@ export type Failure =
 
 export type Outcome<T = unknown> = { readonly kind: 'answered'; readonly value: T } | Failure;
 
-/** How long a call may take: in all, or since the last message that the agent sent, and then `MOST_SILENCES` times that in all. */
+/** How long an answer is waited for. */
 export interface Patience {
   readonly ms: number;
+  /** `call` (default): from the call on. `silence`: since the agent's last message, and `MOST_SILENCES` times `ms` in all. */
   readonly of?: 'call' | 'silence';
 }
 
@@ -25,35 +29,35 @@ export type ConnectionHandlers = Omit<PeerHandlers, 'onNoise'>;
 
 export interface Connection {
   call(method: string, params: unknown, patience: Patience): Promise<Outcome>;
-  /** `settle` runs in the order of messages, with null when the agent ended first. */
+  /** Sends a request without a time limit. */
   start: Peer['request'];
   notify(method: string, params: unknown): void;
   /** When the agent last sent a message, by `performance.now`. */
   readonly heardAt: number;
-  /** Waits, and counts it as the agent's time. */
+  /** Waits, and counts that as the agent's time. */
   wait(ms: number): Promise<void>;
-  /** Settles when the process tree is gone and everything it said has been handled. */
+  /** Settles when the process tree is gone and everything the agent said has been handled. */
   readonly gone: Promise<AgentExit>;
-  /** How it ended, as part of a sentence. */
+  /** How the agent ended, to follow its name in a sentence. */
   readonly exitDescription: string;
   readonly exit: AgentExit | null;
-  /** Nothing that is sent from then on arrives. `exit` and `gone` follow. */
+  /** Whether the stream or the process has ended, so that nothing more can be sent. `exit` and `gone` follow. */
   readonly ended: boolean;
-  /** What was wrong with its output, where the host ended it for that. */
+  /** Why the host ended the agent, if something was wrong with its output. */
   readonly fault: Error | null;
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
-  /** Kept for the diagnostics: what the agent did. */
+  /** Adds to the diagnostics what the agent did. `what` follows “the agent”. */
   note(what: string): void;
-  /** stderr and noise, without what looks like a token. */
+  /** stderr and notes, without what looks like a token. */
   diagnostics(): string;
-  /** What was dropped of its output since the last call. */
+  /** What was dropped of the agent's output since the last call. */
   newlyDropped(): DroppedLines | null;
-  /** Milliseconds spent waiting for this agent so far. */
+  /** How many milliseconds were spent waiting for this agent so far. */
   readonly agentMs: number;
 }
 
-const NOISE_KEPT = 20;
-/** For an agent that talks on and never answers. */
+const NOTES_KEPT = 20;
+/** Bounds the wait for an agent that goes on talking and never answers. */
 const MOST_SILENCES = 10;
 
 export async function openConnection(
@@ -73,12 +77,12 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
   let exit: AgentExit | null = null;
   let fault: Error | null = null;
   let droppedBefore = 0;
-  const noise: string[] = [];
+  const notes: string[] = [];
   const note = (what: string): void => {
     const line = `[the agent ${beginning(what, QUOTE_CHARS)}]`;
-    if (noise.at(-1) === line) return;
-    noise.push(line);
-    if (noise.length > NOISE_KEPT) noise.shift();
+    if (notes.at(-1) === line) return;
+    notes.push(line);
+    if (notes.length > NOTES_KEPT) notes.shift();
   };
   const peer: Peer = createPeer(process.stream, { ...handlers, onNoise: note }, limits);
 
@@ -87,9 +91,9 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     await Promise.race([peer.closed, process.exited]);
     ended = true;
     const exited = await within(process.exited, FIXED_LIMITS.exitGraceMs);
-    // It closed its output and stays, and can say nothing more: it is killed, not asked.
+    // An agent that has closed its output and does not exit is killed, not asked: it can say nothing more.
     if (exited === undefined) fault = (await within(peer.closed, 0)) ?? new Error('it closed its output and stayed');
-    exit = withoutTokens(exited ?? because(fault as Error, await process.end('kill')));
+    exit = withoutTokens(exited ?? withReason(await process.end('kill'), fault as Error));
     if ((await within(peer.closed, FIXED_LIMITS.exitGraceMs)) === undefined) peer.close();
     return exit;
   })();
@@ -104,10 +108,11 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
           resolve(outcome);
         };
         const onTimeout = () => {
-          const [now, last] = [performance.now(), began + MOST_SILENCES * ms];
-          const left = of === 'silence' ? Math.min(peer.heardAt + ms, last) - now : 0;
+          const now = performance.now();
+          const deadline = began + MOST_SILENCES * ms;
+          const left = of === 'silence' ? Math.min(peer.heardAt + ms, deadline) - now : 0;
           if (left > 0) timer = setTimeout(onTimeout, left);
-          else finish({ kind: 'hung', method, afterMs: of === 'silence' && now >= last ? MOST_SILENCES * ms : ms });
+          else finish({ kind: 'hung', method, afterMs: of === 'silence' && now >= deadline ? MOST_SILENCES * ms : ms });
         };
         let timer = setTimeout(onTimeout, ms);
         peer.request(method, params, (response) => {
@@ -128,8 +133,7 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
     },
     gone,
     get exitDescription() {
-      if (exit === null) return 'is gone';
-      return describeExit(exit);
+      return exit === null ? 'is gone' : describeExit(exit);
     },
     get exit() {
       return exit;
@@ -151,21 +155,22 @@ function connect(process: AgentProcess, handlers: ConnectionHandlers, launchMs: 
       return dropped && lines > 0 ? { lines, last: redactTokens(dropped.last) } : null;
     },
     note,
-    diagnostics: () => redactTokens([process.diagnostics(), ...noise].filter(Boolean).join('\n')),
+    diagnostics: () => redactTokens([process.diagnostics(), ...notes].filter(Boolean).join('\n')),
     get agentMs() {
       return agentMs;
     },
   };
 }
 
-/** The launcher's own reason comes first. */
-function because({ message }: Error, exit: AgentExit): AgentExit {
-  return exit.kind === 'killed' ? { ...exit, why: exit.why ?? clause(message) } : exit;
+/** Says in the exit why we killed the agent, unless the launcher has given a reason. */
+function withReason(exit: AgentExit, { message }: Error): AgentExit {
+  return exit.kind === 'killed' ? { ...exit, why: exit.why ?? asClause(message) } : exit;
 }
 
-const clause = (sentence: string): string => sentence.replace(/\.$/, '').replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase());
+/** A sentence without its full stop and its capital, unless that belongs to an abbreviation. */
+const asClause = (sentence: string): string => sentence.replace(/\.$/, '').replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase());
 
-/** It may hold keys that nobody told us about. */
+/** Its texts may hold tokens that nobody told us about. */
 function withoutTokens(exit: AgentExit): AgentExit {
   return {
     ...exit,
@@ -175,14 +180,14 @@ function withoutTokens(exit: AgentExit): AgentExit {
   };
 }
 
-/** The last lines as a clause for an error message, or nothing. */
+/** The last lines, to end an error message; empty if there are none. */
 export function quoteDiagnostics(diagnostics: string): string {
   const last = diagnostics.trimEnd().split('\n').slice(-10);
   const lines = last.map(quoted).join('\n').trim();
   return lines ? ` It last wrote:\n${lines}` : '';
 }
 
-/** As part of a sentence. */
+/** An agent's error as part of a sentence. */
 export function describeError({ code, message, data }: RpcError): string {
   const details = typeof data === 'string' ? data : (data as { details?: unknown } | null | undefined)?.details;
   const reason = typeof details === 'string' && details !== message ? quoted(details.trim()) : '';
@@ -191,21 +196,16 @@ export function describeError({ code, message, data }: RpcError): string {
 
 const quoted = (text: string): string => beginning(text, QUOTE_CHARS);
 
-/** The limit for which the agent was ended, if it was. */
+/** The error about the limit for which the agent was ended; null if it was not ended for one. */
 export function limitFault(connection: Connection): RehydrateError | null {
   return RehydrateError.is(connection.fault) ? connection.fault : null;
 }
 
-/** Then running it by hand shows why; an end that we caused, and a connection that was lost, say nothing about the agent. */
+/** Whether the agent ended by itself, so that running it by hand may show why. */
 export const diedUnasked = (exit: AgentExit | null): boolean => exit !== null && !['ended', 'killed', 'disconnected'].includes(exit.kind);
 
-/** If the agent ended, waits until it is known how. */
-export async function failureError(
-  failure: Failure,
-  agent: string,
-  connection: Connection,
-  about: Readonly<Record<string, unknown>> = {},
-): Promise<RehydrateError> {
+/** The error for a call that was not answered. If the agent ended, waits until it is known how. */
+export async function failureError(failure: Failure, agent: string, connection: Connection, about: Fields = {}): Promise<RehydrateError> {
   const { method } = failure;
   const error = (code: ErrorCode, message: string, data: object): RehydrateError =>
     new RehydrateError(code, `Agent "${agent}" ${message}${quoteDiagnostics(connection.diagnostics())}`, {

@@ -1,11 +1,11 @@
 /**
- * A JSON-RPC peer. Messages, responses included, are handled in the order they arrived, so that what an agent said before its answer is
- * recorded before it (I11). Unknown kinds and fields reach the handlers as sent, up to `nestedLevels` deep.
+ * A JSON-RPC peer. All messages, responses too, are handled in the order in which they arrive, so that what an agent says before its answer
+ * is recorded before it (I11). Unknown kinds and fields reach the handlers as they were sent, up to `nestedLevels` deep.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS, type Limits } from '../limits.ts';
-import { isObject } from '../objects.ts';
+import { isObject, type Fields } from '../objects.ts';
 import type { MessageStream } from '../ports.ts';
 import { exceeds, utf8Length } from '../transcript/text.ts';
 import { inBackground } from '../waiting.ts';
@@ -25,18 +25,18 @@ export type RpcId = string | number | null;
 export interface IncomingRequest {
   readonly id: RpcId;
   readonly method: string;
-  readonly params: Readonly<Record<string, unknown>>;
+  readonly params: Fields;
   /** Aborted when the agent wants no answer any more (`$/cancel_request`). */
   readonly signal: AbortSignal;
 }
 
 export interface PeerHandlers {
-  /** The returned promise holds up nothing: the response is sent when it settles. */
+  /** The response is sent when the promise settles. Meanwhile further messages are read. */
   onRequest(request: IncomingRequest): Promise<RpcResponse>;
-  onNotification(method: string, params: Readonly<Record<string, unknown>>): void;
-  /** Awaited before the next message is read: this is how reading from the agent stops. */
+  onNotification(method: string, params: Fields): void;
+  /** Backpressure: the next message is read when this settles. */
   room(): Promise<void> | null;
-  /** A message that is not JSON-RPC, or answers nothing that was asked: never fatal. */
+  /** The agent did something wrong that is not fatal. `what` follows “the agent”. */
   onNoise(what: string): void;
 }
 
@@ -44,17 +44,17 @@ export type PeerLimits = Pick<Limits, 'messageBytes' | 'agentRequests' | 'unread
 
 export interface Peer {
   /**
-   * `settle` runs synchronously when the response is read; with null when the stream ended first, and at once with an error when it cannot
-   * be sent. `signal` withdraws the request, which is still to be answered.
+   * `settle` runs synchronously when the response is read; with null if the stream ended first, and at once with an error if the request
+   * cannot be sent. An abort of `signal` tells the agent that no answer is wanted any more; it must still answer.
    */
   request(method: string, params: unknown, settle: (response: RpcResponse | null) => void, signal?: AbortSignal): void;
-  /** One that cannot be sent is told as noise. */
+  /** A notification that cannot be sent is reported as noise. */
   notify(method: string, params: unknown): void;
   /** When the agent last sent a message, by `performance.now`. */
   readonly heardAt: number;
-  /** Resolves at the agent's last word, with the transport's error if it broke. */
+  /** Resolves when the agent's last message has been handled, with the transport's error if it broke. */
   readonly closed: Promise<Error | null>;
-  /** What was not read is dropped. */
+  /** Stops reading. */
   close(): void;
 }
 
@@ -63,14 +63,14 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   const writer = stream.writable.getWriter();
   const pending = new Map<number, (response: RpcResponse | null) => void>();
   let nextId = 0;
-  /** The request that was said last: an error without an id is about it when no other waits. */
+  /** The request that was sent last, unless a notification followed. An error without an id is about it, if no other request waits. */
   let latest: number | null = null;
   let ended = false;
   let closing = false;
   let heardAt = performance.now();
 
   let broken: Error | null = null;
-  /** After a failed write the reading side ends, too, and says how; where it does not, or a limit was reached, the connection ends for it. */
+  /** After a failed write the reading side should end by itself, and say how. If it does not, or a limit was reached, it is closed here. */
   const write = (message: AnyMessage): Promise<void> =>
     writer.write(message).catch((error: unknown) => {
       handlers.onNoise(`could not be sent to: ${messageOf(error)}`);
@@ -82,13 +82,6 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
       if (RehydrateError.is(error) && error.code === 'limit_exceeded') end();
       else inBackground(setTimeout(end, FIXED_LIMITS.exitGraceMs));
     });
-  /** Null, or what is wrong with it: then it was not sent. */
-  const send = (message: AnyMessage): string | null => {
-    const written = asText(message, limits?.messageBytes);
-    if ('problem' in written) return written.problem;
-    void write(message);
-    return null;
-  };
   const close = () => {
     closing = true;
     onRead?.();
@@ -96,12 +89,13 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     reader.cancel().catch((error: unknown) => handlers.onNoise(messageOf(error)));
   };
 
-  /** Requests of the agent in work; answers that it has not read yet, and their size. */
+  /** Requests of the agent that are being handled. */
   const working = new Set<{ readonly id: RpcId; readonly abort: AbortController }>();
+  /** Answers that the agent has not read yet, and their size. */
   let unread = 0;
   let unreadBytes = 0;
   let onRead: (() => void) | null = null;
-  /** Of notifications that it has not read: nobody waits for those. */
+  /** The size of notifications that the agent has not read yet. */
   let unheardBytes = 0;
 
   const respond = (asked: Pick<IncomingRequest, 'id' | 'method'>, response: RpcResponse, instead = false): void => {
@@ -109,7 +103,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     const written = asText(message, limits?.messageBytes);
     if ('problem' in written) {
       const why = `the answer to ${beginning(asked.method, NOTE_CHARS)} ${written.problem}`;
-      // Its id alone may be more than a message holds.
+      // The id alone may exceed the limit.
       if (instead) return handlers.onNoise(`gets no answer: ${why}`);
       const said = 'error' in response ? `${beginning(response.error.message, QUOTE_CHARS)}; ` : '';
       return respond(asked, { error: { code: RPC_INTERNAL, message: said + why } }, true);
@@ -140,22 +134,22 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
       const object = isObject(params) ? params : {};
       if (method === '$/cancel_request') {
         withdraw(object['requestId']);
-        // ACP has it as a notification only, and some agents want an answer.
+        // In ACP it is a notification, but some agents send it as a request.
         return id === undefined ? undefined : respond({ id: id as RpcId, method }, { result: {} });
       }
       if (id === undefined) return handlers.onNotification(method, object);
-      const mine = { id: id as RpcId, abort: new AbortController() };
-      const request: IncomingRequest = { id: mine.id, method, params: object, signal: mine.abort.signal };
+      const handled = { id: id as RpcId, abort: new AbortController() };
+      const request: IncomingRequest = { id: handled.id, method, params: object, signal: handled.abort.signal };
       if (limits && working.size >= limits.agentRequests)
         return respond(request, {
           error: { code: RPC_INTERNAL, message: `limit_exceeded: agentRequests allows ${limits.agentRequests} requests in work at once` },
         });
-      working.add(mine);
+      working.add(handled);
       void handlers
         .onRequest(request)
         .catch((reason: unknown): RpcResponse => ({ error: { code: RPC_INTERNAL, message: `Internal error: ${messageOf(reason)}` } }))
         .then((response) => {
-          working.delete(mine);
+          working.delete(handled);
           respond(request, response);
         });
       return;
@@ -181,7 +175,7 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
         handle(value);
         const room = handlers.room();
         if (room) await room;
-        // An agent that does not read its answers is not read any further, either (I10).
+        // An agent that does not read its answers is not read any further (I10).
         while (isFull()) await new Promise<void>((resolve) => (onRead = resolve));
       }
     } catch (error) {
@@ -206,10 +200,14 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
       pending.set(id, over);
       signal?.addEventListener('abort', onAbort, { once: true });
       latest = id;
-      const problem = send({ jsonrpc: '2.0', id, method, params } as AnyMessage);
-      if (problem === null) return;
+      const message = { jsonrpc: '2.0', id, method, params } as AnyMessage;
+      const written = asText(message, limits?.messageBytes);
+      if ('text' in written) {
+        void write(message);
+        return;
+      }
       pending.delete(id);
-      over({ error: { code: RPC_INTERNAL, message: `${method} was not sent: it ${problem}` } });
+      over({ error: { code: RPC_INTERNAL, message: `${method} was not sent: it ${written.problem}` } });
     },
     notify(method, params) {
       latest = null;
@@ -232,9 +230,10 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
   return peer;
 }
 
-const [RPC_INTERNAL, RPC_CANCELLED] = [-32603, -32800];
+const RPC_INTERNAL = -32603;
+const RPC_CANCELLED = -32800;
 
-/** Found out here, since a transport whose write fails takes no other. */
+/** The message as JSON, or why it cannot be sent. Checked before it is written, since after a failed write a transport takes no other. */
 function asText(message: AnyMessage, messageBytes = Infinity): { readonly text: string } | { readonly problem: string } {
   try {
     const text = JSON.stringify(message);
@@ -250,11 +249,9 @@ export function keyOf(id: unknown): number | null {
   return typeof id === 'number' ? id : null;
 }
 
-/** Shortened and without tokens, since it is looked through, quoted and stored. */
+/** Shortened, and without tokens, since it is quoted and stored. */
 export function toRpcError(value: unknown): RpcError {
-  const { code, message, data } = isObject(value)
-    ? value
-    : { code: 0, message: typeof value === 'string' ? value : JSON.stringify(value), data: undefined };
+  const { code, message, data } = isObject(value) ? value : { message: typeof value === 'string' ? value : JSON.stringify(value) };
   return inStrings(
     {
       code: typeof code === 'number' ? code : 0,
@@ -265,10 +262,10 @@ export function toRpcError(value: unknown): RpcError {
   ) as RpcError;
 }
 
-/** What a client threw, in any shape. */
+/** What a client threw, whatever that is. */
 export function thrownError(thrown: unknown): RpcError {
   try {
-    const { code, message, data } = Object(thrown) as Readonly<Record<string, unknown>>;
+    const { code, message, data } = Object(thrown) as Fields;
     return {
       code: Number.isSafeInteger(code) ? (code as number) : RPC_INTERNAL,
       message: typeof message === 'string' ? message : String(thrown),

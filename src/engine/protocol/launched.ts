@@ -1,6 +1,6 @@
 /**
- * A launcher is somebody else's, and so is what it gives: what does not keep to the port is told as that, or held to it. Whatever it does, the
- * agent's end comes and nothing throws.
+ * Launchers and their processes are somebody else's code. Here they are held to the port: what a launcher throws or returns wrongly becomes
+ * an error that says so, and a process always comes to an end, without throwing.
  */
 import { RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
@@ -11,7 +11,7 @@ import { within } from '../waiting.ts';
 import { beginning, QUOTE_CHARS } from './bounded.ts';
 import { messageOf } from './json-rpc.ts';
 
-/** What a launcher throws that is no error of the library becomes one. */
+/** Starts an agent. Error: `agent_timeout`, when that takes more than `startMs`, and those of the launcher. */
 export async function launch(launcher: AgentLauncher, spec: AgentSpec, caller: AbortSignal, startMs: number): Promise<AgentProcess> {
   const late = new AbortController();
   const signal = AbortSignal.any([caller, late.signal]);
@@ -30,7 +30,7 @@ export async function launch(launcher: AgentLauncher, spec: AgentSpec, caller: A
   try {
     const given: unknown = await untilGivenUp(async () => launcher.launch(spec, { signal }), signal);
     if (!isProcess(given)) throw failed('gave no agent process, which has a stream that nobody uses yet, exited and end');
-    return held(given);
+    return heldToPort(given);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     if (RehydrateError.is(error)) throw error;
@@ -40,13 +40,13 @@ export async function launch(launcher: AgentLauncher, spec: AgentSpec, caller: A
   }
 }
 
-/** One that has not given up after the signal is not waited for, and what it starts after that is killed. */
+/** Waits for the start. A launcher that ignores the signal is not waited for any longer, and what it starts later is killed. */
 async function untilGivenUp(start: () => Promise<AgentProcess>, signal: AbortSignal): Promise<AgentProcess> {
   const started = start();
   const { promise: tooLate, reject } = Promise.withResolvers<never>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const giveUp = () => {
-    started.then((late) => held(late).end('kill')).catch(() => undefined);
+    started.then((late) => heldToPort(late).end('kill')).catch(() => undefined);
     reject(signal.reason);
   };
   const onAbort = () => (timer = setTimeout(giveUp, FIXED_LIMITS.launcherMs));
@@ -62,14 +62,14 @@ async function untilGivenUp(start: () => Promise<AgentProcess>, signal: AbortSig
 function isProcess(given: unknown): given is AgentProcess {
   const { stream, exited, end } = fieldsOf(given) as Partial<AgentProcess>;
   const { readable, writable } = fieldsOf(stream);
-  const isFree = (side: unknown, take: string): boolean => {
-    const { [take]: taken, locked } = fieldsOf(side);
-    return typeof taken === 'function' && locked === false;
+  const isFree = (side: unknown, method: string): boolean => {
+    const { [method]: getLock, locked } = fieldsOf(side);
+    return typeof getLock === 'function' && locked === false;
   };
   return isFree(readable, 'getReader') && isFree(writable, 'getWriter') && typeof exited?.then === 'function' && typeof end === 'function';
 }
 
-function held(process: AgentProcess): AgentProcess {
+function heldToPort(process: AgentProcess): AgentProcess {
   const { promise: exited, resolve: settle } = Promise.withResolvers<AgentExit>();
   const lost = (what: string): void => settle({ kind: 'disconnected', code: null, signal: null, message: `its launcher ${what}` });
   const told = (exit: unknown): void => {
@@ -84,7 +84,7 @@ function held(process: AgentProcess): AgentProcess {
     async end(how) {
       const ending = (async () => process.end(how))().then(told, (error: unknown) => lost(`could not end it (${messageOf(error)})`));
       await within(ending, FIXED_LIMITS.launcherMs);
-      // Else it is known by now.
+      // Does nothing if the exit is known by now.
       lost(`did not end it within ${FIXED_LIMITS.launcherMs / 1000} s`);
       return exited;
     },

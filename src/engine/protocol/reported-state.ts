@@ -1,9 +1,9 @@
 /**
- * What an agent last reported about a session, kept in its row for every wake. So only usable entries are taken: another (null, no id)
- * would stand in the way of the session forever.
+ * Reads what an agent reports about a session's state. It is kept in the session's row for every later wake, so only usable entries are
+ * taken: any other (null, or without an id) could break the session for good.
  */
 import type { AvailableCommand, SessionConfigOption, SessionModeState } from '@agentclientprotocol/sdk';
-import { objectOf, type Fields } from '../objects.ts';
+import { isObject, objectOf, type Fields } from '../objects.ts';
 import { beginning, QUOTE_CHARS } from './bounded.ts';
 
 export interface ReportedState {
@@ -11,15 +11,15 @@ export interface ReportedState {
   readonly configOptions: readonly SessionConfigOption[] | null;
   readonly commands: readonly AvailableCommand[] | null;
   readonly title: string | null;
-  readonly usage: Readonly<Record<string, unknown>> | null;
-  /** Whether the agent works, and on what (ACP v2). Not kept, since a new process begins idle. */
-  readonly activity?: Readonly<Record<string, unknown>>;
+  readonly usage: Fields | null;
+  /** Whether the agent is working, and on what (ACP v2). Not stored in the row, since a new process begins idle. */
+  readonly activity?: Fields;
 }
 
 export const NOTHING_REPORTED: ReportedState = { modes: null, configOptions: null, commands: null, title: null, usage: null };
 
-/** What changes of what was known; null when nothing. */
-export function learn(known: ReportedState, update: Readonly<Record<string, unknown>>): Partial<ReportedState> | null {
+/** What the update changes of the known state; null when nothing. */
+export function learn(known: ReportedState, update: Fields): Partial<ReportedState> | null {
   const next = readState(update, known);
   if (!next) return null;
   const changed = Object.entries(next).filter(
@@ -29,13 +29,13 @@ export function learn(known: ReportedState, update: Readonly<Record<string, unkn
 }
 
 interface Reading {
+  /** Null when it says nothing that is kept. */
   readonly says: Partial<ReportedState> | null;
   readonly isUnreadable: boolean;
 }
 
 type Reader = (fields: Fields, known: ReportedState) => Reading;
 
-/** A `session_info_update` without a title says nothing. */
 const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
   Object.entries<Reader>({
     available_commands_update: ({ availableCommands: list }) => readList('commands', readCommands(list), list),
@@ -45,7 +45,7 @@ const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
       return { says: says && { ...says, ...(modes ? { modes } : {}) }, isUnreadable };
     },
     state_update: ({ sessionUpdate: _kind, ...activity }, known) => ({
-      // An agent that has said nothing is idle, and its first `idle` is about an earlier process.
+      // An agent is idle at first, so an `idle` as its first report says nothing new.
       says: known.activity === undefined && activity['state'] === 'idle' ? null : { activity },
       isUnreadable: false,
     }),
@@ -61,7 +61,7 @@ const READERS: ReadonlyMap<unknown, Reader> = new Map<unknown, Reader>(
   }),
 );
 
-/** Keeps the order of fields, since states are compared as JSON. */
+/** The modes, with another current one. Keeps the order of fields, since states are compared as JSON. */
 export const inMode = (modes: SessionModeState | null, currentModeId: string): SessionModeState => ({
   ...(modes ?? { availableModes: [] }),
   currentModeId,
@@ -77,17 +77,12 @@ function read(known: ReportedState, update: Fields): Reading {
 
 export const readState = (update: Fields, known = NOTHING_REPORTED): Partial<ReportedState> | null => read(known, update).says;
 
-/** Whether it holds entries that cannot be used, so that the reported state cannot tell whether it says anything new. */
+/** Whether an update of state has entries that cannot be used. Such an update is always stored, since it may say something new. */
 export const isUnreadable = (update: Fields): boolean => read(NOTHING_REPORTED, update).isUnreadable;
 
-/** The entries of a list that are objects with a text under `key`. */
-export function withText(list: unknown, key: string): Readonly<Record<string, unknown>>[] {
-  return Array.isArray(list)
-    ? list
-        .map(objectOf)
-        .filter((entry) => entry !== null && typeof entry[key] === 'string')
-        .map((entry) => entry as Readonly<Record<string, unknown>>)
-    : [];
+/** The entries of a list that are objects with a string under `key`. */
+export function withText(list: unknown, key: string): Fields[] {
+  return Array.isArray(list) ? list.filter((entry): entry is Fields => isObject(entry) && typeof entry[key] === 'string') : [];
 }
 
 export function readModes(value: unknown): SessionModeState | null {
@@ -96,7 +91,7 @@ export function readModes(value: unknown): SessionModeState | null {
   return { ...modes, availableModes: withText(modes['availableModes'], 'id') } as unknown as SessionModeState;
 }
 
-/** Options of both versions, with v1's name for their id. */
+/** Options of either version, with v1's name for the id. */
 export function readConfigOptions(value: unknown): SessionConfigOption[] | null {
   if (!Array.isArray(value)) return null;
   const options = value
@@ -105,7 +100,7 @@ export function readConfigOptions(value: unknown): SessionConfigOption[] | null 
   return withText(options, 'id') as unknown as SessionConfigOption[];
 }
 
-/** The usable values that an option offers, those in groups included. */
+/** The usable values that an option offers, also those in groups. */
 export function valuesOf(option: Fields) {
   const values = (Array.isArray(option['options']) ? option['options'] : []).flatMap((value: unknown) => {
     const group = objectOf(value)?.['options'];

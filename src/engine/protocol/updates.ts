@@ -1,6 +1,6 @@
 /**
- * The one vocabulary of session updates. They are stored as the agent sent them, whatever their type promises, so nothing here throws: a
- * field that is not what its name says counts as missing.
+ * Reads session updates: the only place that knows their kinds and fields. They are stored as the agent sent them, so they may be anything.
+ * Nothing here throws; a field of a wrong type counts as missing.
  */
 import { fieldsOf, stringOf, type Fields } from '../objects.ts';
 import { formatBytes, utf8Length } from '../transcript/text.ts';
@@ -11,13 +11,13 @@ import type { SessionEvent, SessionUpdate } from '../types.ts';
 /**
  * - `message`: a piece of what the user or the agent said, or of what the agent thought (`roleOf`);
  * - `tool_call`, `tool_call_update`, `plan`: the rest of a conversation;
- * - `state`: how things are now, not something that happened;
- * - `notice`: the agent's word to the person beside its reply, no part of the conversation and not replayed;
+ * - `state`: how things are now, such as the mode;
+ * - `notice`: a word of the agent's to the person beside its reply; no part of the conversation, and not replayed;
  * - `compaction`: the agent shortened its own memory;
- * - `unknown`: a kind that neither stable ACP v1 nor v2 has, kept like the rest.
+ * - `unknown`: a kind that neither stable ACP v1 nor v2 has; stored like the rest.
  *
- * Version 2 tells messages and tool calls as upserts by id: a whole message replaces what was said under its id, a chunk adds to it. A
- * terminal of the agent's own is read as a report of the tool call that shows it: agents name both alike.
+ * In version 2 messages and tool calls are upserts by id: a whole message replaces what was said under its id, a chunk adds to it. An
+ * update of the agent's own terminal is read as one of the tool call that shows the terminal, since agents give both the same id.
  */
 export type UpdateClass = 'message' | 'tool_call' | 'tool_call_update' | 'plan' | 'state' | 'notice' | 'compaction' | 'unknown';
 export type Role = 'user' | 'agent' | 'thought';
@@ -47,41 +47,42 @@ const KINDS: ReadonlyMap<unknown, UpdateClass | Role> = new Map<unknown, UpdateC
   ['compaction_summary_chunk', 'compaction'],
 ]);
 
-/** `meta` is the `_meta` of the notification that carried it, where it is at hand. */
+/** `meta` is the `_meta` of the notification. */
 export function classOf(update: unknown, meta?: unknown): UpdateClass {
-  const is = KINDS.get(fieldsOf(update)['sessionUpdate']) ?? 'unknown';
-  if (is !== 'user' && is !== 'agent' && is !== 'thought') return is;
-  return is === 'agent' && isAside(update, meta) ? 'notice' : 'message';
+  const known = KINDS.get(fieldsOf(update)['sessionUpdate']) ?? 'unknown';
+  if (known !== 'user' && known !== 'agent' && known !== 'thought') return known;
+  return known === 'agent' && isAside(update, meta) ? 'notice' : 'message';
 }
 
-/** Whose words a message chunk carries; null for every other update, and for a notice in the shape of a message. */
+/** Who says a message; null for any other update, and for a notice in the shape of a message. */
 export function roleOf(update: unknown, meta?: unknown): Role | null {
-  const is = KINDS.get(fieldsOf(update)['sessionUpdate']);
-  if (is === 'agent') return isAside(update, meta) ? null : 'agent';
-  return is === 'user' || is === 'thought' ? is : null;
+  const known = KINDS.get(fieldsOf(update)['sessionUpdate']);
+  if (known === 'agent') return isAside(update, meta) ? null : 'agent';
+  return known === 'user' || known === 'thought' ? known : null;
 }
 
+/** The kinds of update that carry messages of these roles. */
 export function kindsOf(...roles: readonly Role[]): string[] {
-  return [...KINDS].flatMap(([kind, is]) => (roles.some((role) => role === is) ? [String(kind)] : []));
+  return [...KINDS].flatMap(([kind, role]) => ((roles as readonly unknown[]).includes(role) ? [String(kind)] : []));
 }
 
-/** What a replay brings back. */
+/** Whether a replay brings it back. */
 export function isConversation(update: unknown, meta?: unknown): boolean {
-  const is = classOf(update, meta);
-  return is === 'message' || is === 'tool_call' || is === 'tool_call_update' || is === 'plan';
+  return ['message', 'tool_call', 'tool_call_update', 'plan'].includes(classOf(update, meta));
 }
 
-/** A notice for a client that did not ask for notices: a message without an id, marked in `_meta` (Claude's agent 0.101). */
+/**
+ * Whether a message is a notice, for a client that did not ask for notices: marked in `_meta`, and without an id (Claude's agent 0.101).
+ */
 function isAside(update: unknown, meta: unknown): boolean {
   const own = fieldsOf(update)['_meta'];
   if (own === undefined && meta === undefined) return false;
   return [own, meta].some((value) => fieldsOf(fieldsOf(value)['claudeCode'])['kind'] === 'informational');
 }
 
-/** What may stand between two pieces of one message and does not part it. */
+/** Whether it may come between two pieces of a message without ending the message. */
 export function isBeside(update: unknown, meta?: unknown): boolean {
-  const is = classOf(update, meta);
-  return is === 'state' || is === 'notice' || is === 'compaction';
+  return ['state', 'notice', 'compaction'].includes(classOf(update, meta));
 }
 
 export function messageIdOf(update: unknown): string | null {
@@ -99,7 +100,7 @@ export function pieceOf({ kind, origin, turnId, payload, meta }: SessionEvent): 
   return role && { role, origin, turnId, messageId: messageIdOf(payload) };
 }
 
-/** Under its id, or, where it has none, when nothing parts them. */
+/** Whether a piece belongs to a message: it has the same id, or neither has one and nothing came between them (`isParted`). */
 export function continuesMessage(message: MessagePiece, piece: MessagePiece, isParted: boolean): boolean {
   return (
     message.role === piece.role &&
@@ -112,29 +113,29 @@ export function continuesMessage(message: MessagePiece, piece: MessagePiece, isP
 
 const WHOLE = new Set<unknown>(['user_message', 'agent_message', 'agent_thought']);
 
-/** Whether it replaces what was said under its id before. */
+/** Whether a message replaces what was said under its id before. */
 export function replacesMessage(update: unknown): boolean {
   const { sessionUpdate, content } = fieldsOf(update);
   return WHOLE.has(sessionUpdate) && content !== undefined;
 }
 
-/** One of a chunk, all of a whole message. */
+/** The content blocks of a message: one of a chunk, all of a whole message. */
 export function blocksOf(update: unknown): readonly unknown[] {
   const { sessionUpdate, content } = fieldsOf(update);
   if (!WHOLE.has(sessionUpdate)) return [content];
   return Array.isArray(content) ? (content as unknown[]) : [];
 }
 
-/** A message update as chunks: itself, or the blocks of a whole message one by one, under its id. */
+/** A message as chunks: a chunk itself, or one chunk for each block of a whole message. */
 export function chunksOf(update: SessionUpdate): readonly SessionUpdate[] {
   const { sessionUpdate, content: _content, ...rest } = fieldsOf(update);
   if (!WHOLE.has(sessionUpdate)) return [update];
   return blocksOf(update).map((block) => ({ ...rest, sessionUpdate: `${stringOf(sessionUpdate)}_chunk`, content: block }) as never);
 }
 
-/** The text of a message update; blocks that are not text as `textOf` has them. */
+/** The text of a message. For `others` see `textOf`. */
 export function messageText(update: unknown, others: 'name' | 'describe' | 'omit' = 'omit'): string {
-  // A chunk is nearly all there is: no lists are made for it.
+  // Nearly all messages are chunks, for which no list is made.
   if (!WHOLE.has(fieldsOf(update)['sessionUpdate'])) return textOf(fieldsOf(update)['content'], others) ?? '';
   return blocksOf(update)
     .map((block) => textOf(block, others) ?? '')
@@ -148,8 +149,8 @@ export function contentKind(content: unknown): string {
 }
 
 /**
- * The text of a content block. Of a block that is not text (an image, a link, a resource), by `others`:
- * `omit` gives null, `name` its kind in brackets, `describe` also what it is called and how large it is.
+ * The text of a content block. For a block that is not text (an image, a link, a resource), `omit` gives null, `name` its kind in brackets,
+ * and `describe` also its name and size.
  */
 export function textOf(content: unknown): string | null;
 export function textOf(content: unknown, others: 'name' | 'describe'): string;
@@ -185,10 +186,10 @@ function attachment(kind: string, what: unknown, uri: unknown, bytes: number): s
 
 const base64Size = (data: unknown): number => Math.floor(stringOf(data).length * 0.75);
 
-/** A name longer than this is bulk and only measured: cut through, it could keep half a secret. */
+/** Of a longer name only the size is told: if it were cut, half a secret could stay. */
 const MAX_NAME = 2_000;
 
-/** A name inside brackets, on one line. */
+/** A name on one line. */
 function name(value: unknown): string {
   const text = stringOf(value);
   return text.length > MAX_NAME ? `(a name of ${formatBytes(utf8Length(text))})` : text.replace(/\s+/g, ' ');
@@ -196,24 +197,24 @@ function name(value: unknown): string {
 
 // ---------------------------------------------------------------- tool calls and plans
 
-/** What one report of a tool call says; what it leaves out, or sends as something else, is undefined. */
+/** What one update says of a tool call. What it leaves out, or has in a wrong type, is undefined. */
 export interface ToolCallReport {
   readonly id: string;
   readonly title?: string | undefined;
   readonly kind?: string | undefined;
   readonly status?: string | undefined;
-  /** Content, diffs and terminals, as sent. An empty list says nothing. */
+  /** Content, diffs and terminals, as sent. Undefined when the list is empty. */
   readonly content?: readonly unknown[] | undefined;
-  /** Whether the content is more of it, and not all of it. */
+  /** Whether `content` adds to what was there, instead of replacing it. */
   readonly adds?: true | undefined;
-  /** What runs in a terminal of the agent's own. */
+  /** The agent's own terminal. */
   readonly terminal?:
     | {
-        /** What it put out, in base64, piece by piece; pieces are joined by commas, as they may end within a character. */
+        /** Its output as pieces of base64, joined by commas. A piece may end within a character. */
         readonly data?: string | undefined;
-        /** Whether that is more of it, and not all of it. */
+        /** Whether `data` adds to what was there, instead of replacing it. */
         readonly adds: boolean;
-        /** Whether nothing is known of the tool call but its terminal: a title is the call's own where it has one. */
+        /** Whether only the terminal is known, and not the tool call that shows it. A title and kind are then the terminal's. */
         readonly isAlone: boolean;
       }
     | undefined;
@@ -222,29 +223,28 @@ export interface ToolCallReport {
   readonly rawOutput?: unknown;
 }
 
-/** Whether it can still come to an end; `paused` is v2's. */
+/** Whether a tool call with this status can still come to an end. `paused` is v2's. */
 export const isOpenCall = (status: unknown): boolean => /^(?:pending|in_progress|paused|undefined|null)$/.test(String(status));
 
-/** A tool call as it is when the next report comes under its id. */
 export interface KnownCall extends Pick<SessionEvent, 'turnId'>, Pick<ToolCallReport, 'status'> {
-  /** Whether only updates told of it so far, as in ACP v2. */
+  /** Whether it is known from `tool_call_update`s alone, as in ACP v2. */
   readonly isUpserted: boolean;
 }
 
 /**
- * Whether an update is of the call that was known under its id. A successor, and an agent that counts anew at each start, use an id again
- * in a later turn. What comes between turns belongs to what was before.
+ * Whether an update is about the tool call that is known under its id, or begins another one: a successor, or an agent that counts from 1
+ * at each start, uses ids again in later turns. What comes between turns belongs to the known one.
  */
 export function isSameCall(before: KnownCall, update: unknown, turnId: string | null): boolean {
   if (turnId === null || before.turnId === turnId) return true;
   if (classOf(update) === 'tool_call') return false;
   if (!before.isUpserted || isOpenCall(before.status)) return true;
-  // Neither what only adds to a call nor a terminal without its command begins one: it may run on when its call is over.
+  // Content that is added, and a terminal without its command, begin no call. A terminal may run on when its call is over.
   const { adds, terminal, title } = readToolCall(update);
   return adds === true || (terminal !== undefined && title === undefined);
 }
 
-/** Which calls an event leaves open for good; null when none. */
+/** Tells which open tool calls will not be finished after this event; null when it ends none. */
 export function cutOffBy(event: SessionEvent): ((call: Pick<KnownCall, 'turnId' | 'status'>) => boolean) | null {
   switch (event.kind) {
     case 'agent_exited':
@@ -257,7 +257,7 @@ export function cutOffBy(event: SessionEvent): ((call: Pick<KnownCall, 'turnId' 
   }
 }
 
-/** Reads a tool call, an update of one, or the tool call of a permission request. */
+/** Reads a `tool_call`, an update of one, or the tool call of a permission request. */
 export function readToolCall(update: unknown): ToolCallReport {
   const fields = fieldsOf(update);
   const said = (key: string): string | undefined => stringOf(fields[key]) || undefined;
@@ -317,9 +317,9 @@ function terminalText(data: string): string {
   return pieces.join('') + decoder.decode();
 }
 
-/** The later word stands, and what it leaves out is as before. */
+/** The later report counts, and what it leaves out is as in the older. */
 export function mergeToolCalls(older: ToolCallReport, later: ToolCallReport): ToolCallReport {
-  // A call without title and kind has those of what runs in its terminal.
+  // The title and kind of the call come before those of its terminal.
   const [first, second] = later.terminal?.isAlone ? [older, later] : [later, older];
   return {
     id: later.id,
@@ -339,23 +339,23 @@ const OUTPUT_KEYS = [
   'output', 'stdout', 'aggregated_output', 'formatted_output', 'text', 'content', 'result', 'stderr', 'error', 'message',
 ]; // prettier-ignore
 
-/** What a tool call gave, part by part: its content and its terminal's output, else the readable part of its raw output. */
+/** The output of a tool call in parts: its content and its terminal's output, else the readable part of its raw output. */
 export function toolOutput({ id, content = [], terminal, rawOutput }: ToolCallReport): readonly string[] {
-  const put = terminal?.data === undefined ? null : terminalText(terminal.data);
-  const isShown = (part: unknown): boolean => {
+  const printed = terminal?.data === undefined ? null : terminalText(terminal.data);
+  const isOwnTerminal = (part: unknown): boolean => {
     const { type, terminalId } = fieldsOf(part);
-    return put !== null && type === 'terminal' && terminalId === id;
+    return printed !== null && type === 'terminal' && terminalId === id;
   };
-  const words = content.map((part) => (isShown(part) ? (put as string) : toolContentText(part)));
-  if (put !== null && !content.some(isShown)) words.push(put);
-  if (words.length > 0) return words;
+  const parts = content.map((part) => (isOwnTerminal(part) ? (printed as string) : toolContentText(part)));
+  if (printed !== null && !content.some(isOwnTerminal)) parts.push(printed);
+  if (parts.length > 0) return parts;
   if (typeof rawOutput === 'string') return rawOutput === '' ? [] : [rawOutput];
   const fields = fieldsOf(rawOutput);
   const text = OUTPUT_KEYS.map((key) => stringOf(fields[key])).find((candidate) => candidate.trim() !== '');
   return text === undefined ? [] : [text];
 }
 
-/** A diff is its new text, a terminal the word. */
+/** A diff as its new text, a terminal as the word. */
 function toolContentText(part: unknown): string {
   const fields = fieldsOf(part);
   if (fields['type'] === 'diff') return diffText(fields);
@@ -363,7 +363,7 @@ function toolContentText(part: unknown): string {
   return textOf(fields['content'] ?? part, 'describe');
 }
 
-/** Version 1 gives the new text of one file, version 2 a patch of several. */
+/** In version 1 a diff has the new text of one file, in version 2 a patch of several. */
 function diffText(fields: Fields): string {
   const changes = (Array.isArray(fields['changes']) ? (fields['changes'] as unknown[]) : []).map((change) =>
     name(fieldsOf(change)['path']),
@@ -374,7 +374,7 @@ function diffText(fields: Fields): string {
 
 export interface PlanEntry {
   readonly text: string;
-  /** `pending`, `in_progress`, `completed`, or what the agent made of it. */
+  /** `pending`, `in_progress`, `completed`, or anything else that the agent sent. */
   readonly status: string;
 }
 
@@ -386,7 +386,7 @@ export function planEntries(update: unknown): readonly PlanEntry[] {
     .map(({ content, status }) => ({ text: stringOf(content), status: stringOf(status) }));
 }
 
-/** The title of a notice and what it adds; null for every other update. */
+/** The title of a notice and its text; null for any other update. */
 export function noticeText(update: unknown, meta?: unknown): string | null {
   if (classOf(update, meta) !== 'notice') return null;
   const { title, description, content } = fieldsOf(update);

@@ -1,4 +1,4 @@
-/** ACP v1, and what v2 shares with it. */
+/** Speaks ACP v1. `speak` is what v2 shares with it. */
 import type { AuthMethod, Implementation, McpServer } from '@agentclientprotocol/sdk';
 import type { SessionUpdate, StopReason } from '../types.ts';
 import type {
@@ -16,13 +16,13 @@ import type {
 import { errorData } from './bounded.ts';
 import type { Connection, Outcome } from './connection.ts';
 import type { RpcResponse } from './json-rpc.ts';
-import { objectOf } from '../objects.ts';
+import { objectOf, type Fields } from '../objects.ts';
 import { readConfigOptions, readModes, withText } from './reported-state.ts';
 
-/** `{}` means supported; `true` is taken as the same, `false` and null as not. */
+/** ACP says `{}` for a supported capability; some agents say `true`. */
 export const supported = (value: unknown): boolean => value === true || objectOf(value) !== null;
 
-export function readCapabilitiesV1(capabilities: Readonly<Record<string, unknown>>): AgentCapabilities {
+export function readCapabilitiesV1(capabilities: Fields): AgentCapabilities {
   const session = objectOf(capabilities['sessionCapabilities']) ?? {};
   return {
     capabilities,
@@ -37,7 +37,7 @@ export function readCapabilitiesV1(capabilities: Readonly<Record<string, unknown
   };
 }
 
-export function readFactsV1(answer: Readonly<Record<string, unknown>>): AgentFacts {
+export function readFactsV1(answer: Fields): AgentFacts {
   return {
     ...readCapabilitiesV1(objectOf(answer['agentCapabilities']) ?? {}),
     protocolVersion: 1,
@@ -70,7 +70,7 @@ export function readTurn(response: RpcResponse): TurnAnswer {
   return { kind: 'stopped', stopReason: stopReason as StopReason, said };
 }
 
-export function readNotification(method: string, params: Readonly<Record<string, unknown>>): AgentNotification {
+export function readNotification(method: string, params: Fields): AgentNotification {
   const update = method === 'session/update' ? objectOf(params['update']) : null;
   if (!update) return { kind: 'other', method, params };
   return {
@@ -84,7 +84,7 @@ export function readNotification(method: string, params: Readonly<Record<string,
 const map = <T>(outcome: Outcome, read: (value: unknown) => T): Outcome<T> =>
   outcome.kind === 'answered' ? { kind: 'answered', value: read(outcome.value) } : outcome;
 
-/** How one version words what both can say. */
+/** What the versions say differently. */
 interface Dialect {
   readonly login: string;
   server(server: McpServer): object;

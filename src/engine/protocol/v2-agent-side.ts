@@ -1,6 +1,6 @@
 /**
- * The agent's side of ACP in the client's version, in front of one that answers in v1. What v1 does not have (the snapshot of the state,
- * the answer to a prompt that was inserted) is made here. Updates may be of either version, as the log has them.
+ * Translates between a client, in whichever version of ACP it speaks, and an agent's side that speaks v1. What v1 lacks (the snapshot of
+ * the state, the early answer to a prompt) is made here. Updates may be of either version, as the log has them.
  */
 import { randomId } from '../random-id.ts';
 import { RPC } from './agent-protocol.ts';
@@ -9,11 +9,11 @@ import { withText } from './reported-state.ts';
 import { inV1, keepLatest, nothingToldInV1, type ToldInV1 } from './v2-in-v1.ts';
 
 export interface WireOptions {
-  /** Default: both. A client that asks for another version gets the newest of them. */
+  /** The versions that are spoken. Default: both. A client that asks for another one gets the newest of them. */
   readonly speaks?: readonly (1 | 2)[];
-  /** Whether to say why a turn stopped (default); not all agents do. */
+  /** Whether a v2 turn ends with its stop reason, which not all agents give. Default: true. */
   readonly stopReasons?: boolean;
-  /** Whether the state is sent before the answer to a resume (default), or after it. */
+  /** Whether the snapshot of the state is sent before the answer to a resume (default) or after it. */
   readonly snapshot?: 'before' | 'after';
 }
 
@@ -25,35 +25,36 @@ type Message = {
   readonly error?: unknown;
 };
 
+/** What a client was told of a session. */
 interface Told {
   modes: Fields | null;
   options: readonly Fields[];
-  /** The running prompt, with the id of its request. */
+  /** The running prompt of this client, with the id of its request. */
   prompt: { readonly id: Message['id']; readonly blocks: unknown; isAnswered: boolean; messageId: string } | null;
-  /** Whether a turn of another client runs. */
+  /** Whether another client has a turn running. */
   othersTurn: boolean;
-  /** The message that was sent last, and whether its id was made here. */
+  /** The last message that was sent, and whether its id was made here. */
   last: { readonly role: string; readonly id: string; readonly isMade: boolean } | null;
   inV1: ToldInV1;
 }
 
-/** Besides those with a running turn: a client may name as many as it likes. */
+/** How many sessions without a running turn are remembered, since a client may name as many as it likes. */
 const SESSIONS_KEPT = 1_000;
 
 const ASKS_THE_USER: ReadonlySet<string> = new Set(['session/request_permission', 'elicitation/create']);
 
-/** The option that the modes are. */
+/** The id of the option that stands for v1's modes. */
 const MODE_OPTION = 'mode';
 
-/** `toClient` sends a message as it is. */
+/** `toClient` must send a message as it is. */
 export function createWire(toClient: (message: object) => void, options: WireOptions = {}) {
   const { speaks = [1, 2], stopReasons = true, snapshot = 'before' } = options;
   let version: 1 | 2 = 1;
   let made = 0;
   const sessions = new Map<string, Told>();
-  /** Requests whose answers are different in v2. */
+  /** Requests whose answers must be translated. */
   const asked = new Map<Message['id'], { readonly method: string; readonly params: Fields }>();
-  /** Requests that a turn waits for. */
+  /** Requests of the agent's for which a turn waits, and their sessions. */
   const blocking = new Map<Message['id'], string>();
 
   const send = (message: object): void => toClient({ jsonrpc: '2.0', ...message });
@@ -69,7 +70,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     return known;
   }
 
-  /** A request is asked of the user: the running turn goes on when it is answered. */
+  /** The agent asks the user something. The running turn goes on when that is answered. */
   function block(id: Message['id'], sessionId: string): void {
     const prompt = sessions.get(sessionId)?.prompt;
     if (!prompt) return;
@@ -78,7 +79,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     tellState(sessionId, 'requires_action');
   }
 
-  /** Its turn goes on when no other request holds it up. */
+  /** The request is answered: its turn goes on, unless another request holds it up. */
   function unblock(id: unknown): void {
     const sessionId = blocking.get(id as Message['id']);
     blocking.delete(id as Message['id']);
@@ -93,7 +94,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     const params = fieldsOf(message.params);
     if (method === 'initialize' && id !== undefined) return initialize(message);
     if (version === 1) {
-      // The replay begins anew.
+      // The client is told everything anew.
       if (method === 'session/load') told(params['sessionId']).inV1 = nothingToldInV1();
       return message;
     }
@@ -101,7 +102,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
       unblock(id);
       return message;
     }
-    // v2 has the same notifications.
+    // Notifications are the same in both versions.
     if (id === undefined) return message;
     const refuse = (code: number, message: string): null => {
       send({ id, error: { code, message } });
@@ -121,7 +122,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
       case 'session/new':
         return ask(method, { ...params, mcpServers: serversV1(params['mcpServers'] ?? []) });
       case 'session/fork':
-        // Without the field, those of the original stay.
+        // Without the field the fork has the servers of the original.
         return ask(method, { ...params, ...('mcpServers' in params ? { mcpServers: serversV1(params['mcpServers']) } : {}) });
       case 'session/resume': {
         const { replayFrom: from = null, ...rest } = params;
@@ -129,12 +130,12 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
           return refuse(RPC.invalidParams, 'Invalid params: replayFrom is { "type": "start" }, or absent');
         const session = told(params['sessionId']);
         session.othersTurn = false;
-        // What the client said in the turn that runs is part of what it is told now.
+        // The prompt of a running turn is part of what the client is told now, so it is not left out.
         if (session.prompt) session.prompt.messageId = '';
         return ask(from === null ? method : 'session/load', { ...rest, mcpServers: serversV1(params['mcpServers'] ?? []) });
       }
       case 'session/prompt':
-        // A prompt that comes while another runs is no turn of its own.
+        // A prompt that comes while another is running gets no turn of its own.
         told(params['sessionId']).prompt ??= { id, blocks: params['prompt'], isAnswered: false, messageId: '' };
         return ask(method, params);
       case 'session/set_config_option': {
@@ -173,7 +174,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     const { id, method } = message;
     const params = fieldsOf(message.params);
     const sessionId = stringOf(params['sessionId']);
-    // One with an id is a request, for the client to refuse.
+    // With an id it is a request, which the client will refuse.
     const isUpdate = method === 'session/update' && id === undefined;
     if (version === 1) {
       if (!isUpdate) return send(message);
@@ -218,7 +219,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     if (snapshot === 'after') tellSnapshot();
   }
 
-  /** Answers the prompt: the user's message is in the conversation. */
+  /** Answers the prompt, since the user's message is in the conversation. */
   function inserted(sessionId: string, prompt: NonNullable<Told['prompt']>, messageId = `prompt-${randomId()}`): void {
     if (prompt.isAnswered) return;
     Object.assign(prompt, { isAnswered: true, messageId });
@@ -233,11 +234,11 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
       return send({ id, ...(error === undefined ? { result: { messageId: turnOf(result) ?? prompt?.messageId ?? '' } } : { error }) });
     session.prompt = null;
     session.last = null;
-    for (const [asking, of] of blocking) if (of === sessionId) blocking.delete(asking);
+    for (const [requestId, blocked] of blocking) if (blocked === sessionId) blocking.delete(requestId);
     if (error !== undefined && !prompt.isAnswered) return send({ id, error });
     const { stopReason, ...rest } = fieldsOf(result);
     const turnId = turnOf(result);
-    // No turn was made of it, so no message has an id.
+    // Cancelled before a turn was made of it, so there is no message whose id could be the answer.
     if (!prompt.isAnswered && stopReason === 'cancelled' && turnId === undefined)
       return send({ id, error: { code: RPC.cancelled, message: 'The prompt was cancelled before its message was inserted' } });
     inserted(sessionId, prompt, turnId);
@@ -251,8 +252,8 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     const kind = stringOf(said['sessionUpdate']);
     const pass = (changes: object = {}): void => tell(sessionId, { ...said, ...changes }, meta);
     const role = /^(user|agent)_(message|thought)(_chunk)?$/.exec(kind)?.[1];
-    // A record says which message is the prompt, since what other clients did meanwhile may come before it; without one everything is of
-    // this turn.
+    // What other clients did may come before this client's prompt. A host's updates say to which turn they belong; without that, everything
+    // belongs to this turn.
     const record = recordOf(meta);
     const begins = record ? record['turnId'] !== undefined : role !== undefined || kind === 'tool_call' || kind === 'plan';
     if (prompt && !prompt.isAnswered && begins) {
@@ -265,7 +266,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     }
     switch (kind) {
       case 'user_message_chunk':
-        // It was sent whole.
+        // The prompt was sent as one `user_message`.
         if (prompt && said['messageId'] === prompt.messageId) return;
         return pass({ messageId: idOf(session, kind, said, meta).id });
       case 'agent_message_chunk':
@@ -295,11 +296,11 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
         return pass({ configOptions: optionsV2(session) });
       case 'available_commands_update':
         return pass({ availableCommands: withText(said['availableCommands'], 'name').map(commandV2) });
-      // The state is made from what happens on this connection.
+      // `state_update`s are made here, from what happens on this connection.
       case 'state_update':
         return;
       case 'session_info_update': {
-        // The turn of another client, which v1 cannot say.
+        // A host tells of other clients' turns in `_meta`, since v1 has no update for that.
         const turn = objectOf(recordOf(meta)?.['turn']);
         if (!turn || prompt) return pass();
         session.othersTurn = turn['state'] === 'running';
@@ -311,7 +312,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     }
   }
 
-  /** A message without an id gets one, which holds until something else is said. */
+  /** A message without an id gets one, which its further chunks keep until something else is said. */
   function idOf(session: Told, role: string, said: Fields, meta: unknown): { readonly id: string; readonly isNew: boolean } {
     const last = session.last?.role === role ? session.last : null;
     const given = stringOf(said['messageId']);
@@ -320,16 +321,16 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
     return { id, isNew: last?.id !== id };
   }
 
-  /** Made from where in the log the message begins, so that it is the same live and in every replay. */
+  /** Made of the message's first number in the log, so that it is the same live and in every replay. */
   function madeId(meta: unknown): string {
     const { seq = (made += 1), from = seq } = recordOf(meta) ?? {};
     return `message-${String(from)}`;
   }
 
   return {
-    /** What the side that speaks v1 reads; null where it was answered here. */
+    /** Translates a message of the client's for the v1 side; null when it was answered here. */
     fromClient,
-    /** What that side says. */
+    /** Translates a message of the v1 side, and sends it to the client. */
     fromAgent,
     get version() {
       return version;
@@ -337,10 +338,10 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
   };
 }
 
-/** What the record adds to its updates. */
+/** What a host adds to its updates. */
 const recordOf = (meta: unknown): Fields | null => objectOf(objectOf(meta)?.['rehydrate']);
 
-/** Its id is the id of its prompt everywhere. */
+/** The id of the turn, which serves as the id of the prompt's message. */
 function turnOf(result: unknown): string | undefined {
   const turnId = recordOf(fieldsOf(result)['_meta'])?.['turnId'];
   return typeof turnId === 'string' ? turnId : undefined;
@@ -377,7 +378,7 @@ function initializedV2({ agentCapabilities, agentInfo, authMethods, protocolVers
   };
 }
 
-/** Anything but a list stays as it is, to be refused as in v1. */
+/** Anything but a list stays as it is, so that it is refused as in v1. */
 function serversV1(servers: unknown): unknown {
   if (!Array.isArray(servers)) return servers;
   return servers.map((given: unknown) => {
@@ -389,7 +390,7 @@ function serversV1(servers: unknown): unknown {
   });
 }
 
-/** The mode may be an option, too: the latest value holds. */
+/** If the mode is an option, too, the latest value of the two counts. */
 function takeOptions(session: Told, options: Fields[]): void {
   session.options = options;
   const mode = options.map(fieldsOf).find(({ category }) => category === 'mode')?.['currentValue'];
@@ -419,7 +420,7 @@ function commandV2(command: Fields): object {
   return { type: 'command', ...command, ...(input ? { input: { type: 'text', ...input } } : {}) };
 }
 
-/** v2 has a patch where v1 has the old text and the new. */
+/** A diff in v1 has the old and the new text, in v2 a patch. */
 function toolCallV2(toolCall: Fields): Fields {
   const { content } = toolCall;
   if (!Array.isArray(content)) return toolCall;

@@ -1,6 +1,7 @@
 /**
- * What differs from v1 in ACP v2, a draft. `session/resume` replays when it is asked to. A prompt is answered as soon as it is inserted,
- * and its turn ends when the agent says it is idle again. What an agent tells is stored as it tells it; `updates.ts` reads both versions.
+ * Speaks ACP v2, which is a draft, where it differs from v1. `session/resume` replays if it is asked to. A prompt is answered as soon as
+ * its message is inserted, and its turn ends when the agent says that it is idle again. Updates are stored as they are: `updates.ts` reads
+ * both versions.
  */
 import type { AuthMethod, Implementation } from '@agentclientprotocol/sdk';
 import type { StopReason } from '../types.ts';
@@ -19,7 +20,7 @@ export function readCapabilitiesV2(capabilities: Fields): AgentCapabilities {
   const session = objectOf(capabilities['session']) ?? {};
   return {
     capabilities,
-    // What every agent of version 2 can.
+    // Every agent of version 2 must have these.
     canResume: true,
     canLoad: true,
     canList: true,
@@ -42,7 +43,7 @@ export function readFactsV2(answer: Fields): AgentFacts {
   };
 }
 
-/** Files and terminals are the agent's own in v2. */
+/** In v2 the agent has its own files and terminals, so those are not advertised. */
 export function clientCapabilitiesV2({ elicitation, auth }: Fields): Fields {
   return { ...(elicitation === undefined ? {} : { elicitation }), ...(auth === undefined ? {} : { auth }) };
 }
@@ -58,21 +59,22 @@ function readSettings(result: unknown): AnsweredSettings {
 /** A prompt whose turn is not over. */
 interface Running {
   readonly sessionId: string;
-  /** The agent answered: the user's message is in the conversation. */
+  /** Whether the agent has answered: the user's message is in the conversation. */
   inserted: boolean;
   messageId: unknown;
-  /** It has worked since. An `idle` before that is not about this turn. */
+  /** Whether the agent has worked on it. An `idle` before that is not about this turn. */
   began: boolean;
   cancelled: boolean;
-  /** Its `idle`, if that came before its answer. */
+  /** The `idle` that ends the turn, if it came before the answer. */
   idle: Fields | null;
   readonly end: (answer: TurnAnswer | null) => void;
 }
 
 export function speakV2(connection: Connection, facts: AgentFacts): AgentProtocol {
   let turn: Running | null = null;
+  /** Whether the agent last said that it works. */
   let active = false;
-  /** The option that the modes are. */
+  /** The id of the option that holds the modes. */
   let modeOption = 'mode';
 
   function learnModeOption(configOptions: unknown): void {
@@ -82,7 +84,7 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
 
   const both = speak(connection, facts, {
     login: 'auth/login',
-    // A server without `type` is one of v1, run by a command.
+    // A server without a `type` is written as in v1, and run by a command.
     server: (server) => ('type' in server ? server : { type: 'stdio', ...server }),
     settings(result) {
       learnModeOption(objectOf(result)?.['configOptions']);
@@ -95,19 +97,23 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
     ],
   });
 
-  function hearState(update: Fields): (() => void) | undefined {
+  /** Returns what ends the turn, if the update says that the agent is done with it. */
+  function takeState(update: Fields): (() => void) | undefined {
     const { state } = update;
     active = state === 'running' || state === 'requires_action';
     const running = turn;
     if (!running) return undefined;
-    if (active) [running.began, running.idle] = [true, null];
+    if (active) {
+      running.began = true;
+      running.idle = null;
+    }
     const hasReason = typeof update['stopReason'] === 'string';
-    // An `idle` with a stop reason, after the prompt was inserted, is no snapshot: a command that says nothing ends so.
+    // After the prompt was inserted, an `idle` with a stop reason ends the turn even if the agent did not say that it works.
     if (state !== 'idle' || !(running.began || (running.inserted && hasReason))) return undefined;
     running.idle = update;
     const end = () => running.idle === update && running.end(stopped(running, update));
     if (running.inserted) return end;
-    // It stopped, and may have forgotten that it was to answer, too.
+    // The turn has stopped, but the prompt is not answered. An agent that forgets to answer is not waited for longer than this.
     if (hasReason) inBackground(setTimeout(end, FIXED_LIMITS.promptAnswerMs));
     return undefined;
   }
@@ -116,25 +122,32 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
     ...both,
 
     prompt(sessionId, prompt, over, extra) {
-      const mine: Running = {
-        ...{ sessionId, inserted: false, messageId: undefined, began: false, cancelled: false, idle: null },
+      const running: Running = {
+        sessionId,
+        inserted: false,
+        messageId: undefined,
+        began: false,
+        cancelled: false,
+        idle: null,
         end(answer) {
-          if (turn !== mine) return;
+          if (turn !== running) return;
           turn = null;
           over(answer);
         },
       };
-      turn = mine;
+      turn = running;
       connection.start('session/prompt', { ...extra, sessionId, prompt }, (response) => {
-        if (response === null) return mine.end(null);
-        if ('error' in response) return mine.end({ kind: 'refused', error: response.error });
+        if (response === null) return running.end(null);
+        if ('error' in response) return running.end({ kind: 'refused', error: response.error });
         const { messageId, stopReason } = objectOf(response.result) ?? {};
-        // The agent said 2 in `initialize` and goes on as in 1.
-        if (typeof stopReason === 'string') return mine.end(readTurn(response));
-        if (typeof messageId !== 'string' && !mine.began)
-          return mine.end({ kind: 'garbled', lacks: 'messageId', said: errorData(response.result ?? null) });
-        Object.assign(mine, { inserted: true, messageId, began: mine.began || active });
-        if (mine.idle) mine.end(stopped(mine, mine.idle));
+        // The agent said version 2 in `initialize`, and speaks 1.
+        if (typeof stopReason === 'string') return running.end(readTurn(response));
+        if (typeof messageId !== 'string' && !running.began)
+          return running.end({ kind: 'garbled', lacks: 'messageId', said: errorData(response.result ?? null) });
+        running.inserted = true;
+        running.messageId = messageId;
+        running.began ||= active;
+        if (running.idle) running.end(stopped(running, running.idle));
       });
     },
     cancel(sessionId) {
@@ -148,20 +161,21 @@ export function speakV2(connection: Connection, facts: AgentFacts): AgentProtoco
       const update = said.update as unknown as Fields;
       if (update['sessionUpdate'] === 'config_option_update') learnModeOption(update['configOptions']);
       const isOurs = turn === null || said.agentSessionId === undefined || said.agentSessionId === turn.sessionId;
-      // An agent that speaks after the prompt was inserted works, even if it does not say so.
+      // An agent that speaks after the prompt was inserted is working, even if it does not say so.
       if (isOurs && turn?.inserted && isConversation(update, said.meta) && roleOf(update, said.meta) !== 'user') turn.began = true;
-      const after = update['sessionUpdate'] === 'state_update' && isOurs ? hearState(update) : undefined;
+      const after = update['sessionUpdate'] === 'state_update' && isOurs ? takeState(update) : undefined;
       return after ? { ...said, after } : said;
     },
     readPermission,
   };
 }
 
-/** Not every agent says why it stopped. */
+/** The end of a turn. Not every agent says why it stopped. */
 function stopped({ messageId, cancelled }: Running, idle: Fields): TurnAnswer {
   const { sessionUpdate: _kind, state: _state, stopReason, ...rest } = idle;
   if (stopReason === 'error') return { kind: 'refused', error: errorOf(rest['error']) };
-  const reason = typeof stopReason === 'string' ? stopReason : cancelled ? 'cancelled' : 'end_turn';
+  const assumed = cancelled ? 'cancelled' : 'end_turn';
+  const reason = typeof stopReason === 'string' ? stopReason : assumed;
   const said = { ...(typeof messageId === 'string' ? { messageId } : {}), ...rest, stopReason: reason };
   return { kind: 'stopped', stopReason: reason as StopReason, said };
 }
@@ -175,7 +189,7 @@ function errorOf(value: unknown): RpcError {
   });
 }
 
-/** In v2 the question has its own text, and names a tool call or a command only where it is about one. */
+/** In v2 the request has a text of its own, and a tool call or a command only if it is about one. */
 function readPermission({ title, description, subject, options }: Fields): Fields {
   const about = objectOf(subject) ?? {};
   const { toolCallId, command, cwd } = about;

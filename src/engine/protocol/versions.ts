@@ -1,9 +1,9 @@
-/** Which version of ACP an agent speaks: what it is asked for, and what it turns out to be by the fields of its answer. */
+/** `initialize`: asks an agent for a version of ACP, and finds out by its answer which one it speaks. */
 import { RPC, type AgentCapabilities, type AgentFacts, type AgentProtocol } from './agent-protocol.ts';
 import type { ProtocolChoice } from '../types.ts';
 import { beginning, NOTE_CHARS } from './bounded.ts';
 import type { Connection, Failure, Patience } from './connection.ts';
-import { objectOf } from '../objects.ts';
+import { objectOf, type Fields } from '../objects.ts';
 import { readCapabilitiesV1, readFactsV1, speakV1 } from './v1.ts';
 import { clientCapabilitiesV2, readCapabilitiesV2, readFactsV2, speakV2 } from './v2.ts';
 
@@ -11,33 +11,33 @@ import { clientCapabilitiesV2, readCapabilitiesV2, readFactsV2, speakV2 } from '
 export const PROTOCOL_CHOICES: readonly ProtocolChoice[] = ['v1', 'v2', 'newest'];
 
 interface ClientIntroduction {
-  readonly capabilities: Readonly<Record<string, unknown>>;
+  readonly capabilities: Fields;
   readonly info: { readonly name: string; readonly version: string };
 }
 
 /** An agent whose answer to `initialize` cannot be used. */
 export interface Unusable {
   readonly kind: 'unusable';
-  /** What it did, to follow “it” in a sentence. */
+  /** Follows “it” in a sentence. */
   readonly why: string;
-  /** It keeps to ACP, in a version that was not asked for. */
+  /** Whether it keeps to ACP, but speaks a version that was not asked for. */
   readonly otherVersion: boolean;
 }
 
-/** Of either version, as stored or as advertised. */
+/** Reads the capabilities of either version, as they were advertised or stored. */
 export function readCapabilities(value: unknown): AgentCapabilities {
   const capabilities = objectOf(value) ?? {};
   return objectOf(capabilities['session']) ? readCapabilitiesV2(capabilities) : readCapabilitiesV1(capabilities);
 }
 
-/** What is asked in `initialize`. An agent that is asked for 2 and knows only 1 finds the fields of 1 in it, too. */
+/** With 2, the parameters have the fields of 1, too, for an agent that knows only those. */
 function initializeParams(version: 1 | 2, { capabilities, info }: ClientIntroduction): object {
   const v1 = { clientCapabilities: capabilities, clientInfo: info };
   return { protocolVersion: version, ...(version === 2 ? { info, capabilities: clientCapabilitiesV2(capabilities) } : {}), ...v1 };
 }
 
-/** Its fields decide, not the number: there are agents that say 2 and go on in 1. */
-function readInitialize(result: unknown, choice: ProtocolChoice = 'v1'): AgentFacts | Unusable {
+/** The fields of the answer decide, not its number: there are agents that say 2 and speak 1. */
+function readInitialize(result: unknown, choice: ProtocolChoice): AgentFacts | Unusable {
   const unusable = (why: string, otherVersion: boolean): Unusable => ({ kind: 'unusable', why, otherVersion });
   const answer = objectOf(result);
   if (!answer) return unusable('did not answer initialize with an object', false);
@@ -57,7 +57,7 @@ function readInitialize(result: unknown, choice: ProtocolChoice = 'v1'): AgentFa
     : readFactsV2(answer);
 }
 
-/** What the agent asks of a person. The same in every version, so it is known before one is agreed on. */
+/** What a request of the agent's asks of a person; null for all other requests. It is the same in every version. */
 export function asksFor(method: string): 'permission' | 'elicitation' | null {
   if (method === 'session/request_permission') return 'permission';
   return method === 'elicitation/create' ? 'elicitation' : null;

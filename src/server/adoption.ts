@@ -1,7 +1,7 @@
-/** Sessions that the agent began without us: listed after the record's, and taken into the record when they are loaded. */
+/** Sessions that the agent has and the record does not: listed after the record's, and taken into the record when they are loaded. */
 import { type ClientServices, type Host, type McpServer, RehydrateError, type SessionInfo } from '../engine/index.ts';
 
-/** Stands before a cursor of the agent's, whose list begins where the record's ends. */
+/** The prefix of cursors in the agent's own list, which follows the record's. */
 const AGENTS_OWN = 'agent:';
 
 interface Asked {
@@ -11,14 +11,12 @@ interface Asked {
   readonly signal: AbortSignal;
 }
 
-/** The cursor of the agent's part of the list; null while it is the record's. */
+/** The agent's cursor within ours; null while ours is still in the record's list. */
 export function agentCursor(cursor: unknown): string | null {
   return typeof cursor === 'string' && cursor.startsWith(AGENTS_OWN) ? cursor.slice(AGENTS_OWN.length) : null;
 }
 
-/**
- * A page of the agent's own sessions that are not in the record. An agent that cannot be asked does not hide the record's: `error` is why.
- */
+/** A page of the agent's own sessions that are not in the record. If the agent's first page fails, the list has no such sessions, but `error`. */
 export async function agentsOwn(host: Host, asked: Asked, cursor: string | null) {
   try {
     const page = await host.agentSessions({ ...asked, cursor: cursor || undefined });
@@ -42,7 +40,7 @@ export async function agentsOwn(host: Host, asked: Asked, cursor: string | null)
 /** How many pages of the agent's list are searched for a session's title. */
 const LOOKED_AT = 20;
 
-/** The session's title in the agent's own list; null where it cannot be learned. */
+/** The session's title in the agent's own list; null if it is not found. */
 async function titleOf(host: Host, agentSessionId: string, asked: Asked): Promise<string | null> {
   let cursor: string | undefined;
   for (let page = 0; page < LOOKED_AT; page++) {
@@ -56,8 +54,8 @@ async function titleOf(host: Host, agentSessionId: string, asked: Asked): Promis
 }
 
 /**
- * Takes in the agent's session of this id, with what the agent replays of it. Rejects with `session_not_found` when the agent does not know
- * it either, and with the errors of a resume; then the record has nothing of it.
+ * Takes the agent's session of this id into the record, with what the agent replays of it. Rejects with `session_not_found` when the agent does
+ * not know it either, and with the errors of a resume. The record then has nothing of it.
  */
 export async function takeIn(
   host: Host,
@@ -76,7 +74,7 @@ export async function takeIn(
     await host.resume(sessionId, { client, signal });
   } catch (error) {
     const code = RehydrateError.is(error) ? error.code : null;
-    // Another process takes it in now: what comes of it is followed.
+    // With `session_busy` another process is taking it in right now, so it can be followed.
     if (code !== 'session_busy') {
       const events = await host.history(sessionId);
       if (!events.some(({ kind }) => kind === 'update')) await host.delete(sessionId);

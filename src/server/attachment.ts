@@ -1,4 +1,4 @@
-/** One client at one session: it is sent what is stored as it is stored (I2), and asked what the agent asks. */
+/** One client at one session: it is sent what is stored, as soon as it is stored (I2), and asked for permission. */
 import { randomId } from '../engine/random-id.ts';
 import { type Host, type PermissionRequested, RehydrateError, type SessionEvent, type SessionUpdate } from '../engine/index.ts';
 import { fieldsOf } from '../engine/objects.ts';
@@ -12,17 +12,17 @@ export interface AttachedClient {
   readonly host: Host;
   readonly connection: Connection;
   readonly observes: boolean;
-  /** Whether a prompt is this client's, which is not told its own words. */
+  /** Whether a prompt is this client's own, which is not echoed to it. */
   readonly isOwn: (sessionId: string, key: string) => boolean;
   readonly showsNotices: () => boolean;
   /** The clients of a session that may answer its questions. */
   readonly answering: (sessionId: string) => Iterable<Attachment>;
 }
 
-/** How often a question is asked again whose answer could not be stored. */
+/** How often permission is asked again if the answer could not be stored. */
 const ASKED_AGAIN = 3;
 
-/** A client may have hundreds of sessions open that sleep: what each keeps is little. */
+/** Must stay small: a client may have hundreds of sleeping sessions open. */
 export class Attachment {
   readonly sessionId: string;
   /** The number of the last event the client has. */
@@ -30,12 +30,12 @@ export class Attachment {
   readonly names: Names;
   private readonly client: AttachedClient;
   private ownTurns: string[] = [];
-  /** The kinds of setting that this client has changed and whose updates are still to come. */
+  /** The kinds of settings that this client has changed, and whose updates are still to come. */
   private readonly ownSettings: string[] = [];
   /** The last such update that came. */
   private ownSetting: SessionEvent | null = null;
   private asked: { readonly requestId: string; readonly withdrawn: AbortController }[] = [];
-  /** Questions that its client could not answer. */
+  /** Ids of the permission requests that this client could not answer. */
   private unanswerable: string[] = [];
   private waiting: { readonly seq: number; readonly resolve: () => void; readonly reject: (reason: unknown) => void }[] = [];
   private readonly stopped = new AbortController();
@@ -50,13 +50,13 @@ export class Attachment {
     this.names = names;
   }
 
-  /** Following has ended although nobody stopped it. The client was told why. */
+  /** Whether following has failed. The client was told why. */
   get failed(): boolean {
     return typeof this.following === 'object';
   }
 
   start(openPermissions: readonly PermissionRequested[]): void {
-    // Its session may have been closed before this was called.
+    // The client may have closed the session before its answer was sent.
     if (this.stopped.signal.aborted) return;
     this.followed = this.follow();
     for (const request of openPermissions) this.ask({ ...request, toolCall: this.names.current(request.toolCall) });
@@ -67,7 +67,7 @@ export class Attachment {
     await this.followed;
   }
 
-  /** Resolves when the client was sent everything up to this number, or is gone. Rejects when following fails. */
+  /** Resolves when the client was sent everything up to `seq`, or is gone. Rejects when following fails. */
   reached(seq: number): Promise<void> {
     if (this.following === 'stopped' || this.cursor >= seq) return Promise.resolve();
     const promise = new Promise<void>((resolve, reject) => this.waiting.push({ seq, resolve, reject }));
@@ -75,7 +75,7 @@ export class Attachment {
     return promise;
   }
 
-  /** Runs a setting of this client's; the updates about it go to the others only. */
+  /** Runs a change of a setting by this client. Updates about it go only to the other clients. */
   async unechoed(kind: string, set: () => Promise<void>): Promise<void> {
     this.ownSettings.push(kind);
     try {
@@ -97,7 +97,7 @@ export class Attachment {
       this.ownSetting = event;
       return true;
     }
-    // A mode that is also an option is told both ways, one after the other.
+    // A mode that is also a configuration option causes two updates, one after the other.
     const own = this.ownSetting;
     return own?.seq === event.seq - 1 && own.at === event.at && fieldsOf(own.payload)['sessionUpdate'] !== kind;
   }
@@ -142,20 +142,23 @@ export class Attachment {
         if (event.origin !== 'host') return this.send(event, event.payload);
         if (turnId === null) return this.isOwnSetting(event, event.payload.sessionUpdate) ? undefined : this.send(event, event.payload);
         if (!this.ownTurns.includes(turnId)) return this.send(event, ofTurn(event.payload, turnId));
-        // In v2 the user's message comes back, and says that it is in the conversation.
+        // In v2 the user's message is sent back, to say that it is in the conversation now.
         if (this.client.connection.version === 1) return;
         return this.update(ofTurn(event.payload, turnId), { seq: event.seq, turnId }, event.meta);
       case 'turn_started': {
         const key = event.payload.idempotencyKey;
-        if (key !== undefined && turnId !== null && this.client.isOwn(this.sessionId, key)) return void this.ownTurns.push(turnId);
+        if (key !== undefined && turnId !== null && this.client.isOwn(this.sessionId, key)) {
+          this.ownTurns.push(turnId);
+          return;
+        }
         return this.update(NO_NEWS, { seq: event.seq, turn: turnTold(event) });
       }
       case 'turn_ended': {
         const notice = turnNotice(event.payload);
-        // A client that has it has not heard of the turn's end yet.
+        // Numbered one less, because a client that has the notice has not heard of the turn's end yet.
         if (notice) await this.update(this.asUpdate(notice, event.seq), { seq: event.seq - 1 });
-        if (turnId !== null && this.ownTurns.includes(turnId)) this.ownTurns = this.ownTurns.filter((each) => each !== turnId);
-        else return this.update(NO_NEWS, { seq: event.seq, turn: turnTold(event) });
+        if (turnId === null || !this.ownTurns.includes(turnId)) return this.update(NO_NEWS, { seq: event.seq, turn: turnTold(event) });
+        this.ownTurns = this.ownTurns.filter((each) => each !== turnId);
         return;
       }
       case 'resumed': {
@@ -181,7 +184,7 @@ export class Attachment {
     return this.client.connection.notify('session/update', { sessionId: this.sessionId, update, _meta: { ...meta, rehydrate } });
   }
 
-  /** Says what went wrong where there is no request to be answered with it. */
+  /** Tells the client of a failure for which there is no request to answer. */
   private tellFailure(title: string, failure: unknown): Promise<void> {
     const notice: Notice = { severity: 'error', title: `Rehydrate: ${title}`, description: toRpcError(failure).message };
     return this.update(this.asUpdate(notice, `failure-${randomId()}`), { error: failureOf(failure) });
@@ -211,7 +214,7 @@ export class Attachment {
       if (response === null || withdrawn.aborted) return;
       if ('error' in response) {
         this.unanswerable.push(requestId);
-        // A client that cannot answer leaves it to those that can.
+        // A client that cannot answer leaves the question to those that can.
         if ([...answering(sessionId)].some((other) => !other.unanswerable.includes(requestId))) return;
       }
       const chosen = 'result' in response ? optionOf(response.result) : null;
@@ -219,7 +222,7 @@ export class Attachment {
         const option = options.find(({ optionId }) => optionId === chosen);
         return await host.respondPermission(sessionId, requestId, option?.optionId ?? null);
       } catch (error) {
-        // Somebody else answered meanwhile, or the turn or its host has ended.
+        // Someone else has answered meanwhile, or the turn or its host has ended.
         if (withdrawn.aborted || (RehydrateError.is(error) && /^(invalid_argument|host_closed)$/.test(error.code))) return;
         await this.tellFailure('this answer could not be stored, so the agent did not get it', error);
       }

@@ -1,4 +1,4 @@
-/** What an agent asks of one client, and tells it besides updates: under the ids that the client knows. */
+/** Passes an agent's requests, and its notifications other than updates, to one client, with the ids that the client knows. */
 import type { ClientServices } from '../engine/index.ts';
 import type { Connection, Params } from './connection.ts';
 import { RpcFailure } from './errors.ts';
@@ -9,7 +9,7 @@ import { object } from './params.ts';
 interface Client {
   readonly connection: Pick<Connection, 'request' | 'offer'>;
   readonly capabilities: () => Params;
-  /** Of a session that the client has open. */
+  /** The ids as the client knows them, of a session that it has open. */
   readonly namesOf: (sessionId: string) => Names | undefined;
   /** Resolves when the client was sent what is in the record. */
   readonly caughtUp: (sessionId: string) => Promise<void>;
@@ -25,7 +25,7 @@ export function clientServices({ connection, capabilities, namesOf, caughtUp }: 
     return names && typeof given['toolCallId'] === 'string' ? names.current({ ...given, toolCallId: given['toolCallId'] }) : given;
   }
 
-  /** Nobody waits for the answer. */
+  /** Nobody waits for the client's answer. */
   const releaseTerminal = (sessionId: string, terminalId: string): void =>
     void connection.request('terminal/release', { sessionId, terminalId });
 
@@ -43,9 +43,9 @@ export function clientServices({ connection, capabilities, namesOf, caughtUp }: 
       return capabilities();
     },
     async handle({ method, params, sessionId, signal }) {
-      // The client is told first what was said before the question, and asked even where that cannot be read.
+      // First send the client what was said before the question. Ask even if that cannot be read.
       if (method === 'elicitation/create') await caughtUp(sessionId).catch(() => undefined);
-      // A terminal that is made although nobody wants it any more must be released, for which its name is needed.
+      // Not withdrawn: if the client still makes the terminal, its id is needed to release it.
       const until = method === 'terminal/create' && !signal.aborted ? undefined : signal;
       const response = await connection.request(method, told(sessionId, params), until);
       if (response === null) throw new RpcFailure({ code: RPC.cancelled, message: 'The client is gone, or the request was withdrawn.' });
@@ -54,7 +54,7 @@ export function clientServices({ connection, capabilities, namesOf, caughtUp }: 
       return response.result;
     },
     notify: ({ method, params, sessionId }) => connection.offer(method, told(sessionId, params)),
-    /** An agent that died releases nothing itself. */
+    /** Releases what an agent that died has left open. */
     async release(sessionId) {
       const left = [...(terminals.get(sessionId) ?? [])];
       terminals.delete(sessionId);

@@ -1,6 +1,6 @@
 /**
- * JSON-RPC with one client over a message stream. Everything sent goes through one queue, so that the client reads things in the order in
- * which they happened. A client that does not read is not read either: its requests would only queue up.
+ * JSON-RPC with one client over a message stream. Everything that is sent goes through one queue, so that the client gets things in the order
+ * in which they happened. While a client does not read, it is not read from, either: its requests would only queue up.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { bounded } from '../engine/protocol/bounded.ts';
@@ -10,16 +10,15 @@ import { type MessageStream, RehydrateError } from '../engine/index.ts';
 import { RPC } from '../engine/protocol/agent-protocol.ts';
 import { within } from '../engine/waiting.ts';
 import { keyOf, type RpcError, type RpcResponse } from '../engine/protocol/json-rpc.ts';
-import { toRpcError } from './errors.ts';
-import { refuseText } from './refuse-text.ts';
+import { refuseText, toRpcError } from './errors.ts';
 import type { AcpServerLimits } from './limits.ts';
 
 export type Params = Readonly<Record<string, unknown>>;
 
 export interface ClientCall {
-  /** Aborts when the client cancels the request; its going cancels nothing. */
+  /** Aborts when the client cancels the request, but not when the client leaves. */
   readonly signal: AbortSignal;
-  /** What is to follow the answer on the wire. */
+  /** Called once the result was sent; what it sends follows that. */
   afterwards?: () => void;
 }
 
@@ -68,7 +67,7 @@ export function connect(
   let written: Promise<void> = Promise.resolve();
   let waiting: (() => void)[] = [];
   const isFull = (): boolean => queued >= limits.queuedChars && !gone.signal.aborted;
-  /** Resolves when there is room for more, or the client is gone. It counts bytes, where a stream's own mark counts messages. */
+  /** Resolves when there is room for more, or the client is gone. (The stream's own high-water mark counts messages, not their size.) */
   const room = (): Promise<void> => (isFull() ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve());
   const roomier = (): void => {
     if (isFull()) return;
@@ -84,7 +83,7 @@ export function connect(
       roomier();
     }, leave);
   };
-  /** Whether the client has left `offer` waiting for too long. */
+  /** Whether the client has kept `offer` waiting for too long. */
   let isStuck = false;
   const wire = createWire(write);
   const send = (message: object): Promise<void> => {
@@ -103,7 +102,7 @@ export function connect(
     if ('result' in outcome) call.afterwards?.();
   }
 
-  /** Why a request with this id is not taken; null when it is. */
+  /** Why a request with this id is refused; null if it is not. */
   function refusal(id: unknown): RpcError | null {
     if (underWay.has(id))
       return { code: RPC.invalidRequest, message: 'A request of this id is not answered yet. Give each request an id of its own.' };
@@ -116,7 +115,7 @@ export function connect(
     try {
       handlers.onNotification(method, params);
     } catch {
-      // A notification has no answer: one that cannot be taken changes nothing.
+      // A notification has no answer, so a failed one has no effect at all.
     }
   }
 
@@ -125,7 +124,7 @@ export function connect(
     if (!message) return write({ jsonrpc: '2.0', ...refuseText(value) });
     const given = bounded(message);
     const refused = typeof given['method'] === 'string' && given['id'] !== undefined ? refusal(given['id']) : null;
-    // Past the wire, which would take it for the answer to the request before.
+    // Not through `wire`, which would take it for the answer to the earlier request with the same id.
     if (refused) return write({ jsonrpc: '2.0', id: given['id'], error: refused });
     const passed = wire.fromClient(typeof given['method'] === 'string' ? given : { ...given, id: keyOf(given['id']) });
     if (!passed) return;
@@ -134,7 +133,7 @@ export function connect(
       const object = objectOf(params) ?? {};
       if (method === '$/cancel_request') {
         underWay.get(object['requestId'])?.abort.abort();
-        // ACP has it as a notification only, and some clients want an answer.
+        // In ACP this is a notification, but some clients send it as a request and wait for an answer.
         if (id !== undefined) write({ jsonrpc: '2.0', id, result: {} });
       } else if (id !== undefined) {
         const abort = new AbortController();
@@ -150,27 +149,27 @@ export function connect(
 
   const closed = (async () => {
     for (;;) {
-      // A stream that breaks is a client that is gone.
+      // A stream that fails means that the client is gone.
       const read = await reader.read().catch(() => null);
       if (read === null || read.done || gone.signal.aborted) break;
       handle(read.value);
       await room();
     }
     leave();
-    // A client that still reads gets what is queued; nobody waits for it.
+    // A client that still reads gets what is queued, but nobody waits for that.
     writer.close().catch(() => undefined);
   })();
 
   return {
-    /** The version of ACP that the client speaks; everything here is said in v1. */
+    /** The version of ACP that the client speaks. Here everything is in v1, which `wire` translates. */
     get version(): 1 | 2 {
       return wire.version;
     },
-    /** Queues a notification. Wait for the promise before sending the next of many: it resolves when there is room. */
+    /** Queues a notification. Resolves when there is room for more: wait for that before sending the next of many. */
     notify: (method: string, params: unknown): Promise<void> => send({ method, params }),
     /**
-     * The same for what is not in the record. A client that makes no room within `unreadMs` is left out until it has made some: others use
-     * its sessions, too.
+     * The same for what is not in the record. A client that makes no room within `unreadMs` is left out until it does, because other clients
+     * use its sessions, too.
      */
     async offer(method: string, params: unknown): Promise<void> {
       if (isStuck) return;
@@ -182,7 +181,7 @@ export function connect(
         )) === undefined;
       if (isStuck) void made.then(() => (isStuck = false));
     },
-    /** Null when the client went before it answered, or when `signal` withdrew the request. */
+    /** Sends a request. Null when the client left before it answered, or when `signal` withdrew the request. */
     request(method: string, params: unknown, signal?: AbortSignal): Promise<RpcResponse | null> {
       if (answersNothing || signal?.aborted) return Promise.resolve(null);
       const id = nextId++;
@@ -202,14 +201,14 @@ export function connect(
     },
     /** Aborted when the client is gone. */
     gone: gone.signal,
-    /** The client says nothing more: what is asked of it has no answer. */
+    /** The client sends nothing more, so requests to it get no answer. */
     inputEnded,
     get answersNothing() {
       return answersNothing;
     },
     /** Resolves when the client is gone. */
     closed,
-    /** Resolves when nothing is under way and the client took all it was sent, or is gone. */
+    /** Resolves when all requests are answered and the client has taken all it was sent, or is gone. */
     async idle(): Promise<void> {
       while (underWay.size > 0 && !gone.signal.aborted)
         await Promise.race([Promise.all([...underWay.values()].map(({ answered }) => answered)), left.promise]);

@@ -1,7 +1,4 @@
-/**
- * `acp-rehydrate/server`: ACP on the other side. A host served to ACP clients (an editor, a terminal, a page) as an
- * agent whose sessions never die.
- */
+/** `acp-rehydrate/server`: serves a host to ACP clients (an editor, a terminal, a page) as an agent whose sessions never die. */
 export { serveAcp, type AcpServing, type ServeAcpOptions } from './serve-acp.ts';
 export {
   SERVER_SUBPROTOCOLS,

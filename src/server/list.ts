@@ -1,4 +1,4 @@
-/** The pages of `session/list`: the record's sessions of one agent, the last changed first, and then the agent's own where they are asked for. */
+/** The pages of `session/list`: the record's sessions of one agent, the last changed first, then (with `adopt`) the agent's own. */
 import type { ClientServices, Host, SessionInfo } from '../engine/index.ts';
 import { isoTime } from '../engine/safe-text.ts';
 import { agentCursor, agentsOwn } from './adoption.ts';
@@ -6,23 +6,23 @@ import type { Params } from './connection.ts';
 import { failureOf } from './errors.ts';
 import { given } from './params.ts';
 
-/** Where a session's first prompt is looked for, and how much of it stands for a title. */
+/** How many events are searched for a session's first prompt, and how much of that is used as a title. */
 const FIRST_EVENTS = 16;
 const TITLE_CHARS = 80;
 
 interface Listed {
   readonly agent: string;
   readonly adopt: boolean;
-  /** Of one page. */
+  /** The size of a page. */
   readonly limit: number;
 }
 
 export function createList(host: Host, { agent, adopt, limit }: Listed) {
-  /** Of the list that the client began last: what it was told, and when the newest of that had changed. */
+  /** For the list that the client began last: the sessions it was told of, and when the newest of them had changed. */
   let told = new Set<string>();
   let newest = 0;
 
-  /** What changed since the list was begun is at its front now, where nobody looks again. */
+  /** Sessions that moved to the front of the list, because they changed after the client got the first page. */
   async function missed(where: Params): Promise<SessionInfo[]> {
     const found: SessionInfo[] = [];
     let cursor: string | undefined;
@@ -41,7 +41,10 @@ export function createList(host: Host, { agent, adopt, limit }: Listed) {
     if (ofAgent !== null) return agentsOwn(host, asked, ofAgent);
     const { sessions: page, nextCursor } = await host.list({ agent, ...given(params, 'cwd', 'cursor'), limit });
     const isFirst = (params['cursor'] ?? null) === null;
-    if (isFirst) [told, newest] = [new Set(), page[0]?.updatedAt ?? 0];
+    if (isFirst) {
+      told = new Set();
+      newest = page[0]?.updatedAt ?? 0;
+    }
     for (const { sessionId } of page) told.add(sessionId);
     const infos = isFirst || nextCursor !== undefined ? page : [...page, ...(await missed(params))];
     const sessions = await Promise.all(infos.map((info) => listed(host, info)));
@@ -59,7 +62,7 @@ async function listed(host: Host, info: SessionInfo): Promise<object> {
   return { sessionId, cwd, ...additionalDirectories, title: await titleOf(host, info), updatedAt: isoTime(updatedAt) };
 }
 
-/** Where the agent gives no title, the beginning of the first prompt: a person must find the session in a list. */
+/** The title, or if the agent gave none, the beginning of the first prompt, so that a person recognises the session in a list. */
 async function titleOf(host: Host, { sessionId, title }: SessionInfo): Promise<string | null> {
   if (title !== null) return title;
   for (const { kind, payload } of await host.history(sessionId, { limit: FIRST_EVENTS })) {

@@ -1,6 +1,7 @@
 /**
- * The ids of tool calls and messages as one client is told them. To it they are unique within a session, but an agent may count anew in
- * each process: an id that an earlier turn used is told with its turn's id after it, live and in a replay. All others stay the agent's.
+ * The ids of tool calls and messages as one client is told them. A client expects them to be unique within a session, but an agent may start
+ * counting again in each process. So an id that an earlier turn has used is told with its turn's id appended, live and in a replay. All
+ * others stay as they are.
  */
 import type { PermissionRequested, SessionEvent, SessionUpdate } from '../engine/index.ts';
 import { fieldsOf, stringOf } from '../engine/objects.ts';
@@ -10,11 +11,11 @@ interface Use extends KnownCall {
   readonly name: string;
   status: string | undefined;
   isUpserted: boolean;
-  /** The client shows the tool call, and not only a question about it, or its terminal. */
+  /** Whether the client shows the tool call itself, and not only a permission request for it, or its terminal. */
   isShown: boolean;
 }
 
-/** A longer id is told as it is, since little is kept of a session. */
+/** Longer ids are told unchanged and not remembered, to bound the memory of a session. */
 const MAX_ID = 256;
 
 export type Names = ReturnType<typeof createNames>;
@@ -31,7 +32,7 @@ export function createNames(limit: number) {
     const use = { turnId, name: before ? `${id}~${turnId}` : id, status: undefined, isUpserted: true, isShown: false };
     if (id === '' || id.length > MAX_ID) return use;
     uses.delete(id);
-    // An open call whose id another takes can only be cut off from now on.
+    // When another call takes the id of an open one, all that can still happen to the open one is that it is cut off.
     if (before?.isShown && isOpenCall(before.status)) uses.set(`${before.name}\0`, before);
     uses.set(id, use);
     while (uses.size > limit) uses.delete(uses.keys().next().value as string);
@@ -60,13 +61,13 @@ export function createNames(limit: number) {
     return name === undefined ? part : { ...fieldsOf(part), terminalId: name };
   }
 
-  /** A permission may be asked for a call that was not told before; one that goes on asks under its own name. */
+  /** The name under which permission is asked for a tool call, which the client may not have been told of before. */
   function asked(toolCall: PermissionRequested['toolCall'], turnId: string | null): string {
     const id = stringOf(fieldsOf(toolCall)['toolCallId']);
     return useOf(calls, id, turnId, (before) => isOpenCall(before.status) || isOfTurn(before, turnId)).name;
   }
 
-  /** Calls that are cut off have failed to the client, which would show them as running for ever. */
+  /** Ends the calls that an event cuts off as failed; otherwise the client would show them as running for ever. */
   function cutOff(event: SessionEvent): SessionEvent[] {
     const isCutOff = cutOffBy(event);
     const cut = isCutOff ? [...calls.values()].filter(isCutOff) : [];
@@ -79,11 +80,11 @@ export function createNames(limit: number) {
 
   return {
     /**
-     * The event as the client is told it, after the ends of the tool calls that it cuts off, which have its number. Takes events in their
-     * order.
+     * The event as the client is told it. Before it come the ends of the tool calls that it cuts off, with the same number. Must be called
+     * with all events, in order.
      */
     told: (event: SessionEvent): SessionEvent[] => [...cutOff(event), renamed(event)],
-    /** A tool call of a request that is open, whose event was told. */
+    /** The tool call of an open permission request, whose event was told before. */
     current(toolCall: PermissionRequested['toolCall']): PermissionRequested['toolCall'] {
       const id = stringOf(fieldsOf(toolCall)['toolCallId']);
       return withId(toolCall, 'toolCallId', calls.get(id)?.name ?? id);
@@ -114,7 +115,7 @@ export function createNames(limit: number) {
       case 'message': {
         const id = messageIdOf(update);
         if (id === null) return update;
-        // Between turns an agent may go on with its last turn, and with no other.
+        // What an agent says between turns can only belong to its last turn.
         const turn = turnId ?? latestTurn;
         return withId(update, 'messageId', useOf(messages, id, turn, (before) => isOfTurn(before, turn)).name);
       }
@@ -127,7 +128,7 @@ export function createNames(limit: number) {
   }
 }
 
-/** What comes between turns belongs to what was before. */
+/** Whether a use belongs to the turn. What comes between turns belongs to what was before. */
 const isOfTurn = (before: Use, turnId: string | null): boolean => turnId === null || before.turnId === turnId;
 
 function withId<Told extends object>(told: Told, field: 'toolCallId' | 'terminalId' | 'messageId', id: string): Told {

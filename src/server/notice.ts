@@ -1,8 +1,7 @@
 /**
- * What a person must notice although their editor shows no `_meta`: the agent had lost the session and answers from our record of it (I4),
- * words of its were lost, or something could not be done. As a message it would be taken for the agent's words. A client that shows ACP's
- * notices (`session.notices`) gets one; all others, and every replay, get a tool call that is over, which editors show as a line of its
- * own.
+ * What a person must notice although editors do not show `_meta`: the agent had lost the session and was given our record of it (I4), some of
+ * its output was lost, or something could not be done. Sent as a message, this would be taken for the agent's words. A client that shows ACP's
+ * notices (`session.notices`) gets a notice. All others, and every replay, get a finished tool call, which editors show on a line of its own.
  */
 import type { DroppedLines } from '../engine/ports.ts';
 import type { ResumeReport, SessionUpdate, TurnEnded } from '../engine/index.ts';
@@ -17,7 +16,7 @@ export function noticeUpdate(notice: Notice): SessionUpdate {
   return { sessionUpdate: 'notice', ...notice };
 }
 
-/** `id` is the same in every replay, and another for each notice of the session. */
+/** `id` must be unique in the session, and the same in every replay. */
 export function noticeToolCall({ severity, title, description }: Notice, id: number | string): SessionUpdate {
   return {
     sessionUpdate: 'tool_call',
@@ -32,7 +31,7 @@ export function noticeToolCall({ severity, title, description }: Notice, id: num
 export const describeDropped = ({ lines }: DroppedLines): string =>
   `${lines === 1 ? 'A line of the agent’s output was not one JSON-RPC message' : `${lines} lines of the agent’s output were not one JSON-RPC message each`} and could not be read, so words of it may be missing. The last began:`;
 
-/** The notice of a turn, or null when nothing that the agent said in it was lost. */
+/** The notice at the end of a turn; null if none of the agent's output was lost in it. */
 export function turnNotice({ dropped }: TurnEnded): Notice | null {
   if (!dropped) return null;
   const title = 'Rehydrate: some of the agent’s output could not be read';
@@ -40,8 +39,8 @@ export function turnNotice({ dropped }: TurnEnded): Notice | null {
 }
 
 /**
- * The notice of a resume, or null when nothing was lost. A replay without the oldest may only be capped; one that ends before the record
- * does lacks what came last.
+ * The notice of a resume; null if nothing was lost. A replay that lacks the oldest messages may only be capped, so that is no loss; one that
+ * ends before the record does is.
  */
 export function lossNotice({ tier, preamble, attempts, replay }: ResumeReport): Notice | null {
   if (tier === 'load' && replay?.newestMissing)

@@ -1,4 +1,4 @@
-/** Reading the parameters of a client's call. */
+/** Reads the parameters of a client's call. */
 import { RehydrateError } from '../engine/index.ts';
 import { objectOf } from '../engine/objects.ts';
 import type { Params } from './connection.ts';
@@ -13,13 +13,13 @@ export function text(params: Params, name: string): string {
   throw new RehydrateError('invalid_argument', `${name} must be a string; it is ${JSON.stringify(value) ?? 'missing'}.`, { name });
 }
 
-/** Those of the parameters that are there. What they may be is the host's to check, hence their type. */
+/** Those of the named parameters that are present. The host checks their values; the type `never` lets them pass to it. */
 export function given<Name extends string>(params: Params, ...names: readonly Name[]): { readonly [Each in Name]?: never } {
   const there = names.filter((name) => params[name] !== undefined && params[name] !== null);
   return Object.fromEntries(there.map((name) => [name, params[name]])) as { readonly [Each in Name]?: never };
 }
 
-/** What a call has for the agent besides ACP's own parameters: extensions, and `_meta` without our part. */
+/** What a call has for the agent beyond ACP's own parameters: extensions, and `_meta` without our part. */
 export function besides(params: Params, known: readonly string[]): { params?: Params } {
   const { rehydrate: _ours, ...meta } = object(params['_meta']);
   const others = Object.entries(params).filter(([name]) => name !== '_meta' && !known.includes(name));

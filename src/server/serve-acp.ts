@@ -1,5 +1,5 @@
 /**
- * ACP's agent side over a host, for one client: to it, the host is an agent whose sessions never die. It knows message streams, neither
+ * ACP's agent side over a host, for one client, to which the host is an agent whose sessions never die. It knows message streams, but neither
  * sockets nor processes.
  */
 import { randomId } from '../engine/random-id.ts';
@@ -32,43 +32,40 @@ import { besides, given, object, rehydrateMeta, text } from './params.ts';
 import { createReplay, lastWords, NO_NEWS, stateOf, type Outgoing } from './replay.ts';
 
 export interface ServeAcpOptions {
-  /** The agent that this client's sessions have, by its name in the host. Sessions of others are not shown. */
+  /** The name in the host of the agent that this client uses. Sessions of other agents are not shown. */
   readonly agent: string;
   /** Values for the environment of the agents of new sessions. Only their names are stored. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Where the agent is started to be asked about itself, before a session names a directory. Default: in no project's. */
+  /** Where the agent is started to learn what it can, before a session names a directory. Default: in no project's directory. */
   readonly cwd?: string | undefined;
-  /** A client that may only look: it lists, loads and watches, and changes nothing. */
+  /** The client may only look: it lists, loads and watches, and changes nothing. */
   readonly observe?: boolean | undefined;
-  /** Lists the agent's own sessions, too, and takes each into the record when it is loaded. */
+  /** Also lists the agent's own sessions, and takes each into the record when it is loaded. */
   readonly adopt?: boolean | undefined;
   readonly limits?: Partial<Record<keyof AcpServerLimits, number | undefined>> | undefined;
 }
 
 export interface AcpServing {
-  /** Resolves when the client is gone. The turns that it began go on in the host. */
+  /** Resolves when the client is gone. Turns that it began go on in the host. */
   readonly closed: Promise<void>;
-  /** Resolves when the client has its answers, or is gone. */
+  /** Resolves when the client has all its answers, or is gone. */
   idle(): Promise<void>;
-  /**
-   * The client says nothing more, but may still read: its prompts are cancelled, and what the agent asks of it is answered as by one that
-   * is gone.
-   */
+  /** The client sends nothing more, but may still read. Its prompts are cancelled, and requests of the agent to it get no answer. */
   inputEnded(): void;
-  /** Lets go of the client. */
+  /** Disconnects the client. */
   close(): void;
 }
 
 const PROTOCOL_VERSION = 1;
 
-/** A prompt of the client's. `key`: its idempotency key. */
+/** A prompt of the client that is not answered yet. `key` is its idempotency key. */
 interface UnderWay {
   readonly sessionId: string;
   readonly key: string;
   readonly cancelled: AbortController;
 }
 
-/** Of each session of a host the clients that may close it: the last one does, the others only leave. */
+/** By host and session, the clients that may close a session: only the last one that does so closes it, the others just leave. */
 const clientsOf = new WeakMap<Host, Map<string, Set<Attachment>>>();
 
 /**
@@ -87,17 +84,18 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   /** The session of the client's latest call, for requests that name none. */
   let latest: string | null = null;
   let prompts = 0;
-  /** The client's prompts under way: a cancel may come before the host has them. */
+  /** The client's unanswered prompts. A cancel may come before the host has them. */
   const prompting = new Set<UnderWay>();
   const clientId = randomId();
   const clients = clientsOf.get(host) ?? new Map<string, Set<Attachment>>();
   clientsOf.set(host, clients);
 
+  /** The last call for each session that opens or closes it. */
   const changing = new Map<string, Promise<unknown>>();
 
   type Method = (params: Params, call: ClientCall) => Promise<object>;
 
-  /** What opens or closes a session waits for what did so before: a client need not wait for its answers. */
+  /** Runs calls that open or close a session one after the other, because a client need not wait for the answers. */
   function afterOthers<T>(sessionId: string, work: () => Promise<T>): Promise<T> {
     const done = Promise.resolve(changing.get(sessionId)).then(work);
     const over = done.catch(() => undefined);
@@ -167,7 +165,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       const { sessionId, openPermissions } = await mine(text(params, 'sessionId'));
       const attachment = attachments.get(sessionId);
       await cancel(sessionId);
-      // The client is not told that the session it deletes is gone.
+      // Detached first, so that the client is not told that the session it deletes is gone.
       await detach(sessionId);
       try {
         await host.delete(sessionId);
@@ -181,7 +179,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     'session/close': inOrder(async (params) => {
       const { sessionId } = await mine(text(params, 'sessionId'));
       const isLast = (): boolean => !observe && [...(clients.get(sessionId) ?? [])].every((each) => each === attachments.get(sessionId));
-      // As ACP wants it: the agent ends what runs in its own way, and its prompt is answered so.
+      // As ACP wants it: a running prompt is cancelled, and answered as cancelled.
       if (isLast()) await cancel(sessionId);
       await detach(sessionId);
       if (isLast()) await host.close(sessionId).catch(unlessBusy);
@@ -189,7 +187,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     }),
 
     async 'session/prompt'(params, { signal }) {
-      // A key of another type is the host's to refuse: taken for none, the prompt would run twice.
+      // A key that is not a string is passed on for the host to refuse. If it were ignored, a repeated prompt would run twice.
       const { idempotencyKey: named = null } = rehydrateMeta(params);
       const key = named === null ? `${clientId}:${prompts++}` : (named as string);
       const underWay = { sessionId: text(params, 'sessionId'), key, cancelled: new AbortController() };
@@ -198,7 +196,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       try {
         return await prompted(params, key, AbortSignal.any([signal, underWay.cancelled.signal]));
       } catch (error) {
-        // ACP answers a cancelled prompt, and with no error, but for one whose request was withdrawn.
+        // In ACP a cancelled prompt has a result. Only a withdrawn request ($/cancel_request) is answered with an error.
         if (wasGivenUp(error) && !signal.aborted) return { stopReason: 'cancelled' } satisfies PromptResponse;
         throw error;
       } finally {
@@ -206,7 +204,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       }
     },
 
-    /** ACP has it as a notification only, and some clients want an answer. */
+    /** In ACP this is a notification, but some clients send it as a request and wait for an answer. */
     async 'session/cancel'(params) {
       const { sessionId } = await mine(text(params, 'sessionId'));
       void cancel(sessionId);
@@ -229,6 +227,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     },
   };
 
+  /** What a client that only looks may call. */
   const LOOKING = new Set(['initialize', 'session/load', 'session/resume', 'session/list', 'session/close']);
 
   const connection = connect(stream, limits, {
@@ -281,10 +280,10 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     answering: (sessionId) => clients.get(sessionId) ?? [],
   };
 
-  /** What the agent says of itself; where it does not in time, what the record knows of it, so that its sessions open all the same. */
+  /** What the agent says of itself. If it does not in time, what the record knows of it, so that its sessions can be opened all the same. */
   async function description(signal: AbortSignal): Promise<Pick<AgentDescription, 'capabilities' | 'info' | 'authMethods'>> {
     const asked = host.describeAgent(agent, { cwd: options.cwd, client: services, signal });
-    // The reason is told by whatever needs the agent.
+    // A failure is reported by the next call that needs the agent.
     const told = await within(
       asked.catch(() => null),
       limits.describeMs,
@@ -292,7 +291,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     if (told) return told;
     const { sessions } = await host.list({ agent, limit: limits.listPage });
     const last = sessions.find(({ agentCapabilities }) => agentCapabilities !== null) ?? sessions[0];
-    // Without a session there is nothing to open: the agent's failure is the answer.
+    // Without any session there is nothing to open, so the agent's failure is the answer.
     return last ? { capabilities: last.agentCapabilities ?? {}, info: last.agentInfo, authMethods: [] } : asked;
   }
 
@@ -310,7 +309,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     );
   }
 
-  /** Called before anything is made or changed for a session that the client could not have open. */
+  /** Throws if the client can have no more sessions open. Called before anything is made or changed. */
   function checkRoom(sessionId?: string): void {
     if (attachments.size < limits.attached || (sessionId !== undefined && attachments.has(sessionId))) return;
     throw new RehydrateError(
@@ -323,7 +322,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   function attach(sessionId: string, after: number, names: Names): Attachment {
     const attachment = new Attachment(attachedClient, sessionId, after, names);
     if (connection.gone.aborted) {
-      // The client is gone: it follows nothing, and keeps nobody from closing the session.
+      // A client that is gone follows nothing, and does not keep others from closing the session.
       void attachment.stop();
       return attachment;
     }
@@ -363,12 +362,12 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     return { sessionId, attachment };
   }
 
-  /** The client hears what the record has before its call is answered. */
+  /** Resolves when the client was sent what the record has. Called before a call is answered. */
   async function told(sessionId: string, attachment: Attachment): Promise<void> {
     await attachment.reached((await host.get(sessionId)).latestSeq);
   }
 
-  /** Runs what the agent is to answer; an error that the agent gave reaches the client as it is. */
+  /** Runs a call that the agent answers. An error of the agent reaches the client unchanged. */
   async function carriedOut<T>(params: Params, work: (sessionId: string, attachment: Attachment) => Promise<T>): Promise<T> {
     const { sessionId, attachment } = await attached(params);
     const result = await work(sessionId, attachment).catch((error: unknown) => {
@@ -382,7 +381,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
 
   async function prompted(params: Params, key: string, signal: AbortSignal): Promise<object> {
     const { sessionId, attachment } = await attached(params);
-    // The library takes a text, too, and ACP does not.
+    // The host would also take a string, but ACP does not have that.
     if (!Array.isArray(params['prompt']))
       throw new RehydrateError('invalid_argument', 'session/prompt needs a prompt: a list of content blocks.', { sessionId });
     try {
@@ -395,7 +394,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       await told(sessionId, attachment);
       const given = object(result.answer);
       const { stopReason, report, turnId, repeated } = result;
-      // Clients refuse stop reasons that ACP does not have: the agent's own is in `_meta`.
+      // Clients refuse stop reasons that ACP does not have, so those are told in `_meta`.
       const isKnown = STOP_REASONS.has(stopReason);
       const rehydrate = { report, turnId, ...(isKnown ? {} : { stopReason }), ...(repeated ? { repeated } : {}) };
       return {
@@ -404,8 +403,8 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
         _meta: { ...object(given['_meta']), rehydrate },
       } satisfies PromptResponse;
     } catch (error) {
-      // A turn that was begun has its end in the log, and the client hears of it before the error. Where it cannot be read, the attachment
-      // says so.
+      // A turn that was begun has its end in the log, which the client is sent before the error. If the log cannot be read, the attachment
+      // reports that.
       if (RehydrateError.is(error) && error.data['turnId'] !== undefined) await told(sessionId, attachment).catch(() => undefined);
       throw error;
     }
@@ -420,20 +419,20 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       return takeIn(host, sessionId, { agent, client: services, signal, cwd: text(params, 'cwd'), ...given(params, 'mcpServers') });
     });
     const { after } = rehydrateMeta(params) as { readonly after?: number };
-    // Refused before anything is changed.
+    // Throws for a bad cursor, before anything is changed.
     if (after !== undefined) await host.history(sessionId, { after, limit: 0 });
     await takePlace(params, info);
     await detach(sessionId);
     const replays = how === 'load' || after !== undefined;
     const names = await namesBefore(info, replays ? (after ?? 0) : info.latestSeq);
     const hasHeard = replays && (await replay(info, after, names));
-    // Whoever comes in the middle of a turn is told that it runs.
+    // A client that comes in the middle of a turn is told that it is running.
     if (!hasHeard && (info.state === 'prompting' || (info.state === 'busy' && (await runsElsewhere(info)))))
       await connection.notify('session/update', { sessionId, update: NO_NEWS, _meta: { rehydrate: { turn: { state: 'running' } } } });
     return opened(call, info, info.latestSeq, names);
   }
 
-  /** The answer to a call that opens a session, which the client follows from then on. */
+  /** Attaches the client to a session that its call opens, and makes the answer. Following begins after the answer was sent. */
   function opened(call: ClientCall, info: SessionInfo, after: number, names: Names, given: object = {}): object {
     const { sessionId, openPermissions, modes, configOptions } = info;
     latest = sessionId;
@@ -443,7 +442,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   }
 
   /**
-   * The directories and MCP servers that the client names are those of the next wake, and nobody else has the servers' secrets. What it
+   * Stores the directories and MCP servers that the client names for the next resume; only the client has the servers' secrets. What it
    * does not name stays.
    */
   async function takePlace(params: Params, info: SessionInfo): Promise<void> {
@@ -455,14 +454,14 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
       ...others,
     };
     if (observe || Object.keys(changes).length === 0) return;
-    // Where another process has the session it can be read, and its place is that one's to say.
+    // A session that another process has live can only be read; its directories are up to that process.
     await host.update(info.sessionId, changes).catch(unlessBusy);
   }
 
   const pages = (sessionId: string, after: number, last: number) =>
     logPages((range) => host.history(sessionId, range), { after, before: last + 1 }, { page: limits.replayPage, signal: connection.gone });
 
-  /** The ids that a client with the record up to `last` knows, as far back as they are looked up. */
+  /** The ids known to a client that has the record up to `last`, looked up `earlierEvents` back. */
   async function namesBefore({ sessionId, firstSeq }: SessionInfo, last: number): Promise<Names> {
     const names = createNames(limits.toldIds);
     const after = Math.max(firstSeq - 1, last - limits.earlierEvents);
@@ -470,20 +469,17 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     return names;
   }
 
-  /** Whether another process is in the middle of a turn, by the last that began or ended. */
+  /** Whether another process is in the middle of a turn: whether the last turn event is a start. */
   async function runsElsewhere({ sessionId, firstSeq, latestSeq }: SessionInfo): Promise<boolean> {
     const after = Math.max(firstSeq - 1, latestSeq - limits.earlierEvents);
-    // A turn may be longer than what is looked through.
+    // If no turn event is found, the turn is longer than what is looked through.
     let runs = after >= firstSeq;
     for await (const page of pages(sessionId, after, latestSeq))
       for (const { kind } of page) if (kind === 'turn_started' || kind === 'turn_ended') runs = kind === 'turn_started';
     return runs;
   }
 
-  /**
-   * Sends the record as it stands now, each message once; with `after`, what came since, and of turns, too. Returns whether the last of
-   * them runs.
-   */
+  /** Sends the record, each message once. With `after`, sends what came since, turns included, and returns whether the last one is running. */
   async function replay(info: SessionInfo, after: number | undefined, names: Names): Promise<boolean> {
     const { sessionId, latestSeq } = info;
     const folding = createReplay(after !== undefined);
@@ -511,7 +507,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   };
 }
 
-/** Parameters for the agent: a tool call that was told under a name of ours has its own id. */
+/** Parameters for the agent, in which a tool call that the client knows by another id has the agent's own again. */
 function byOwnId(params: Params, names: Names | undefined): Params {
   const { toolCallId: told } = params;
   if (!names || typeof told !== 'string') return params;

@@ -1,6 +1,6 @@
 /**
- * One host for many clients of one machine. Each comes by a door, which only brings streams: `streamDoor` of `acp-rehydrate/bridge` is one
- * of WebSockets.
+ * Serves one host to many clients of one machine. They come through a door, which turns connections into message streams: `streamDoor` of
+ * `acp-rehydrate/bridge` does so for WebSockets.
  */
 import type { Host, MessageStream } from '../engine/index.ts';
 import { checkOptions } from '../engine/check-options.ts';
@@ -10,21 +10,21 @@ import { withLimits } from '../engine/with-limits.ts';
 import { ACP_SERVER_LIMITS } from './limits.ts';
 import { serveAcp, type AcpServing, type ServeAcpOptions } from './serve-acp.ts';
 
-/** What a client connects as: to use its sessions, or only to look. */
+/** The subprotocols of clients: `acp.v1` to use sessions, `observe.v1` to only look. */
 export const SERVER_SUBPROTOCOLS = ['acp.v1', 'observe.v1'] as const;
 
-/** How long clients that have answers to read are waited for when the server ends. */
+/** How long a server that is closing waits for clients to read their answers. */
 const GOODBYE_MS = 1_000;
 
-/** A client that a door has let in. */
+/** A client that the door has let in. */
 export interface ServerClient {
-  /** Which of the agents it asked for. */
+  /** The agent it asked for. */
   readonly agent: string;
   readonly subprotocol: string;
   readonly stream: MessageStream;
 }
 
-/** Opens the way in. */
+/** Opens a door for these agents and subprotocols. `connect` is called for each client that is let in. */
 export type OpenServerDoor = (
   asks: { readonly agents: readonly string[]; readonly subprotocols: readonly string[] },
   connect: (client: ServerClient) => void,
@@ -33,7 +33,7 @@ export type OpenServerDoor = (
 export interface ServerDoor {
   readonly url: string;
   readonly token: string;
-  /** Lets nobody in any more and closes what is open. */
+  /** Lets nobody in any more, and closes all connections. */
   close(): Promise<void>;
 }
 
@@ -50,10 +50,7 @@ export interface Server {
   readonly url: string;
   readonly token: string;
   readonly agents: readonly string[];
-  /**
-   * Cancels every running turn, waits for their ends as long as the host's `cancelGraceMs` allows, and closes the door. The host stays
-   * awake.
-   */
+  /** Cancels every running turn, waits until they end (at most the host's `cancelGraceMs`), and closes the door. The host stays awake. */
   close(): Promise<void>;
 }
 
@@ -100,7 +97,7 @@ async function cancelTurns(host: Host): Promise<void> {
   await Promise.all(cancelling);
 }
 
-/** What another host runs goes on there, and a session that was deleted meanwhile has no turn. */
+/** A turn that another host runs goes on there, and a session that was deleted meanwhile has none. */
 function unlessElsewhere(error: unknown): void {
   if (!RehydrateError.is(error) || !['session_busy', 'session_not_found'].includes(error.code)) throw error;
 }

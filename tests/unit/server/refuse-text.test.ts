@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { refuseText } from '../../../src/server/refuse-text.ts';
+import { refuseText } from '../../../src/server/errors.ts';
 
 it.each([
   ['no JSON', '{"jsonrpc":"2.0","id":1,', null, -32700, /not JSON/],

@@ -1,5 +1,6 @@
 /** The pages of `session/list`: the record's sessions of one agent, the last changed first, then (with `adopt`) the agent's own. */
 import type { ClientServices, Host, SessionInfo } from '../engine/index.ts';
+import { keepLatest } from '../engine/protocol/v2-in-v1.ts';
 import { isoTime } from '../engine/safe-text.ts';
 import { agentCursor, agentsOwn } from './adoption.ts';
 import type { Params } from './connection.ts';
@@ -10,6 +11,15 @@ import { given } from './params.ts';
 const FIRST_EVENTS = 16;
 const TITLE_CHARS = 80;
 
+/** How many lists of one client are remembered. */
+const LISTS_KEPT = 16;
+
+/** What the client was told of a list, and when the newest of that had changed. */
+interface Begun {
+  readonly told: Set<string>;
+  readonly newest: number;
+}
+
 interface Listed {
   readonly agent: string;
   readonly adopt: boolean;
@@ -18,12 +28,11 @@ interface Listed {
 }
 
 export function createList(host: Host, { agent, adopt, limit }: Listed) {
-  /** For the list that the client began last: the sessions it was told of, and when the newest of them had changed. */
-  let told = new Set<string>();
-  let newest = 0;
+  /** The lists that the client is reading, by the cursor of the next page. */
+  const lists = new Map<string, Begun>();
 
   /** Sessions that moved to the front of the list, because they changed after the client got the first page. */
-  async function missed(where: Params): Promise<SessionInfo[]> {
+  async function missed(where: Params, { told, newest }: Begun): Promise<SessionInfo[]> {
     const found: SessionInfo[] = [];
     let cursor: string | undefined;
     do {
@@ -40,13 +49,13 @@ export function createList(host: Host, { agent, adopt, limit }: Listed) {
     const ofAgent = adopt ? agentCursor(params['cursor']) : null;
     if (ofAgent !== null) return agentsOwn(host, asked, ofAgent);
     const { sessions: page, nextCursor } = await host.list({ agent, ...given(params, 'cwd', 'cursor'), limit });
-    const isFirst = (params['cursor'] ?? null) === null;
-    if (isFirst) {
-      told = new Set();
-      newest = page[0]?.updatedAt ?? 0;
-    }
-    for (const { sessionId } of page) told.add(sessionId);
-    const infos = isFirst || nextCursor !== undefined ? page : [...page, ...(await missed(params))];
+    const cursor = (params['cursor'] ?? null) as string | null;
+    const begun = cursor === null ? { told: new Set<string>(), newest: page[0]?.updatedAt ?? 0 } : lists.get(cursor);
+    for (const { sessionId } of page) begun?.told.add(sessionId);
+    if (cursor !== null) lists.delete(cursor);
+    if (begun && nextCursor !== undefined) keepLatest(lists, nextCursor, begun, LISTS_KEPT);
+    // A list that this connection has not begun is read to its end as it is.
+    const infos = cursor === null || !begun || nextCursor !== undefined ? page : [...page, ...(await missed(params, begun))];
     const sessions = await Promise.all(infos.map((info) => listed(host, info)));
     if (nextCursor !== undefined) return { sessions, nextCursor };
     if (!adopt) return { sessions };

@@ -335,6 +335,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const attachment = attachments.get(sessionId);
     if (!attachment) return;
     attachments.delete(sessionId);
+    if (latest === sessionId) latest = [...attachments.keys()].at(-1) ?? null;
     const left = clients.get(sessionId);
     left?.delete(attachment);
     if (left?.size === 0) clients.delete(sessionId);

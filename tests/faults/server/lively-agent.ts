@@ -21,6 +21,7 @@ export function livelyAgent(random: Random, word: (kind: 'w' | 'd' | 'f' | 't') 
   const speaksV2 = below(2) === 0;
   const offers = pick(['resume', 'load', 'none'] as const);
   const forgets = below(4) === 0;
+  const forks = below(2) === 0;
   /** What it would replay, by its own ids of sessions. */
   const store = new Map<string, Json[]>();
   let sessions = 0;
@@ -75,6 +76,8 @@ export function livelyAgent(random: Random, word: (kind: 'w' | 'd' | 'f' | 't') 
             }),
           );
           say({ id, method, params });
+          // Some change their mind.
+          if (below(4) === 0) void pause().then(() => say({ method: '$/cancel_request', params: { requestId: id } }));
           return answered;
         };
         const configOptions = () => [
@@ -152,6 +155,8 @@ export function livelyAgent(random: Random, word: (kind: 'w' | 'd' | 'f' | 't') 
             if (below(4)) await answered;
           },
           (s) => ask('_x/ask', { sessionId: s }),
+          (s) => ask('fs/read_text_file', { sessionId: s, path: '/tmp/x' }),
+          (s) => ask('elicitation/create', { sessionId: s, mode: 'form', message: word('t'), requestedSchema: { type: 'object' } }),
           (s) => say({ method: '_x/note', params: { sessionId: s } }),
           pause,
           pause,
@@ -243,10 +248,15 @@ export function livelyAgent(random: Random, word: (kind: 'w' | 'd' | 'f' | 't') 
                 return result({
                   protocolVersion: 2,
                   info: { name: 'lively', version: '1' },
-                  capabilities: { session: { prompt: {}, delete: {} } },
+                  capabilities: { session: { prompt: {}, delete: {}, ...(forks ? { fork: {} } : {}) } },
                 });
-              const can = offers === 'resume' ? { resume: {} } : {};
+              const can = { ...(offers === 'resume' ? { resume: {} } : {}), ...(forks ? { fork: {} } : {}) };
               return result({ protocolVersion: 1, agentCapabilities: { loadSession: offers === 'load', sessionCapabilities: can } });
+            }
+            case 'session/fork': {
+              const sessionId = `own-${(sessions += 1)}`;
+              store.set(sessionId, [...(store.get(params.sessionId) ?? [])]);
+              return result({ sessionId, ...settings() });
             }
             case 'session/new': {
               const sessionId = `own-${(sessions += 1)}`;

@@ -1,11 +1,19 @@
 /**
- * Random clients of both versions at one host, whose agent does something else in each turn. Whatever they do, each sees what is in the record:
+ * Random clients of both versions at one host, or at two on one database, whose agent does something else in each turn. Whatever they do, each sees what is in the record:
  * no gap, no repeat, in order; each request and each question is answered once; and in the end no turn seems to run.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { openNodeSqlite } from '../../../src/adapters/node-sqlite/index.ts';
-import { createHost, foldEvents, type Host, type SessionEvent, type SqlDatabase } from '../../../src/engine/index.ts';
+import {
+  createHost,
+  foldEvents,
+  type AgentLauncher,
+  type AgentProcess,
+  type Host,
+  type SessionEvent,
+  type SqlDatabase,
+} from '../../../src/engine/index.ts';
 import { serveAcp, type AcpServing } from '../../../src/server/index.ts';
 import { pair } from '../../support/pair.ts';
 import { faultOfV2 } from '../../support/v2-schema.ts';
@@ -42,6 +50,7 @@ class Client {
   readonly faults: string[] = [];
   serving!: AcpServing;
   gone = false;
+  host!: Host;
   private reads = Promise.resolve();
   private letRead: (() => void) | null = null;
   private next = 0;
@@ -62,6 +71,7 @@ class Client {
 
   connect(host: Host, limits: object): void {
     const { client, server } = pair();
+    this.host = host;
     this.serving = serveAcp(host, server, { agent: 'lively', observe: this.observes, limits });
     this.writer = client.writable.getWriter();
     void (async () => {
@@ -149,6 +159,8 @@ class Client {
       if (this.questions.get(id) === 'open') this.questions.set(id, 'answered');
       this.send({ id, ...body });
     };
+    if (method === 'elicitation/create' && this.r.below(4)) return answer({ result: { action: 'accept', content: { a: 'b' } } });
+    if (method !== 'session/request_permission' && this.r.below(8) === 0) return;
     if (method !== 'session/request_permission')
       return void (this.r.below(2) ? answer({ result: {} }) : answer({ error: { code: -32601, message: 'no' } }));
     const optionId = params.options[this.r.below(2)].optionId;
@@ -261,6 +273,37 @@ function messagesOf(updates: readonly Json[]): string[] {
   return messages.map(({ text }) => text).filter((text) => text !== '');
 }
 
+/** What a host has of the world, until it is killed: from then on it learns nothing and writes nothing, and its agents are gone. */
+function killable(database: SqlDatabase, launcher: AgentLauncher) {
+  let killed = false;
+  const running = new Set<AgentProcess>();
+  const whileAlive = async <T>(work: () => Promise<T>): Promise<T> => {
+    const done = killed ? null : await work();
+    return killed || done === null ? new Promise<T>(() => undefined) : done;
+  };
+  const agents: AgentLauncher = {
+    launch: (spec, options) =>
+      whileAlive(async () => {
+        const started = await launcher.launch(spec, options);
+        running.add(started);
+        void started.exited.then(() => running.delete(started));
+        return started;
+      }),
+  };
+  return {
+    agents,
+    database: {
+      ...database,
+      query: (sql, params) => whileAlive(() => database.query(sql, params)),
+      batch: (statements) => whileAlive(() => database.batch(statements)),
+    } satisfies SqlDatabase,
+    kill() {
+      killed = true;
+      for (const each of running) void each.end('kill');
+    },
+  };
+}
+
 export async function live(seed: number): Promise<string[]> {
   const r = random(seed);
   const { below, pick } = r;
@@ -268,16 +311,22 @@ export async function live(seed: number): Promise<string[]> {
   const lively = livelyAgent(r, (kind) => `${kind}${(counts[kind] += 1)}`);
   const database: SqlDatabase = await openNodeSqlite(':memory:');
   const protocol = pick(['v1', 'newest'] as const);
-  const wake = () =>
-    createHost({
-      ...{ database, agents: lively.agents, protocol },
+  const awake = new Map<string, { kill(): void }>();
+  const wake = async (): Promise<Host> => {
+    const { database: its, agents, kill } = killable(database, lively.agents);
+    const host = await createHost({
+      ...{ database: its, agents, protocol, ownerAlive: ({ hostId }) => awake.has(hostId) },
       limits: {
         ...{ cancelGraceMs: pick([5_000, 30]), replayQuietMs: 5, replayMaxMs: 50, quietMs: 2, quietMaxMs: 10 },
         ...{ subscriberEvents: pick([1, 1_000]), followMs: 20, liveSessions: pick([2, 64]) },
       },
       whenFull: 'end-idlest',
     });
-  let host = await wake();
+    awake.set(host.hostId, { kill });
+    return host;
+  };
+  const hosts = [await wake()];
+  if (below(3) === 0) hosts.push(await wake());
   const limits = { queuedChars: pick([512, 262_144]), replayPage: pick([3, 512]), listPage: 3, unreadMs: 20 };
   const clients: Client[] = [];
   const all: Client[] = [];
@@ -294,12 +343,24 @@ export async function live(seed: number): Promise<string[]> {
     note(`${client.name} joins, v${client.version}${client.observes ? ', observes' : ''}`);
     clients.push(client);
     all.push(client);
-    client.connect(host, limits);
+    client.connect(pick(hosts), limits);
     return client;
   };
   const leave = async (client: Client) => {
     clients.splice(clients.indexOf(client), 1);
     await client.leave();
+  };
+  /** For what it missed. */
+  const comeBack = async (client: Client) => {
+    const { cursors, version, observes } = client;
+    const had = [...client.opened.keys()];
+    await leave(client);
+    const back = new Client(String(all.length), version, observes, r);
+    note(`${client.name} is back as ${back.name}`);
+    clients.push(back);
+    all.push(back);
+    back.connect(pick(hosts), limits);
+    for (const id of had) if (!deleted.has(id)) void back.open(id, 'resume', cursors.get(id) ?? 0);
   };
   const pause = () => (below(3) ? new Promise(setImmediate) : sleep(below(4)));
 
@@ -310,7 +371,7 @@ export async function live(seed: number): Promise<string[]> {
     const sessionId = known.length > 0 ? pick(known) : null;
     const open = [...client.opened.keys()];
     const at = open.length > 0 ? pick(open) : null;
-    const what = below(24);
+    const what = below(27);
     note(`${step}: ${client.name} ${what} ${at ?? ''} ${sessionId ?? ''}`);
     switch (what) {
       case 0:
@@ -318,16 +379,7 @@ export async function live(seed: number): Promise<string[]> {
         break;
       case 1:
         if (clients.length > 1) {
-          // It comes back for what it missed.
-          const { cursors, version, observes } = client;
-          const had = [...client.opened.keys()];
-          await leave(client);
-          const back = new Client(String(all.length), version, observes, r);
-          note(`${client.name} is back as ${back.name}`);
-          clients.push(back);
-          all.push(back);
-          back.connect(host, limits);
-          for (const id of had) if (!deleted.has(id)) void back.open(id, 'resume', cursors.get(id) ?? 0);
+          await comeBack(client);
         }
         break;
       case 2:
@@ -373,7 +425,9 @@ export async function live(seed: number): Promise<string[]> {
         break;
       case 12: {
         const running = [...client.asked].filter(([, { answers }]) => answers === 0);
-        if (running.length > 0) client.notify('$/cancel_request', { requestId: pick(running)[0] });
+        const requestId = running.length > 0 ? pick(running)[0] : 'nothing';
+        if (below(3)) client.notify('$/cancel_request', { requestId });
+        else void client.request('$/cancel_request', { requestId });
         break;
       }
       case 13:
@@ -389,12 +443,41 @@ export async function live(seed: number): Promise<string[]> {
         if (at) void client.request('_x/slow', { sessionId: at });
         break;
       case 17:
-        if (below(5) === 0) {
-          note('the host sleeps and wakes');
-          await host.sleep();
-          for (const each of [...clients]) await leave(each);
-          host = await wake();
-          join();
+        if (below(2) === 0) {
+          const at = below(hosts.length);
+          const host = hosts[at]!;
+          const killed = below(2) === 0;
+          note(`host ${at} ${killed ? 'is killed' : 'sleeps'}, and the next wakes`);
+          if (killed) awake.get(host.hostId)!.kill();
+          else await host.sleep();
+          awake.delete(host.hostId);
+          hosts[at] = await wake();
+          for (const each of clients.filter((one) => one.host === host)) await (killed ? comeBack(each) : leave(each));
+          if (clients.length === 0) join();
+        }
+        break;
+      case 18:
+        if (at && !client.observes && sessions.size < 6) {
+          const forked = client.request('session/fork', { sessionId: at, cwd: '/tmp', mcpServers: [] }).then(({ result }) => {
+            if (result) sessions.add(result.sessionId);
+            if (result && !client.gone) client.opened.set(result.sessionId, { after: null, updates: [], before: 0 });
+          });
+          if (below(2)) await Promise.race([forked, sleep(30)]);
+        }
+        break;
+      case 19:
+        // Of a session that it may not have open.
+        if (sessionId && below(3) === 0) {
+          client.leaveSession(sessionId);
+          void client.request('session/close', { sessionId });
+        }
+        break;
+      case 20:
+        if (at && below(2)) {
+          // At once, without waiting.
+          void client.prompt(at);
+          client.leaveSession(at);
+          void client.request('session/close', { sessionId: at });
         }
         break;
       default:
@@ -427,10 +510,12 @@ export async function live(seed: number): Promise<string[]> {
       client.answerAll();
       for (const sessionId of client.opened.keys()) if (!client.observes) client.notify('session/cancel', { sessionId });
     }
+    // Its clients may have left it.
+    for (const sessionId of sessions) for (const host of hosts) host.cancel(sessionId).catch(() => undefined);
     return unanswered().length === 0;
   });
   if (unanswered().length > 0) faults.push(`unanswered: ${unanswered().join(', ')}`);
-  await settled('no turn runs', async () => (await host.list()).sessions.every(({ state }) => state !== 'prompting'));
+  await settled('no turn runs', async () => (await hosts[0]!.list()).sessions.every(({ state }) => state !== 'prompting'));
   await sleep(15);
 
   // ------------------------------------------------------------ what each has seen
@@ -447,7 +532,7 @@ export async function live(seed: number): Promise<string[]> {
 
   for (const sessionId of sessions) {
     if (deleted.has(sessionId)) continue;
-    const events = await host.history(sessionId).catch(() => null);
+    const events = await hosts[0]!.history(sessionId).catch(() => null);
     if (events === null) continue;
     const requests = (kind: string) =>
       new Set(events.flatMap((event) => (event.kind === kind ? (event.payload as Json).requestId : []))).size;
@@ -508,7 +593,7 @@ export async function live(seed: number): Promise<string[]> {
     const calls = view.toolCalls.map(({ title, status }) => `${title} ${status}`);
     for (const version of [1, 2] as const) {
       const late = new Client(`late${version}`, version, false, r);
-      late.connect(host, { ...limits, queuedChars: 262_144 });
+      late.connect(pick(hosts), { ...limits, queuedChars: 262_144 });
       await late.open(sessionId, 'load');
       const updates = late.opened.get(sessionId)?.updates ?? [];
       const got = messagesOf(updates);
@@ -533,7 +618,7 @@ export async function live(seed: number): Promise<string[]> {
     }
   }
   for (const client of [...clients]) await leave(client);
-  await host.sleep();
+  for (const host of hosts) await host.sleep();
   await database.close();
   if (faults.length > 0 && process.env['LIVES_LOG']) faults.push(...log);
   return faults;

@@ -187,6 +187,20 @@ describe('a prompt, and at once the end of its session', () => {
   });
 });
 
+it.each(['session/delete', 'session/close'])('%s: a request that names no session is not one for that session any more', async (method) => {
+  const { host, one, sessionId: first } = await served();
+  const { sessionId: second } = (await one.request('session/new', { cwd: '/project', mcpServers: [] })).result;
+  await one.request(method, { sessionId: second });
+  await host.close(first);
+  // Of a method that it does not know the agent of the other session says so.
+  const state = async () => (await host.get(first)).state;
+  expect((await one.request('_demo/nothing', {})).error).toMatchObject({ code: -32601 });
+  expect(await state()).toBe('live');
+  await one.request(method, { sessionId: first });
+  expect((await one.request('_demo/nothing', {})).error).toMatchObject({ code: -32601, data: { method: '_demo/nothing' } });
+  expect((await host.list()).sessions.filter((each) => each.state !== 'asleep')).toEqual([]);
+});
+
 describe('a session that another client deletes', () => {
   it('is told of as not found, and so is one that takes its id', async () => {
     const { host, connect, one, sessionId } = await served();

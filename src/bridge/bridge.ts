@@ -1,4 +1,4 @@
-/** The bridge: each client that the door lets in gets its own agent, whose process tree lives as long as the socket. */
+/** The bridge: each client that the door lets in gets an agent of its own, whose process tree lives as long as the socket. */
 import path from 'node:path';
 import { checkOptions } from '../engine/check-options.ts';
 import { RehydrateError } from '../engine/errors.ts';
@@ -42,7 +42,7 @@ export async function startBridge(options: BridgeOptions): Promise<Bridge> {
   return { ...door, agents: Object.keys(options.agents), cwd };
 }
 
-/** Starts the agent first: a client that is let in has an agent, or is told at once why not. */
+/** Starts the agent before the socket is opened, so that a client has an agent or is told at once why not. */
 async function startAgent(asking: UpgradeRequest, options: BridgeOptions & { cwd: string; processLimits: StdioLimits }): Promise<void> {
   const { id, agent } = asking;
   const { command, args = [], env, cwd = options.cwd } = options.agents[agent]!;
@@ -50,7 +50,7 @@ async function startAgent(asking: UpgradeRequest, options: BridgeOptions & { cwd
   try {
     running = await startProcess({ name: agent, command, args, cwd, env: { ...process.env, ...env } }, { limits: options.processLimits });
   } catch (error) {
-    // Only this client hears of it; the others go on.
+    // Only this client is told; the bridge goes on for the others.
     const message = error instanceof Error ? error.message : String(error);
     const exit = { kind: 'not_started', code: null, signal: null, message } as const;
     asking.remember({ connection: id, agent, exit, stderr: '' });
@@ -72,14 +72,14 @@ async function startAgent(asking: UpgradeRequest, options: BridgeOptions & { cwd
     });
     return connection;
   });
-  // The client left while its agent started: nobody else ends the agent.
+  // The client left while its agent started, so nobody else ends the agent.
   if (!attached) await running.end('kill');
 }
 
-/** One read of an agent's output, 64 KiB at most, as frames. */
+/** Room for the frames of one read of an agent's output, which is 64 KiB at most. */
 const ROOM_BYTES = 80 * 1024;
 
-/** One WebSocket and one agent's process tree; each ends with the other. */
+/** Connects one WebSocket with one agent's process tree; each ends with the other. */
 function agentConnection(agent: string, running: RunningProcess, options: ClientOptions): Connected {
   const { stdin } = running;
   const exited = running.exited.then((exit) => (exit.stderr === undefined ? exit : { ...exit, stderr: redactTokens(exit.stderr) }));
@@ -96,14 +96,14 @@ function agentConnection(agent: string, running: RunningProcess, options: Client
   });
   const said = new Promise<void>((resolve) => forward(running, client, options, resolve));
   void client.gone.then(() => running.end('ask'));
-  // The close frame comes after everything that the agent said.
+  // Waits for the output, so that the close frame comes after everything the agent said.
   const closed = Promise.all([running.exited, said]).then(([exit]) => client.close({ kind: 'exit', exit }));
   return {
     agent,
     client,
     exited,
     done: Promise.all([closed, client.gone, running.exited]),
-    // Pages may ask for it: without what looks like a token, as in a host's log.
+    // Pages may ask for this, so what looks like a token is redacted, as in a host's log.
     diagnostics: () => redactTokens(running.diagnostics()),
     async end(how) {
       await running.end(how);
@@ -112,12 +112,12 @@ function agentConnection(agent: string, running: RunningProcess, options: Client
   };
 }
 
-/** Agent to client: stdout lines become frames, and a client that does not read stops the agent. Other bytes are diagnostics. */
+/** Agent to client: messages on stdout become frames, other lines diagnostics. While the client does not read, the agent's stdout is paused. */
 function forward(running: RunningProcess, client: Client, { socket, limits }: ClientOptions, end: () => void): void {
   const { stdout } = running;
-  /** Used again while the socket takes frames at once: a buffer for each read of a fast agent would be much garbage. */
+  /** Reused while the socket takes frames at once, because a new buffer for each read of a fast agent makes much garbage. */
   let room = Buffer.allocUnsafeSlow(ROOM_BYTES);
-  /** Until the agent's first message. */
+  /** True until the agent's first message. */
   let opening = true;
   let full = false;
   const utf8 = utf8Reader((note) => running.note(note));
@@ -134,10 +134,10 @@ function forward(running: RunningProcess, client: Client, { socket, limits }: Cl
       if (out !== null) opening = false;
       if (!client.open) return;
       const { dropped } = running;
-      // In front of what ends the turn, and once for a block of lines.
+      // Sent before the block's messages, one of which may end the turn, and once for all lines of the block.
       if (dropped && dropped !== before) socket.write(textFrame(droppedNotice({ ...dropped, last: redactTokens(dropped.last) })));
       if (out !== null) socket.write(out);
-      // The socket still holds it; until it has drained, frames get their own buffers.
+      // The socket keeps the buffer until it has drained; until then frames get their own buffers.
       if (!behind && socket.writableLength > 0) room = Buffer.allocUnsafeSlow(ROOM_BYTES);
       if (socket.writableLength <= limits.bufferedBytes || full) return;
       full = true;
@@ -153,7 +153,7 @@ function forward(running: RunningProcess, client: Client, { socket, limits }: Cl
     },
     end,
   });
-  // A client that left while behind never drains: read on, so that the agent can end.
+  // The socket of a client that left never drains. Read on, so that a full pipe does not keep the agent from ending.
   socket.once('close', () => {
     output.stop();
     stdout.resume();
@@ -161,7 +161,7 @@ function forward(running: RunningProcess, client: Client, { socket, limits }: Cl
 }
 
 /**
- * The text for a person who starts a bridge: what it exposes, to whom, and how to stop it. The token is on its own line.
+ * The text for the person who starts a bridge: what it exposes, to whom, and how to stop it. The token is on a line of its own.
  *
  * @example
  * const options = { agents: { mine: { command: 'your-acp-agent' } }, allowMissingOrigin: true };
@@ -178,7 +178,7 @@ export function formatBridgeBanner(bridge: Bridge, options: BridgeOptions): stri
     `  agents   ${bridge.agents.join(', ')}, in ${bridge.cwd}`,
     `  for      ${who.length === 0 ? 'nobody yet: give --origin URL or --allow-missing-origin' : `${who.join(' and ')}, with the token`}`,
     `  token    ${bridge.token}`,
-    `  means    anyone who has the token acts with the rights of the agents: their files, their programs, your account`,
+    `  risk     anyone with the token acts with the rights of the agents: their files, their programs, your account`,
     ...(options.allowMcp === true
       ? ['  --allow-mcp   clients may also have the agents start any program: as an MCP server, or by settings and environment in _meta']
       : []),

@@ -1,4 +1,4 @@
-/** One client's WebSocket: what may come in, how much may be unread, how long it may be silent, and how it ends. */
+/** One client's WebSocket: what it may send, how much it may leave unread, how long it may be silent, and how it is closed. */
 import type { Socket } from 'node:net';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { WebSocket } from 'ws';
@@ -15,18 +15,18 @@ export interface Drained {
 export interface ClientOptions {
   readonly id: string;
   readonly websocket: BridgeSocket;
-  /** Below the WebSocket: frames are written to it whole, so they never mix with that layer's own. */
+  /** The socket below the WebSocket. Whole frames are written to it directly, so they do not mix with those of `ws` itself. */
   readonly socket: Socket;
   readonly limits: BridgeLimits;
   readonly allowMcp: boolean;
-  /** Told of what the client cannot see; never given a frame's content. */
+  /** For the log. Never given the contents of a frame. */
   readonly onNote: (note: string) => void;
 }
 
 export interface ClientEvents {
-  /** One message, also as a line. Returns a full stream: nothing more is read until it drains. */
+  /** Called with each message, also as a line. If it returns a stream, that is full, and nothing more is read until it drains. */
   readonly onMessage: (message: AnyMessage, line: string) => Drained | null;
-  /** The client broke a rule or exceeded a limit, and is being told. */
+  /** Called when the client broke a rule or exceeded a limit, for which the connection is being closed. */
   readonly onFault: () => void;
 }
 
@@ -34,15 +34,15 @@ export interface Client {
   readonly id: string;
   /** Settles when the socket is closed. */
   readonly gone: Promise<void>;
-  /** Whether frames may still be sent, which is before a close frame. */
+  /** Whether frames may still be sent: no close frame was sent yet. */
   readonly open: boolean;
-  /** The limit for which the connection is ended, if any. */
+  /** The limit for which the connection was ended, if any. */
   readonly limit: string | undefined;
-  /** Ends the connection once everything sent before has been read. The client is told an earlier fault instead. */
+  /** Ends the connection once everything sent before was read. If there was a fault before, the client is told that cause instead. */
   close(cause: CloseCause): void;
   /** Ends the connection at once, for a fault. */
   giveUp(cause: CloseCause): void;
-  /** The bridge shuts down, and the client is told so. Resolves when the socket is closed; a client that is behind cannot delay it. */
+  /** Tells the client that the bridge is shutting down. Resolves when the socket is closed, at most `closeMs` after `end`. */
   shutDown(end: () => Promise<unknown>): Promise<void>;
 }
 
@@ -55,7 +55,7 @@ export function attend(options: ClientOptions & ClientEvents): Client {
   const sendClose = (why: CloseCause): void => {
     if (websocket.readyState !== websocket.OPEN) return;
     const frame = closeFrame(why, id);
-    // The close timer starts with the frame, so the frame waits until everything before it is sent.
+    // The close timer of `ws` starts with the frame, so the frame is sent when everything before it is out.
     if (why.kind === 'exit' && socket.writableLength > 0) socket.write('', () => websocket.close(frame.code, frame.reason));
     else websocket.close(frame.code, frame.reason);
   };
@@ -69,7 +69,7 @@ export function attend(options: ClientOptions & ClientEvents): Client {
   };
   const clocks = watch(websocket, socket, limits, (limit) => giveUp({ kind: 'limit', limit }));
 
-  /** Stops reading from the client until the streams have room again. What was read already still comes. */
+  /** Stops reading from the client until all full streams have drained. What was read already still comes. */
   const holdUntilDrained = (stream: Drained): void => {
     if (full.has(stream)) return;
     full.add(stream);
@@ -138,17 +138,17 @@ export function attend(options: ClientOptions & ClientEvents): Client {
   };
 }
 
-/** Gives the contract's codes and reasons where `ws` closes by itself. */
+/** Replaces the code and reason with our own when `ws` closes a connection by itself. */
 export class BridgeSocket extends WebSocket {
   #fault: ((cause: CloseCause) => CloseFrame) | null = null;
 
-  /** `fault` is told once of a fault that `ws` found, and returns the close frame. */
+  /** `fault` is called once with a fault that `ws` found, and returns the close frame. */
   onFault(fault: (cause: CloseCause) => CloseFrame): void {
     this.#fault = fault;
   }
 
   override close(code?: number, reason?: string | Buffer): void {
-    // `ws` gives no reason when it found the fault itself; its answer to the client's close frame has one.
+    // `ws` gives a code without a reason when it has found a fault. Its answer to a client's close frame has a reason.
     const cause = code === undefined || reason !== undefined ? null : causeOf(code);
     const fault = this.#fault;
     if (cause === null || fault === null) return super.close(code, reason);
@@ -158,7 +158,7 @@ export class BridgeSocket extends WebSocket {
   }
 }
 
-/** The faults behind the codes with which `ws` closes by itself. */
+/** The faults for which `ws` closes with these codes by itself. */
 function causeOf(code: number): CloseCause | null {
   if (code === 1009) return { kind: 'too_large' };
   return code === 1002 || code === 1007 ? { kind: 'not_json_rpc' } : null;

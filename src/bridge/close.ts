@@ -1,8 +1,8 @@
-/** Close codes and their JSON reasons. */
+/** The close codes of a connection, and their JSON reasons. */
 import { EXIT_CODES } from '../adapters/websocket/exit.ts';
 import type { AgentExit } from '../engine/ports.ts';
 
-/** Why the bridge itself ends a connection. */
+/** Why the bridge ends a connection. */
 export type CloseCause =
   | { readonly kind: 'exit'; readonly exit: AgentExit }
   | { readonly kind: 'not_json_rpc' }
@@ -26,7 +26,7 @@ const CODES = { not_json_rpc: 1002, too_large: 1009, limit: 4004, shutdown: 4005
  */
 export function closeFrame(cause: CloseCause, connection: string): CloseFrame {
   const exit = cause.kind === 'exit' ? cause.exit : null;
-  // Of a killed agent only the signal is told: an exit code would read as its own choice.
+  // For a killed agent only the signal is given, because an exit code would look like the agent's own choice.
   const signal = exit?.signal ?? null;
   const reason: Record<string, unknown> = { code: signal === null ? (exit?.code ?? null) : null, signal, connection };
   const limit = limitOf(cause);

@@ -1,31 +1,31 @@
 /**
- * Whether a client's message would have the agent start a program, or change how it starts one, without the agent's own judgement: an MCP
- * server by command, or what agents take from `_meta` and their own methods (commands, executables, environment, settings, hooks, plugins).
- * Decided by shape, because agents read extensions that we do not know.
+ * Finds out whether a client's message would make the agent start a program, or change how it starts one, without the agent deciding so: by an
+ * MCP server with a command, or by what agents read from `_meta` and in methods of their own (commands, executables, environment, settings,
+ * hooks, plugins). Goes by the names of fields, because agents read extensions that we do not know.
  */
 
-/** `path`: keys, joined with dots. */
+/** `path` is the keys that lead to the field, joined with dots. */
 export interface FoundCommand {
   readonly reason: 'mcp_command_not_allowed' | 'meta_not_allowed' | 'method_not_allowed';
   readonly path: string;
 }
 
-/** How the keys below a value are read. */
+/** How the keys of a value are judged. */
 type Reading =
-  /** Only what is inside matters. */
+  /** Keys mean nothing here; what is inside is looked at. */
   | 'plain'
-  /** In a list or map of MCP servers: `command` starts one. */
+  /** In a list or map of MCP servers, where `command` starts a program. */
   | 'servers'
-  /** In `_meta`: words that mean commands are refused. */
+  /** In `_meta`, where words that mean commands are refused. */
   | 'meta'
   /** In `_meta.claudeCode`. */
   | 'claude'
-  /** In `_meta.claudeCode.options`, most of which steer a process: only harmless ones pass. */
+  /** In `_meta.claudeCode.options`, most of which control a process, so only harmless ones are accepted. */
   | 'options'
-  /** In the parameters of a method that ACP does not have: the words of `_meta`, but strings there are a user's text. */
+  /** In the parameters of a method that ACP does not have: as in `_meta`, except that strings are not parsed, since they are a user's text. */
   | 'own';
 
-/** Words for a command, what it runs with, or where an agent finds commands to run. */
+/** Words that mean a command, what it runs with, or where an agent finds commands to run. */
 const WORDS = new Set(
   (
     'arg args argv arguments bin binaries binary cmd cmds cli command commands commandline config configs configuration env envs environment exe exec ' +
@@ -34,7 +34,7 @@ const WORDS = new Set(
   ).split(' '),
 );
 
-/** The same inside a key of one word: long enough not to match by chance. */
+/** The same within a key that is written as one word; long enough not to match by chance. */
 const STEMS = ['command', 'executable', 'helper', 'environment', 'settings', 'mcpserver', 'mcpconfig', 'extraargs', 'subprocess'];
 
 /** Options of Claude's agent that choose model, effort and length, or take something away. */
@@ -45,10 +45,10 @@ const HARMLESS_OPTIONS = new Set(
   ).split(' '),
 );
 
-/** ACP's own methods, stable and not: only `_meta` of their parameters is an extension. */
+/** ACP's own methods, stable and unstable. In their parameters only `_meta` is an extension. */
 const STANDARD = /^(?:initialize|authenticate|logout|(?:auth|session|providers|mcp|nes|document|terminal|tool_call|\$)\/[a-z_/]+)$/i;
 
-/** Reads a request or notification of a client. Pure. */
+/** Finds the first such field in a client's request or notification. Pure. */
 export function findCommand(message: { readonly method: string }): FoundCommand | null {
   const standard = STANDARD.test(message.method);
   if (!standard && wordsOf(message.method).some((word) => WORDS.has(word))) return { reason: 'method_not_allowed', path: 'method' };
@@ -89,7 +89,7 @@ function readingBelow(reading: Reading, name: string, inOwnMethod: boolean): Rea
   return name === 'meta' || name === 'fieldmeta' ? 'meta' : 'servers';
 }
 
-/** In `_meta` a string counts if it may be JSON. */
+/** Whether a value is worth looking into. In `_meta` that includes strings that may be JSON. */
 function mayHold(value: unknown, reading: Reading): boolean {
   if (typeof value !== 'string') return typeof value === 'object' && value !== null;
   return (reading === 'meta' || reading === 'claude' || reading === 'options') && JSON_TEXT.test(value);
@@ -97,7 +97,7 @@ function mayHold(value: unknown, reading: Reading): boolean {
 
 const JSON_TEXT = /^\s*[[{"]/;
 
-/** Agents pass JSON in strings on as options of their own. */
+/** Parses JSON in a string, which some agents read as options. */
 function parsed(value: string): unknown {
   let text: unknown = value;
   while (typeof text === 'string' && JSON_TEXT.test(text)) {
@@ -112,12 +112,12 @@ function parsed(value: string): unknown {
 }
 
 interface Key {
-  /** The same for all spellings: agents read keys differently (any case, snake_case, Unicode case folding). */
+  /** Normalised, because agents accept keys in different spellings (any case, snake_case, Unicode case folding). */
   readonly name: string;
   readonly command: boolean;
 }
 
-/** Messages use few keys. */
+/** A cache. Messages use few different keys. */
 const KEYS = new Map<string, Key>();
 const KEPT_KEYS = 2_000;
 const KEPT_LENGTH = 64;
@@ -145,7 +145,7 @@ function wordsOf(name: string): string[] {
     .split(/[^\p{L}\p{N}]+/u);
 }
 
-/** A path is the client's own words, and goes into an answer and a log. */
+/** Shortens a path, because it is the client's own words and goes into an answer. */
 function clipped(path: string): string {
   return path.length <= 120 ? path : `${path.slice(0, 119)}…`;
 }

@@ -1,4 +1,4 @@
-/** The connections of one bridge: open ones by name, and for a while how ended ones went. */
+/** The connections of one bridge by name: open ones, and for a while the reports of ended ones. */
 import type { AgentExit } from '../engine/ports.ts';
 import type { Client } from './client.ts';
 import type { ConnectionDiagnostics } from '../adapters/websocket/exit.ts';
@@ -8,7 +8,7 @@ import type { BridgeLimits } from './limits.ts';
 export interface Connected {
   readonly agent: string;
   readonly client: Client;
-  /** Settles when the agent or stream is gone. */
+  /** Settles when the agent or the stream has ended. */
   readonly exited: Promise<AgentExit>;
   /** Settles when that and the socket are both gone. */
   readonly done: Promise<unknown>;
@@ -19,7 +19,7 @@ export interface Connected {
 type Entry = Connected & { exit: AgentExit | null };
 
 export class Connections {
-  /** Null while its agent starts. */
+  /** A name has null while its agent starts. */
   readonly #open = new Map<string, Entry | null>();
   readonly #ended = new Map<string, ConnectionDiagnostics>();
   readonly #limits: BridgeLimits;
@@ -28,7 +28,7 @@ export class Connections {
     this.#limits = limits;
   }
 
-  /** Includes those about to start, and those whose tree or socket is not gone. */
+  /** Counts those that are starting, and those whose process tree or socket is not gone yet. */
   get size(): number {
     return this.#open.size;
   }
@@ -78,7 +78,7 @@ export class Connections {
     return open ? reportOf(open) : this.#ended.get(id);
   }
 
-  /** Ends all of them, tells their clients that the bridge shuts down, and resolves when both are gone. */
+  /** Ends all agents, tells the clients that the bridge is shutting down, and resolves when both are gone. */
   async shutDown(): Promise<void> {
     const open = [...this.#open.values()].filter((entry) => entry !== null);
     await Promise.all(open.map(({ client, end, done }) => client.shutDown(() => end('ask')).then(() => done)));

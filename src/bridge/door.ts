@@ -1,5 +1,5 @@
 /**
- * The door: an HTTP server that asks the policy about every request and keeps nothing of what it refuses. A client that is let in gets a
+ * The door: an HTTP server that asks the policy about every request. It keeps nothing of a refused request; an accepted client gets a
  * WebSocket.
  */
 import { randomBytes } from 'node:crypto';
@@ -25,14 +25,14 @@ import {
   type UpgradePolicy,
 } from './policy.ts';
 
-/** An upgrade that the policy allows and the client waits for. */
+/** An upgrade that the policy has allowed, and that the client is waiting for. */
 export interface UpgradeRequest {
   readonly id: string;
   readonly agent: string;
   readonly subprotocol: string;
-  /** Completes the upgrade and gives the client to `connect`, whose connection ends with the door. False when the client has left. */
+  /** Completes the upgrade and passes the client to `connect`, whose connection ends with the door. False if the client has left. */
   upgrade(connect: (client: ClientOptions) => Connected | null): boolean;
-  /** Keeps the report of an attempt without a connection. */
+  /** Keeps the report of an attempt that led to no connection. */
   remember(report: ConnectionDiagnostics): void;
 }
 
@@ -59,7 +59,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
   });
   server.maxConnections = limits.sockets;
   await new Promise<void>((resolve, reject) => {
-    // Later, too: a connection that the system has no room for is nobody else's end.
+    // This listener stays, so that a connection which the system has no room for does not end the program.
     server.on('error', reject);
     server.listen({ host, port }, resolve);
   });
@@ -75,11 +75,11 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
-    // `judgeFrame` looks at the bytes, to close with the code of the contract.
+    // `judgeFrame` checks it, to close with the documented code.
     skipUTF8Validation: true,
     maxPayload: limits.messageBytes,
     closeTimeout: limits.closeMs,
-    // By the policy exactly one of what is offered is spoken here.
+    // The policy has checked that exactly one of ours is offered.
     handleProtocols: (offered: Set<string>) => subprotocols.find((one) => offered.has(one)) ?? false,
     WebSocket: BridgeSocket,
   } as ConstructorParameters<typeof WebSocketServer>[0]);
@@ -104,7 +104,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
   /** Answers a plain request, or an upgrade that is refused. */
   const reply = (asked: RequestHead, response: ServerResponse, status: number, body: unknown, more: object = {}): void => {
     const origin = header(asked, 'origin');
-    // An allowed page may read the answer, refusals included; a browser keeps it from others.
+    // An allowed page may read the answer, even a refusal; the browser hides it from all other pages.
     const cors = origin !== null && origins.includes(origin) ? { 'Access-Control-Allow-Origin': origin, Vary: 'Origin' } : {};
     const text = JSON.stringify(body) as string | undefined;
     const json = text === undefined ? {} : { ...JSON_HEADERS, 'Content-Length': Buffer.byteLength(text) };
@@ -113,7 +113,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
   };
   const reject = (asked: RequestHead, response: ServerResponse, refusal: Refusal): void => {
     const { status, reason, message } = refusal;
-    // SECURITY: neither path nor headers, which may hold a misplaced token.
+    // SECURITY: the path and headers are not logged, because a token may have been put there by mistake.
     log({ event: 'refused', status, reason });
     reply(asked, response, status, { error: reason, message }, status === 426 ? UPGRADE_HEADERS : {});
   };
@@ -128,7 +128,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
     let accepted = false;
     sockets.handleUpgrade(request, socket, head, (websocket) => {
       accepted = true;
-      websocket.on('error', () => undefined); // said by the socket's close(); 'close' follows
+      websocket.on('error', () => undefined); // 'close' follows, and `BridgeSocket` says why
       const connection = connect({
         id,
         websocket: websocket as BridgeSocket,
@@ -182,7 +182,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
   const decide = (asked: RequestHead): HttpDecision => {
     if (asked.method === 'OPTIONS' || !asked.target.startsWith('/agents/')) return authorizeHttp(asked, access);
     const decision = authorizeUpgrade(asked, policy());
-    // Without an upgrade event there is no upgrade, whatever the headers say.
+    // This is not Node's upgrade event, so it is no upgrade, whatever the headers say.
     return decision.ok ? refuse('upgrade_required', 'An agent is reached with a WebSocket.') : decision;
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -202,7 +202,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
         return found((await connections.get(decision.connection)?.end(decision.how)) ?? connections.report(decision.connection)?.exit);
     }
   };
-  // Node itself would let a request with an expectation go on (100), or refuse it (417), before the policy has seen it.
+  // Node would answer a request with an Expect header itself (100 or 417), before the policy has seen it.
   for (const event of ['request', 'checkContinue', 'checkExpectation'] as const)
     server.on(event, (request: IncomingMessage, response: ServerResponse) => void answer(request, response));
 
@@ -210,7 +210,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     await Promise.all(starting);
     await connections.shutDown();
-    // Refused clients that do not hang up.
+    // These are refused clients that do not hang up.
     for (const socket of tcp) socket.destroy();
     await closed;
     log({ event: 'stopped' });
@@ -220,7 +220,7 @@ export async function openDoor(options: DoorOptions, serve: (asking: UpgradeRequ
   return { url, token, close: () => (closing ??= close()) };
 }
 
-/** A client that does not take the answer does not keep the socket. */
+/** Closes the socket of a refused client, even if it does not read the answer. */
 function dismiss(socket: Socket): void {
   setTimeout(() => socket.destroy(), 1_000).unref();
 }

@@ -1,4 +1,4 @@
-/** Unmasked WebSocket text frames in one buffer: one system call for a block of lines. */
+/** Writes unmasked WebSocket text frames into one buffer, so that a block of lines costs one system call. */
 import { eachLine, findInLine } from '../adapters/stdio/lines.ts';
 import { scanMessage } from '../adapters/stdio/message-scan.ts';
 
@@ -6,11 +6,11 @@ const FINAL_TEXT = 0x81;
 const NEWLINE = 0x0a;
 
 /**
- * Turns a block of lines in UTF-8 into text frames, one JSON-RPC message each, with the lines' own bytes as payloads. Other lines go to `reject`.
- * Null when no line was a message. `opening` until the agent's first message, as in `findMessage`. Frames are written into `room` if they fit.
+ * Turns a block of UTF-8 lines into text frames, one for each JSON-RPC message, with the line's own bytes. Other lines go to `reject`. Null if no
+ * line was a message. `opening`, as in `findMessage`, is true until the agent's first message. Frames are written into `room` if they fit.
  */
 export function framesOf(block: Buffer, reject: (line: Buffer) => void, opening = false, room = Buffer.of()): Buffer | null {
-  // The shortest message has 29 bytes, and no header is longer than an eighth of its message.
+  // Enough room: the shortest message has 29 bytes, and no header is longer than an eighth of its message.
   const most = block.length + (block.length >> 3);
   const frames = most <= room.length ? room : Buffer.allocUnsafe(most);
   let at = 0;
@@ -45,7 +45,7 @@ export function textFrame(text: string): Buffer {
   return frame.subarray(0, at + frame.write(text, at));
 }
 
-/** The longest header: the first byte, a mark, and a length in eight. */
+/** The longest header: one byte, a marker, and a length of eight bytes. */
 const HEADER_BYTES = 10;
 
 function writeHeader(target: Buffer, at: number, length: number): number {

@@ -1,6 +1,6 @@
 /**
- * What a client's frame may do. The decision is made on the parsed value, and the agent gets that value written anew, so that nothing reaches it
- * that two JSON readers might understand differently (keys that come twice, escapes, line ends inside a frame).
+ * Decides about a client's frame. It is parsed, judged and serialised again for the agent, so that nothing reaches the agent that two JSON parsers
+ * might understand differently (repeated keys, escapes, line ends within a frame).
  */
 import { isUtf8 } from 'node:buffer';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
@@ -9,16 +9,15 @@ import { messageLine } from '../adapters/stdio/lines.ts';
 import { findCommand, type FoundCommand } from './commands.ts';
 
 export type FrameVerdict =
-  /** `line`: the message for the agent, without a newline. */
+  /** `line` is the message for the agent, without a newline. */
   | { readonly verdict: 'forward'; readonly message: AnyMessage; readonly line: string }
   /** A JSON-RPC error for the client; the agent never sees the request. */
   | { readonly verdict: 'answer'; readonly text: string; readonly why: string }
   /** A notification that cannot be answered and must not be passed on. */
   | { readonly verdict: 'drop'; readonly why: string }
-  /** Not one JSON-RPC message in a text frame: the connection is closed with 1002. */
+  /** The frame is not one JSON-RPC message as text, so the connection is closed with 1002. */
   | { readonly verdict: 'close'; readonly why: string };
 
-/** Pure. */
 export function judgeFrame(data: Buffer, binary: boolean, rules: { readonly allowMcp: boolean }): FrameVerdict {
   if (binary) return { verdict: 'close', why: 'a binary frame' };
   if (!isUtf8(data)) return { verdict: 'close', why: 'invalid UTF-8' };
@@ -29,14 +28,14 @@ export function judgeFrame(data: Buffer, binary: boolean, rules: { readonly allo
     const found = rules.allowMcp || !asks ? null : findCommand(message);
     return found === null ? { verdict: 'forward', message, line: messageLine(message) } : refusal(message, found);
   } catch (error) {
-    // Nested too deep for the stack.
+    // The stack is not deep enough for the nesting.
     if (error instanceof RangeError) return { verdict: 'close', why: 'too deeply nested' };
     throw error;
   }
 }
 
 function refusal(message: AnyMessage, { reason, path }: FoundCommand): FrameVerdict {
-  // SECURITY: the path is the client's own words, and not for a log.
+  // SECURITY: only the reason is logged, because the path is the client's own words.
   if (!('id' in message)) return { verdict: 'drop', why: reason };
   const text = messageText({
     jsonrpc: '2.0',

@@ -1,7 +1,7 @@
 /**
- * The bridge: ACP agents on this machine, reached from a browser over WebSockets. One socket carries one agent process. When the socket closes, the
- * tree is ended; when the process ends, the socket is closed with a code that says how.
- * Everybody who holds the token acts with the agents' rights; the security page of the documentation lists the threats.
+ * The bridge: lets a browser reach ACP agents on this machine over WebSockets. One socket carries one agent process. When the socket closes, the
+ * process tree is ended; when the process ends, the socket is closed with a code that says how.
+ * Whoever has the token acts with the agents' rights. The security page of the documentation lists the threats.
  */
 export { formatBridgeBanner, startBridge, type Bridge } from './bridge.ts';
 export { streamDoor, type StreamDoorOptions } from './stream-door.ts';

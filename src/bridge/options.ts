@@ -1,4 +1,4 @@
-/** The options of a bridge and its door, checked and completed before anything is opened. */
+/** The options of a bridge and its door, and checks of them before anything is opened. */
 import { networkInterfaces } from 'node:os';
 import { RehydrateError } from '../engine/errors.ts';
 import type { StdioAgent } from '../adapters/stdio/launcher.ts';
@@ -6,7 +6,7 @@ import type { StdioLimits } from '../adapters/stdio/limits.ts';
 import { cwdProblem } from '../adapters/stdio/start-problem.ts';
 import type { BridgeLimits } from './limits.ts';
 
-/** For the bridge's log. Never has tokens, message contents, arguments or environment values. */
+/** An event of the bridge's log. It never contains tokens, contents of messages, arguments or environment values. */
 export type BridgeEvent =
   | { readonly event: 'listening'; readonly url: string; readonly agents: readonly string[] }
   | { readonly event: 'refused'; readonly status: number; readonly reason: string }
@@ -17,7 +17,7 @@ export type BridgeEvent =
 
 /** Who may come in, and how. */
 export interface DoorOptions {
-  /** The allow-list, with the cwd that `GET /agents` names. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
+  /** The agents that clients may reach, with the cwd that `GET /agents` gives. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
   readonly agents: Readonly<Record<string, { readonly cwd: string }>>;
   /** Default `acp.v1` alone. */
   readonly subprotocols?: readonly string[] | undefined;
@@ -33,7 +33,7 @@ export interface DoorOptions {
   readonly allowMissingOrigin?: boolean | undefined;
   /** Whether clients may have programs started: MCP servers by command, and what agents run from `_meta`. Default false. */
   readonly allowMcp?: boolean | undefined;
-  /** More values of `Host` to accept, for a bridge with a name of its own. */
+  /** Further `Host` values to accept, for a bridge that is reached by another name. */
   readonly hosts?: readonly string[] | undefined;
   /** 43 base64url characters. Default: fresh and random. */
   readonly token?: string | undefined;
@@ -52,15 +52,15 @@ export interface Door {
 }
 
 export interface BridgeOptions extends Omit<DoorOptions, 'agents' | 'subprotocols'> {
-  /** The allow-list. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
+  /** The agents that clients may reach. Names are 1 to 64 of `A-Z a-z 0-9 . _ -`. */
   readonly agents: Readonly<Record<string, StdioAgent>>;
-  /** Where agents run, and what `GET /agents` names as their cwd. Default the process's own. */
+  /** Where agents run; `GET /agents` gives it as their cwd. Default: the process's own. */
   readonly cwd?: string | undefined;
   /** The bounds of the agents' processes. */
   readonly processLimits?: Partial<Record<keyof StdioLimits, number | undefined>> | undefined;
 }
 
-/** A caller's options for the door. */
+/** The names of the door's options that a caller may give. */
 export const DOOR_OPTIONS: readonly (keyof Omit<DoorOptions, 'agents' | 'subprotocols'>)[] = [
   'host', 'allowRemote', 'port', 'origins', 'allowMissingOrigin', 'allowMcp', 'hosts', 'token', 'limits', 'log',
 ]; // prettier-ignore
@@ -85,18 +85,18 @@ export function checkDoor(options: DoorOptions): { host: string; port: number; o
   if (options.token !== undefined && !/^[A-Za-z0-9_-]{43}$/.test(options.token))
     throw invalid('The token must be 43 base64url characters (256 bits).');
   for (const [name, { cwd }] of Object.entries(options.agents)) {
-    // Told now, to the one who starts the bridge: clients could not mend it.
+    // Checked now, because whoever starts the bridge can correct it, and clients cannot.
     const problem = cwdProblem({ name, cwd });
     if (problem !== null) throw invalid(problem.message);
   }
   return { host, port, origins: (options.origins ?? []).map(checkOrigin) };
 }
 
-/** As browsers send it. */
+/** The origin as browsers send it. */
 export function checkOrigin(text: string): string {
   const url = URL.parse(text);
   if (url === null) throw invalid(`'${text}' is not an origin: give scheme, host and port, as in https://example.org.`);
-  // Sandboxed frames, files and redirects send `null`: allowing it would allow anybody.
+  // Sandboxed frames, files and redirects send `null`, so allowing that would allow anybody.
   if (url.origin !== 'null' && !text.includes('*') && (text === url.origin || text === `${url.origin}/`)) return url.origin;
   const meant = url.origin === 'null' ? '' : `: did you mean ${url.origin}?`;
   throw invalid(`'${text}' is not an exact origin${meant} Wildcards and paths are not accepted.`);
@@ -106,7 +106,7 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-/** Every `Host` that can mean the bridge. */
+/** Every `Host` value by which the bridge can be reached. */
 export function hostNames(host: string, port: number, more: readonly string[] = []): string[] {
   const everywhere = host === '0.0.0.0' || host === '::';
   const addresses = everywhere

@@ -1,13 +1,13 @@
 /**
- * Who is let in: one pure function for upgrades and one for plain requests, so that every refusal is a row in a table. Checked in this order: 400
- * malformed, 403 host or origin, 426 no upgrade, 401 token, 404 agent, 409 connection name, 429 rate, 503 capacity.
+ * Decides who is let in, with one pure function for upgrades and one for plain requests. Checked in this order: 400 malformed, 403 host or origin,
+ * 426 no upgrade, 401 token, 404 agent, 409 connection name, 429 rate, 503 capacity.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** The subprotocol of the frames. */
+/** The subprotocol for ACP. */
 export const SUBPROTOCOL = 'acp.v1';
 
-/** What every request is checked by. */
+/** What every request is checked against. */
 export interface AccessPolicy {
   /** Accepted `Host` values, exactly as they must appear. */
   readonly hosts: readonly string[];
@@ -21,14 +21,14 @@ export interface AccessPolicy {
 export interface UpgradePolicy extends AccessPolicy {
   /** The allow-list, fixed at start. */
   readonly agents: readonly string[];
-  /** What is spoken here; a client offers exactly one of these. Default `acp.v1` alone. */
+  /** A client must offer exactly one of these. Default: `acp.v1` alone. */
   readonly subprotocols?: readonly string[];
   readonly upgradesPerSecond: number;
   readonly connections: number;
   readonly load: {
     /** Upgrades that were let in during the last second. */
     readonly recentUpgrades: number;
-    /** Connections whose tree is not gone yet. */
+    /** Connections whose process tree is not gone yet. */
     readonly connections: number;
     readonly closing: boolean;
     /** Whether a connection of this name is open or still remembered. */
@@ -36,19 +36,19 @@ export interface UpgradePolicy extends AccessPolicy {
   };
 }
 
-/** One request as it came; none here has a body. */
+/** One request, as it came. No valid request has a body. */
 export interface RequestHead {
   readonly method: string;
   readonly httpVersion: string;
   /** The request target, raw. */
   readonly target: string;
-  /** Headers in order, names as they came, repeated ones included. */
+  /** All headers in order, with names as they came, including repeated ones. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Bytes that came after the request before it was answered. */
   readonly earlyBytes: number;
 }
 
-/** Every rule and limit that refuses, with its status. */
+/** Every rule and limit for which a request may be refused, with the status. */
 const STATUS = {
   malformed_method: 400,
   malformed_target: 400,
@@ -80,7 +80,7 @@ export type RefusalReason = keyof typeof STATUS;
 export type Refusal = {
   readonly ok: false;
   readonly status: (typeof STATUS)[RefusalReason];
-  /** Which rule or limit refused. */
+  /** The rule or limit. */
   readonly reason: RefusalReason;
   /** What it means and what to do. */
   readonly message: string;
@@ -102,7 +102,7 @@ export type UpgradeDecision =
   | Refusal;
 
 /**
- * Decides about one upgrade request. Pure: the clock, the counts and the names in use are in `policy.load`.
+ * Decides about one upgrade request. Pure: counts and names in use are in `policy.load`.
  *
  * @example
  * const decision = authorizeUpgrade(request, policy);
@@ -130,14 +130,14 @@ export function authorizeUpgrade(request: RequestHead, policy: UpgradePolicy): U
   if (load.closing) return refuse('closing', 'The bridge is shutting down.');
   if (load.connections >= connections)
     return refuse('connections', `${connections} connections are open (connections). Close one and try again.`);
-  // A client that offered no subprotocol has no token, and did not come this far.
+  // Not null: a client that offered no subprotocol has no token, so it was refused above.
   return { ok: true, agent, subprotocol: offer.spoken!, connection: offer.connection };
 }
 
 /** The subprotocols that a client offers. */
 interface Offer {
   readonly valid: boolean;
-  /** The one subprotocol that is spoken here, too. */
+  /** The one of them that the policy has, too. */
   readonly spoken: string | null;
   readonly tokens: readonly string[];
   readonly connection: string | null;
@@ -163,7 +163,7 @@ function readOffer(request: RequestHead, subprotocols: readonly string[]): Offer
   };
 }
 
-/** Beyond the form of any request. */
+/** What is malformed in an upgrade, beyond what is checked for any request. */
 function upgradeFormProblem(request: RequestHead, offer: Offer, subprotocols: readonly string[]): Refusal | null {
   if (request.method !== 'GET') return refuse('malformed_method', 'A WebSocket is asked for with GET.');
   if (!offer.valid)
@@ -212,7 +212,7 @@ export function authorizeHttp(request: RequestHead, policy: AccessPolicy): HttpD
   return refused ?? { ok: true, action: 'end', connection, how: how! };
 }
 
-/** A browser asks before it sends Authorization. Host and origin have been checked. */
+/** Answers a browser that asks whether it may send Authorization. Host and origin have been checked. */
 function preflight(request: RequestHead): HttpDecision {
   if (header(request, 'origin') === null) return refuse('origin_missing', 'A preflight has an Origin.');
   const headers: Record<string, string> = {
@@ -220,7 +220,7 @@ function preflight(request: RequestHead): HttpDecision {
     'Access-Control-Allow-Headers': 'authorization',
     'Access-Control-Max-Age': '600',
   };
-  // Browsers that guard loopback and private addresses also ask for this (Private Network Access, later Local Network Access).
+  // Browsers that protect loopback and private addresses also ask for this (Private Network Access, now Local Network Access).
   for (const kind of ['Private', 'Local'])
     if (header(request, `access-control-request-${kind.toLowerCase()}-network`) === 'true')
       headers[`Access-Control-Allow-${kind}-Network`] = 'true';
@@ -232,25 +232,25 @@ function preflight(request: RequestHead): HttpDecision {
 const valuesOf = (request: RequestHead, name: string): string[] =>
   request.headers.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
 
-/** Null when it is absent. A repeated header's values are joined, and so match nothing that we look for. */
+/** A header's value; null if it is absent. Repeated headers are joined, so that they match none of the values we look for. */
 export function header(request: RequestHead, name: string): string | null {
   const values = valuesOf(request, name);
   return values.length === 0 ? null : values.join(', ');
 }
 
-/** `split` would drop what follows a second question mark. */
+/** Splits at the first question mark. (`String.split` would drop what follows a second one.) */
 function splitTarget(target: string): { readonly path: string; readonly query: string | undefined } {
   const mark = target.indexOf('?');
   return mark < 0 ? { path: target, query: undefined } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }
 
-/** Headers that decide something: of two values, two readers could believe different ones. */
+/** Headers that decide something may come only once, because two programs could believe different ones of two values. */
 const SINGLE =
   'host origin authorization upgrade sec-websocket-key sec-websocket-version sec-websocket-protocol content-length transfer-encoding'.split(
     ' ',
   );
 
-/** The form of any request; null when it is well-formed. */
+/** What is malformed in a request of any kind; null if nothing is. */
 function formProblem(request: RequestHead): Refusal | null {
   if (request.httpVersion !== '1.1') return refuse('malformed_method', 'Only HTTP/1.1 is spoken here.');
   const repeated = SINGLE.find((name) => valuesOf(request, name).length > 1);
@@ -260,7 +260,7 @@ function formProblem(request: RequestHead): Refusal | null {
     return refuse('malformed_body', 'No request here has a body.');
   if (request.earlyBytes > 0) return refuse('early_bytes', 'Bytes came after the request before it was answered.');
   const { path, query } = splitTarget(request.target);
-  // One spelling for each path: escapes, dots and doubled slashes could be read in two ways.
+  // Each path has one spelling, because escapes, dots and doubled slashes can be read in two ways.
   const plain = path === '/' || /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~-]+)+$/.test(path);
   if (!plain) return refuse('malformed_target', 'The path is not one of plain segments.');
   if (query !== undefined && !path.startsWith('/connections/'))
@@ -268,28 +268,28 @@ function formProblem(request: RequestHead): Refusal | null {
   return null;
 }
 
-/** Null when the request's host and origin may talk to us. */
+/** Why the request's host or origin is refused; null if both are allowed. */
 function accessProblem(request: RequestHead, policy: AccessPolicy): Refusal | null {
-  // SECURITY: a page on a name that was rebound to loopback reaches us with its own name in Host.
+  // SECURITY: against DNS rebinding. A page whose name was rebound to loopback sends that name as Host.
   if (!policy.hosts.includes(header(request, 'host') ?? ''))
     return refuse('host_not_allowed', `The Host is not one of this bridge's own: ${policy.hosts.join(', ')}.`);
   const origin = header(request, 'origin');
   if (origin === null) {
-    // SECURITY: a browser that leaves Origin out (an image, a link) still says that it is one.
+    // SECURITY: a browser that sends no Origin (for an image or a link) still sends Sec-Fetch-Site.
     if (policy.allowMissingOrigin && (header(request, 'sec-fetch-site') ?? 'none') === 'none') return null;
     return refuse(
       'origin_missing',
       'The Origin is missing. Start the bridge with --allow-missing-origin for clients that are not browsers.',
     );
   }
-  // SECURITY: WebSocket upgrades bypass CORS; this line keeps other sites out.
+  // SECURITY: CORS does not cover WebSocket upgrades, so this line keeps other sites out.
   if (origin !== 'null' && policy.origins.includes(origin)) return null;
   return refuse('origin_not_allowed', "This Origin is not allowed. Start the bridge with --origin and the page's exact origin.");
 }
 
 const WRONG_TOKEN = refuse('token_wrong', 'The token is not the one this bridge was started with.');
 
-/** In constant time, whatever the lengths. */
+/** Compares in constant time, whatever the lengths. */
 function sameToken(given: string, token: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(token));

@@ -1,4 +1,4 @@
-/** One client of a door, as a stream of messages. */
+/** Turns one client's WebSocket into a stream of messages. */
 import { EventEmitter } from 'node:events';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import type { AgentExit, MessageStream } from '../engine/ports.ts';
@@ -12,8 +12,8 @@ const CLOSED: AgentExit = { kind: 'ended', code: 0, signal: null };
 
 export interface StreamConnection extends Connected {
   /**
-   * `readable` ends when the client is gone, after what it said. A write waits while the client has more than `bufferedBytes` unread, and is cut
-   * off after `stalledMs`; a write after that goes nowhere.
+   * `readable` ends when the client is gone and everything it sent was read. A write waits while the client has more than `bufferedBytes` unread;
+   * after `stalledMs` of that the client is cut off. Writes to a client that is gone are dropped.
    */
   readonly stream: MessageStream;
 }

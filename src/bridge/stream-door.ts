@@ -1,4 +1,4 @@
-/** A door whose clients are streams of messages, for a server that answers them itself. */
+/** A door that gives each client to a server as a stream of messages. */
 import path from 'node:path';
 import { checkOptions } from '../engine/check-options.ts';
 import type { MessageStream } from '../engine/ports.ts';
@@ -6,14 +6,14 @@ import { openDoor } from './door.ts';
 import { type Door, DOOR_OPTIONS, type DoorOptions } from './options.ts';
 import { streamConnection } from './stream-connection.ts';
 
-/** Agents and subprotocols are the server's. */
+/** The options of a door, except agents and subprotocols, which the server decides. */
 export interface StreamDoorOptions extends Omit<DoorOptions, 'agents' | 'subprotocols'> {
-  /** What `GET /agents` names as every agent's cwd. Default the process's own. */
+  /** The cwd that `GET /agents` gives for every agent. Default: the process's own. */
   readonly cwd?: string | undefined;
 }
 
 /**
- * The `door` of `startServer` in `acp-rehydrate/server`: WebSockets, let in by the bridge's policy.
+ * A `door` for `startServer` of `acp-rehydrate/server`: WebSockets, let in by the bridge's policy.
  *
  * @example
  * const server = await startServer(host, { agents: ['mine'], door: streamDoor({ allowMissingOrigin: true }) });

@@ -1,4 +1,4 @@
-/** The clocks of one connection: signs of life, and a client that is stuck. */
+/** The timers of one connection, which find a client that is gone or does not read. */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { BridgeLimits } from './limits.ts';
@@ -7,8 +7,8 @@ import type { BridgeLimits } from './limits.ts';
 export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits, exceeded: (limit: keyof BridgeLimits) => void) {
   const { stalledMs, pingMs } = limits;
   /**
-   * Milliseconds by the timer's ticks: neither a clock that is set moves it, nor a pause of the program (a closed laptop, a stopped process), after
-   * which what arrived meanwhile is still to be read.
+   * Milliseconds counted by the timer's ticks. Unlike a clock, this does not jump when the program was paused (a closed laptop, a stopped
+   * process), after which what has arrived meanwhile must still be read.
    */
   let now = 0;
   /** When the first ping without an answer was sent; null when there is none. */
@@ -19,7 +19,7 @@ export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits
   const over = (since: number, ms: number): boolean => now - since > ms;
   const cutOff = (limit: keyof BridgeLimits): void => {
     exceeded(limit);
-    // A close frame would come after what the client does not read.
+    // No close frame: it would queue up behind what the client does not read.
     websocket.terminate();
   };
   const look = (): void => {
@@ -28,8 +28,8 @@ export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits
     if (!behind || bytesWritten - writableLength !== sent) movedAt = now;
     sent = bytesWritten - writableLength;
     if (over(movedAt, stalledMs)) return cutOff('stalledMs');
-    // A client with unread data has not seen the ping after it; `stalledMs` bounds that. While we do not read, a ping is still sent: to a client
-    // that is gone it fails, and that ends the socket.
+    // A client with unread data has not seen a ping behind it; `stalledMs` bounds that. While we do not read from the client we cannot see its
+    // pong. A ping is still sent then, because to a client that is gone it fails and so ends the socket.
     if (behind || isHeld) unanswered = null;
     if (behind) return;
     if (unanswered !== null && over(unanswered, 2 * pingMs)) return cutOff('pingMs');
@@ -44,7 +44,7 @@ export function watch(websocket: WebSocket, socket: Socket, limits: BridgeLimits
     look();
   }, pause).unref();
   return {
-    /** Whether the client is not being read from because a stream is full. */
+    /** Tells whether reading from the client is paused, because a stream is full. */
     held(on: boolean): void {
       isHeld = on;
       unanswered = null;

@@ -55,7 +55,7 @@ export interface ResumeAttempt {
   readonly method: AttemptMethod;
   /** How its answer was read. */
   readonly outcome: AttemptOutcome;
-  /** What the outcome was concluded from, in words. */
+  /** Why it was read so, in words. */
   readonly evidence: string;
   /** The agent's raw error, if it gave one. */
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown };
@@ -72,11 +72,11 @@ export interface ResumeReport {
   readonly tier: Tier;
   /** What was tried, in order. */
   readonly attempts: readonly ResumeAttempt[];
-  /** Null for the tiers `live`, `new` and `transcript`: there is nothing of the agent's to check. */
+  /** How the agent's claim was checked. Null for the tiers `live`, `new` and `transcript`, where there is no claim. */
   readonly verified: Verification | null;
-  /** Messages of the replay, or null when nothing was replayed. */
+  /** How the replay compared with the log, or null when nothing was replayed. */
   readonly replay: {
-    /** How many came. */
+    /** How many messages came. */
     readonly received: number;
     /** How many of them the log has. */
     readonly matched: number;
@@ -84,12 +84,12 @@ export interface ResumeReport {
     readonly missing: number;
     /** How many the log did not have, and has now. */
     readonly imported: number;
-    /** How many of the missing are the newest: an agent that caps its replay leaves out the oldest. Only where there are any. */
+    /** How many of the missing are the newest, if any are. An agent that caps its replay leaves out the oldest. */
     readonly newestMissing?: number;
   } | null;
-  /** What goes in front of the next prompt, or null when nothing does. */
+  /** The preamble in front of the next prompt, or null when there is none. */
   readonly preamble: {
-    /** How it travels; not what was asked for where the agent cannot take that. */
+    /** In which form it is sent. This may differ from the requested one, if the agent does not accept that. */
     readonly mode: PreambleMode;
     /** The size of the transcript, in UTF-8. */
     readonly bytes: number;
@@ -106,9 +106,9 @@ export interface ResumeReport {
   };
   /** The agent's own id of the session now. */
   readonly agentSessionId: string | null;
-  /** The one before, when a successor takes its place; else null. */
+  /** The previous one, if a successor replaces it; else null. */
   readonly previousAgentSessionId: string | null;
-  /** The whole resume, the agent's own time included. */
+  /** How long the whole resume took, including the agent's own time. */
   readonly ms: number;
   /** The part of `ms` spent waiting for the agent. */
   readonly agentMs: number;
@@ -215,7 +215,7 @@ export interface TurnEnded {
 }
 
 interface EventBase {
-  /** 1-based, without gaps, per session. */
+  /** Without gaps in a session: from 1, or after the last number of a deleted session that had the same id. */
   readonly seq: number;
   /** Null between turns. */
   readonly turnId: string | null;

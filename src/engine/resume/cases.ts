@@ -51,58 +51,63 @@ const stop = (code: ErrorCode) => ({ do: 'stop', code }) as const;
 
 export const RESUME_CASES: readonly ResumeCase[] = [
   // ---- where it begins
-  row('resume comes first where it is advertised', go('session/resume')),
-  row('load comes first where resume is not advertised', go('session/load'), only('load', 'list')),
-  row('an agent that can do neither gets the record', fresh('transcript'), only()),
-  row('policy transcript skips the agent’s own ways', fresh('transcript'), transcript),
+  row('resume comes first if it is advertised', go('session/resume')),
+  row('load comes first if resume is not advertised', go('session/load'), only('load', 'list')),
+  row('an agent that can do neither gets the transcript', fresh('transcript'), only()),
+  row('policy transcript does not ask the agent', fresh('transcript'), transcript),
   row('strict with an agent that can do neither stops', stop('session_not_resumable'), strict, only()),
-  row('a session the agent never gave an id gets the record', fresh('transcript'), { agentSessionId: null }),
-  row('strict cannot resume what never had an id', stop('session_not_resumable'), strict, { agentSessionId: null }),
+  row('a session without an agent session id gets the transcript', fresh('transcript'), { agentSessionId: null }),
+  row('strict cannot resume a session without an agent session id', stop('session_not_resumable'), strict, { agentSessionId: null }),
 
   // ---- nothing in the log
   row('nothing in the log and no id: a new session', fresh('new'), noHistory, { agentSessionId: null }),
   row('nothing in the log: the agent’s own session is still tried', go('session/resume'), noHistory),
-  row('nothing in the log, unknown everywhere: new', fresh('new'), noHistory, tried('resume unknown_session', 'load unknown_session')),
   row(
-    'nothing in the log, opaque errors: nothing to forget, so new',
+    'nothing in the log, unknown to both: a new session',
+    fresh('new'),
+    noHistory,
+    tried('resume unknown_session', 'load unknown_session'),
+  ),
+  row(
+    'nothing in the log, opaque errors: nothing to lose, so a new session',
     fresh('new'),
     noHistory,
     tried('resume indeterminate', 'load indeterminate'),
   ),
   // ---- success, and whether it is one
-  row('a resume that nothing speaks against is taken', accept('resume'), tried('resume ok')),
-  row('a resume that a complete list denies is unknown: load is tried', go('session/load'), tried('resume unknown_session'), {
+  row('a resume that nothing contradicts is accepted', accept('resume'), tried('resume ok')),
+  row('a resume whose id is missing from a complete list is unknown: load is tried', go('session/load'), tried('resume unknown_session'), {
     listed: 'absent',
   }),
-  row('a load whose replay holds something of ours is taken', accept('load'), only('load'), tried('load ok')),
+  row('a load whose replay has something of this conversation is accepted', accept('load'), only('load'), tried('load ok')),
   row(
-    'a load that replays nothing, or another conversation, is unproven: the record is told',
+    'a load that replays nothing, or another conversation, is unproven: the transcript is given',
     fresh('transcript'),
     only('load'),
     tried('load unproven'),
   ),
   row('an unproven load stops strict', stop('session_not_resumable'), strict, only('load'), tried('load unproven')),
   row('an unproven load outweighs an earlier opaque error', fresh('transcript'), tried('resume indeterminate', 'load unproven')),
-  row('an opaque resume followed by a good load is forgotten', accept('load'), tried('resume indeterminate', 'load ok')),
+  row('an opaque resume followed by a good load: the load is accepted', accept('load'), tried('resume indeterminate', 'load ok')),
 
   // ---- the session is unknown, or the method
   row('unknown to resume: load is tried', go('session/load'), tried('resume unknown_session')),
   row('resume unsupported in spite of the capability: load is tried', go('session/load'), tried('resume unsupported')),
-  row('unknown to both: the record is told', fresh('transcript'), tried('resume unknown_session', 'load unknown_session')),
+  row('unknown to both: the transcript is given', fresh('transcript'), tried('resume unknown_session', 'load unknown_session')),
   row('unknown to both: strict stops', stop('session_not_resumable'), strict, tried('resume unknown_session', 'load unknown_session')),
-  row('both unsupported: the record is told', fresh('transcript'), tried('resume unsupported', 'load unsupported')),
+  row('both unsupported: the transcript is given', fresh('transcript'), tried('resume unsupported', 'load unsupported')),
   row(
-    'unknown to resume, load unsupported: the word about the session stands',
+    'unknown to resume, load unsupported: what resume said about the session counts',
     fresh('transcript'),
     tried('resume unknown_session', 'load unsupported'),
   ),
   row('a known shape is checked against the list', go('ask-list'), only('load', 'list'), tried('load ~unknown_session')),
-  row('a known shape counts where there is no list', fresh('transcript'), only('load'), tried('load ~unknown_session')),
-  row('a known shape counts where the list cannot tell', fresh('transcript'), only('load', 'list'), tried('load ~unknown_session'), {
+  row('a known shape counts if there is no list', fresh('transcript'), only('load'), tried('load ~unknown_session')),
+  row('a known shape counts if the list proves nothing', fresh('transcript'), only('load', 'list'), tried('load ~unknown_session'), {
     listed: 'unknown',
   }),
   row(
-    'a list that shows the session takes a known shape back',
+    'a list that shows the session cancels a known shape',
     stop('resume_indeterminate'),
     only('resume', 'list'),
     tried('resume indeterminate'),
@@ -112,7 +117,12 @@ export const RESUME_CASES: readonly ResumeCase[] = [
   // ---- the agent’s error does not tell
   row('an opaque resume: load is still tried', go('session/load'), tried('resume indeterminate')),
   row('an opaque load: the list is asked', go('ask-list'), tried('resume indeterminate', 'load indeterminate')),
-  row('an opaque error and no list: stop, never the record', stop('resume_indeterminate'), only('load'), tried('load indeterminate')),
+  row(
+    'an opaque error and no list: stop, and never give the transcript',
+    stop('resume_indeterminate'),
+    only('load'),
+    tried('load indeterminate'),
+  ),
   row(
     'an opaque error and a list that shows the session: stop',
     stop('resume_indeterminate'),
@@ -120,18 +130,18 @@ export const RESUME_CASES: readonly ResumeCase[] = [
     { listed: 'present' },
   ),
   row(
-    'an opaque error and a list that cannot tell: stop',
+    'an opaque error and a list that proves nothing: stop',
     stop('resume_indeterminate'),
     tried('resume indeterminate', 'load indeterminate'),
     { listed: 'unknown' },
   ),
   row(
-    'an opaque error and a list that proves absence: unknown, so the record is told',
+    'an opaque error and a list that proves absence: unknown, so the transcript is given',
     fresh('transcript'),
     tried('resume unknown_session', 'load unknown_session'),
     { listed: 'absent' },
   ),
-  row('strict says indeterminate too', stop('resume_indeterminate'), strict, only('load'), tried('load indeterminate')),
+  row('strict also stops as indeterminate', stop('resume_indeterminate'), strict, only('load'), tried('load indeterminate')),
   row(
     'unknown to resume, opaque to load: the last word is opaque',
     stop('resume_indeterminate'),
@@ -144,7 +154,7 @@ export const RESUME_CASES: readonly ResumeCase[] = [
     tried('resume indeterminate', 'load unknown_session'),
   ),
   row(
-    'opaque to resume, load unsupported: that says nothing of the session',
+    'opaque to resume, load unsupported: that says nothing about the session',
     stop('resume_indeterminate'),
     only('resume', 'load'),
     tried('resume indeterminate', 'load unsupported'),
@@ -155,5 +165,5 @@ export const RESUME_CASES: readonly ResumeCase[] = [
   row('the session is in use elsewhere', stop('session_busy'), tried('resume unknown_session', 'load session_busy')),
   row('the agent hangs', stop('agent_timeout'), tried('resume hang')),
   row('the agent crashes', stop('agent_exited'), only('load'), tried('load crash')),
-  row('the agent goes over a limit', stop('limit_exceeded'), only('load'), tried('load limit')),
+  row('the agent exceeds a limit', stop('limit_exceeded'), only('load'), tried('load limit')),
 ];

@@ -57,18 +57,18 @@ interface Transition {
 
 /** Every transition there is. The documentation draws its picture from this table. */
 export const TRANSITIONS: readonly Transition[] = [
-  { from: 'asleep', on: 'create', to: 'starting', when: 'a new session is asked for' },
-  { from: 'asleep', on: 'wake', to: 'resuming', when: 'something needs the agent, and this host has the lease' },
-  { from: 'starting', on: 'opened', to: 'live', when: 'the session is in the record' },
+  { from: 'asleep', on: 'create', to: 'starting', when: 'a new session is created' },
+  { from: 'asleep', on: 'wake', to: 'resuming', when: 'something needs the agent, and this host has taken the lease' },
+  { from: 'starting', on: 'opened', to: 'live', when: 'the session is stored' },
   { from: 'starting', on: 'failed', to: 'asleep', when: 'the agent is gone and nothing was written' },
-  { from: 'resuming', on: 'opened', to: 'live', when: 'the report is in the log' },
+  { from: 'resuming', on: 'opened', to: 'live', when: 'the report is stored' },
   { from: 'resuming', on: 'failed', to: 'asleep', when: 'the agent is gone and the lease is free' },
-  { from: 'live', on: 'prompt', to: 'prompting', when: 'a prompt is on its way into the log' },
+  { from: 'live', on: 'prompt', to: 'prompting', when: 'a prompt is being stored' },
   { from: 'prompting', on: 'unsent', to: 'live', when: 'the prompt could not be stored, so it was not sent' },
-  { from: 'prompting', on: 'answered', to: 'live', when: 'the end of the turn is in the log' },
+  { from: 'prompting', on: 'answered', to: 'live', when: 'the end of the turn is stored' },
   { from: 'live', on: 'end', to: 'ending', when: 'the agent died, or is being ended' },
   { from: 'prompting', on: 'end', to: 'ending', when: 'the agent died, or is being ended' },
-  { from: 'ending', on: 'gone', to: 'asleep', when: 'the whole process tree is gone, and the log says how' },
+  { from: 'ending', on: 'gone', to: 'asleep', when: 'the whole process tree is gone, and its exit is stored' },
 ];
 
 /** Where a transition leads from a state; null when it cannot happen there. */

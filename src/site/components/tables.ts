@@ -109,7 +109,7 @@ export const agents: TableOf = {
   rows: compatRecords.map((record) => [
     `[${record.name}](/${agentSlug(record)}/)`,
     code(record.command),
-    record.report.verdict.tier ?? 'not found out without an account',
+    record.report.verdict.tier ?? 'unknown without an account',
   ]),
 };
 

@@ -12,27 +12,27 @@ function bodyOf(record: CompatRecord): string {
   const failed = record.report.checks.filter(({ outcome }) => outcome === 'fail').map(({ detail }) => text(detail));
   return blocks(
     shell(`npm install -g ${record.package}\nrehydrate chat --session work -- ${record.command}`),
-    `In an editor the command is \`rehydrate acp -- ${record.command}\`: see [in any editor](/guides/editors/any/).`,
-    '## How it comes back',
+    `In [an editor](/guides/editors/any/), the command is \`rehydrate acp -- ${record.command}\`.`,
+    '## How its sessions come back',
     comesBack(record),
     '## Sign in',
     signIn(record, choices),
     '## Modes and options',
     settings(choices),
-    '## What it takes',
+    '## What it accepts and offers',
     takes(record),
     '## What to know',
-    list([...failed, ...(SEEN[record.package]?.oddities ?? [])]) || 'Nothing that the examination found.',
-    '## The evidence',
+    list([...failed, ...(SEEN[record.package]?.oddities ?? [])]) || 'The tests found nothing.',
+    '## Evidence',
     evidence(record),
   );
 }
 
 function comesBack({ report, host, hostV2, model, note, version, date }: CompatRecord): string {
   return blocks(
-    `${text(report.verdict.summary)} Examined in version ${version} on ${date}. ${model ? 'A scripted model answered its prompts.' : ''} ${text(note ?? '')}`,
+    `${text(report.verdict.summary)} Version ${version} was tested on ${date}. ${model ? 'A scripted model answered its prompts.' : ''} ${text(note ?? '')}`,
     host ? inHost(host) : '',
-    host && hostV2 ? blocks('The same in ACP version 2:', inHost(hostV2)) : '',
+    host && hostV2 ? blocks('In ACP version 2:', inHost(hostV2)) : '',
   );
 }
 
@@ -41,9 +41,9 @@ function inHost({ steps, preambleReachedModel, leftovers }: InHost): string {
     const how = came ? `tier \`${came.tier}\`` : `\`${answer.split(':')[0]}\``;
     return [step, how, knows ? '✓ yes' : came ? '✗ no' : '– not asked'];
   });
-  const record = preambleReachedModel ? 'What the record held reached its model' : 'The record did not reach its model';
+  const record = preambleReachedModel ? 'The record reached its model' : 'The record did not reach its model';
   return blocks(
-    table(['What happened in our host', 'It came back by', 'It knew what it was told'], rows),
+    table(['What happened in a Rehydrate host', 'It came back by', 'It knew what it was told'], rows),
     `${record}. Processes left behind: ${leftovers}.`,
   );
 }
@@ -54,15 +54,15 @@ function signIn(record: CompatRecord, choices: Choices | null): string {
   const refused = record.report.checks.find(({ id }) => id === 'new')?.detail ?? '';
   return blocks(
     'Sign in with its own program first, if it has a login.',
-    key ? `The examination was signed in by \`${key}\` in the environment; \`--env ${key}\` says that it must be there.` : '',
-    methods.length > 0 ? 'Over ACP it names these methods:' : '',
+    key ? `The tests signed in with \`${key}\` in the environment; \`--env ${key}\` makes sure that it is set.` : '',
+    methods.length > 0 ? 'It offers these methods over ACP:' : '',
     list(methods.map((method) => choice(`--auth ${method.id}`, method))),
     choices ? '' : text(refused),
   );
 }
 
 function settings(choices: Choices | null): string {
-  if (!choices) return 'It tells them only to those who are signed in. A wrong name is answered with those there are.';
+  if (!choices) return 'It lists them only when you are signed in. A wrong name is answered with the valid ones.';
   const { modes, options } = choices;
   const rows = [
     ...modes.map((mode) => choice(`--mode ${mode.id}`, mode)),
@@ -74,7 +74,7 @@ function settings(choices: Choices | null): string {
         return `${choice(`--set ${option.id}=…`, option)}: ${values || 'on or off'}${others}`;
       }),
   ];
-  if (rows.length === 0) return 'It offers none.';
+  if (rows.length === 0) return 'It has none.';
   return blocks(
     list(rows),
     'They are [set again](/reference/advanced/architecture/sessions-and-persistence/resume-decision/#what-is-set-again) after each wake.',
@@ -89,12 +89,12 @@ function takes({ report: { capabilities } }: CompatRecord): string {
   ) => [always, ...names.map(([field, word = field]) => (of[field] ? word : ''))].filter(Boolean).join(', ') || 'nothing';
   const { loadSession, mcpCapabilities, promptCapabilities, sessionCapabilities } = capabilities ?? {};
   return table(
-    ['What', 'By its own word'],
+    ['What', 'As it advertises'],
     [
       ['MCP servers', having('programs', mcpCapabilities, ['http'], ['sse'])],
       ['In a prompt', having('text', promptCapabilities, ['image', 'images'], ['audio'], ['embeddedContext', 'resources'])],
       [
-        'Of its sessions',
+        'For sessions',
         having(loadSession ? 'load' : '', { ...sessionCapabilities }, ['resume'], ['list'], ['fork'], ['close'], ['delete']),
       ],
     ],
@@ -113,13 +113,13 @@ function evidence({ command, report: { checks, protocolVersion, v2 } }: CompatRe
   const otherwise = v2 ? v2.checks.filter(({ id }) => v2.differs.includes(id)) : [];
   return blocks(
     v2
-      ? `In ACP version 1, and in [version 2](/guides/acp-v2/#what-real-agents-do) as well: ${text(v2.verdict.summary)} ${otherwise.length > 0 ? 'What came out otherwise there:' : 'All checks came out alike.'}`
+      ? `In ACP version 1, and in [version 2](/guides/acp-v2/#what-real-agents-do) as well: ${text(v2.verdict.summary)} ${otherwise.length > 0 ? 'These results differ there:' : 'All results are the same.'}`
       : `In ACP version ${protocolVersion}.`,
     list(otherwise.map(({ id, outcome, detail }) => `\`${id}\`: ${SIGNS[outcome].join(' ')}. ${text(detail)}`)),
-    'The same examination of yours:',
+    'To test your own installation:',
     shell(`npx -p acp-rehydrate rehydrate doctor -- ${command}`),
     table(['Check', 'Passed', 'What was seen'], rows),
-    'What each asks: [make your agent resumable](/guides/agent/#test-it). All agents side by side: [agent compatibility](/reference/compatibility/).',
+    '[Make your agent resumable](/guides/agent/#test-it) explains each check. [Agent compatibility](/reference/compatibility/) shows all agents side by side.',
   );
 }
 
@@ -145,7 +145,7 @@ function text(said: string): string {
 export const agentPages: readonly MadePage[] = compatRecords.map((record) => ({
   id: agentSlug(record),
   title: record.name,
-  description: `${record.name} in sessions that survive it: the command, signing in, modes and options, how it comes back, and the evidence.`,
+  description: `Durable ACP sessions with ${record.name}: the command, sign-in, modes and options, how its sessions come back after a crash, and the evidence.`,
   file: 'src/site/lib/agent-pages.ts',
   body: bodyOf(record),
 }));

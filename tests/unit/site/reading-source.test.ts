@@ -129,7 +129,7 @@ test.each(compatRecords.map((record, at) => [record.name, record, agentPages[at]
     expect(body).toContain(`npx -p acp-rehydrate rehydrate doctor -- ${record.command}`);
     for (const { id } of record.report.checks) expect(body, id).toContain(`\`${id}\``);
     // A bar in what was said would make a cell of its own.
-    const rows = body.slice(body.indexOf('## The evidence')).match(/^\| .*$/gm)!;
+    const rows = body.slice(body.indexOf('## Evidence')).match(/^\| .*$/gm)!;
     expect(rows.map((line) => line.split(/(?<!\\)\|/).length)).toEqual(rows.map(() => 5));
   },
 );

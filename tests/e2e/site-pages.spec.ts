@@ -35,6 +35,26 @@ test('the way to the architecture is Reference, Advanced, Architecture, Sessions
   }
 });
 
+test('the words of a diagram stand inside their boxes, and are large enough for a phone', async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const path of ['layers', 'sleep-and-wake', 'create-and-prompt', 'resume-decision', 'storage']) {
+    await page.goto(`${ARCHITECTURE}${path}/`);
+    const texts = await page.locator('.diagram svg').evaluate((svg) => {
+      const boxes = [...svg.querySelectorAll('rect')].map((rect) => rect.getBoundingClientRect());
+      return [...svg.querySelectorAll('text')].map((text) => {
+        const { left, right, top, bottom, height } = text.getBoundingClientRect();
+        const inside = boxes.find(
+          (box) => box.left < (left + right) / 2 && (left + right) / 2 < box.right && box.top < top && bottom < box.bottom,
+        );
+        const around = inside ?? svg.getBoundingClientRect();
+        return { text: text.textContent.trim(), fits: around.left <= left && right <= around.right, isReadable: height >= 10 };
+      });
+    });
+    expect(texts.length).toBeGreaterThan(4);
+    expect(texts.filter(({ fits, isReadable }) => !fits || !isReadable)).toEqual([]);
+  }
+});
+
 test('a theme is chosen, kept and taken back', async ({ page }) => {
   await page.emulateMedia({ colorScheme: 'dark' });
   await page.goto('/start/what-it-is/');

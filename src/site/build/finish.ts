@@ -89,12 +89,12 @@ function linkTerms({ path: here, html, tree }: BuiltPage, terms: ReadonlyMap<str
 // ---------------------------------------------------------------- long names in tables
 
 /** Shorter names fit beside another column at 320 pixels; a longer word of the text does not. */
-const [LONG_NAME, LONG_WORD] = [10, 20];
+const [LONG_NAME, LONG_WORD] = [10, 12];
 
-/** After `_`, `.` and `/` and before a hump: `session_not_` / `resumable`. */
+/** After `_`, `.`, `/` and `-` and before a hump: `session_not_` / `resumable`. A version stays whole. */
 function withSoftBreaks(name: string, long = LONG_NAME): string {
-  if (name.length <= long || name.includes('&')) return name;
-  return name.replace(/[_./](?=\w)|[a-z](?=[A-Z])/g, '$&<wbr>');
+  if (name.length <= long) return name;
+  return name.replace(/[_-](?=\w)|[./](?=[A-Za-z_])|[a-z](?=[A-Z])/g, '$&<wbr>');
 }
 
 /** Breaks in the name that a cell begins with, and in every word that would make its column too wide. */
@@ -102,11 +102,16 @@ export function softenTables(html: string): string {
   return html.replace(
     /(<td[^>]*>)((?:<a [^>]*>)?<code[^>]*>[^<]+(?=<\/code>))?([\s\S]*?)(?=<\/td>)/g,
     (_, td: string, name = '', rest: string) =>
-      [td, name.replace(/[^>]+$/, (word: string) => withSoftBreaks(word)), rest.replace(/<(?:"[^"]*"|[^">])*>|[\w./]+/g, softened)].join(
-        '',
-      ),
+      [
+        td,
+        name.replace(/[^>]+$/, (text: string) => (/^[\w./]+$/.test(text) ? withSoftBreaks(text) : text.replace(WORDS, softened))),
+        rest.replace(WORDS, softened),
+      ].join(''),
   );
 }
+
+/** And tags, which are left alone. */
+const WORDS = /<(?:"[^"]*"|[^">])*>|[\w./-]+/g;
 
 const softened = (word: string): string => (word.startsWith('<') ? word : withSoftBreaks(word, LONG_WORD));
 

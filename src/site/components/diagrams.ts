@@ -24,22 +24,30 @@ export interface DiagramOf {
 
 const ROWS = [
   { y: 8, height: 40, boxes: ['your program', 'command', 'playground'] },
-  { y: 72, height: 40, boxes: ['lease · prompt · resume · replay', 'transcript · storage'], kind: 'strong' },
-  { y: 136, height: 40, boxes: ['SqlDatabase', 'AgentLauncher'], kind: 'dashed' },
   {
-    y: 200,
+    y: 72,
+    height: 56,
+    boxes: [
+      ['lease · prompt', 'resume · replay'],
+      ['transcript', 'storage'],
+    ],
+    kind: 'strong',
+  },
+  { y: 152, height: 40, boxes: ['SqlDatabase', 'AgentLauncher'], kind: 'dashed' },
+  {
+    y: 216,
     height: 56,
     boxes: [
       ['sql.js · node:sqlite', 'RivetKit'],
       ['stdio · WebSocket', 'worker'],
     ],
   },
-  { y: 280, height: 40, boxes: ['a database', 'an agent process'] },
+  { y: 296, height: 40, boxes: ['a database', 'an agent process'] },
 ] as const;
 
 export const layers: DiagramOf = {
   ...texts.layers,
-  size: [340, 332],
+  size: [340, 348],
   boxes: ROWS.flatMap(({ y, height, boxes, ...rest }) => {
     const width = (340 - 8 * boxes.length) / boxes.length;
     return boxes.map((text, i) => ({ text, at: [4 + i * (width + 8), y, width, height] as const, ...rest }));
@@ -90,58 +98,62 @@ export const schema: DiagramOf = {
 };
 
 const PLACES: Readonly<Record<StateName, Point>> = {
-  asleep: [62, 150],
-  starting: [270, 25],
-  resuming: [270, 150],
-  live: [450, 90],
-  prompting: [660, 90],
-  ending: [450, 225],
+  asleep: [96, 24],
+  starting: [290, 150],
+  resuming: [150, 150],
+  live: [222, 262],
+  prompting: [222, 380],
+  ending: [52, 321],
 };
-const [WIDTH, HEIGHT] = [110, 36];
+const [WIDTH, HEIGHT] = [94, 36];
 
 const moves = [...Map.groupBy(TRANSITIONS, ({ from, to }) => `${from} ${to}`).values()].map((same) => {
   const { from, to } = same[0]!;
   const goesBack = TRANSITIONS.some((other) => other.from === to && other.to === from);
-  const [[ax, ay], [bx, by]] = [PLACES[from], PLACES[to]];
-  const [dx, dy] = [bx - ax, by - ay];
-  const aside = goesBack ? 9 / Math.hypot(dx, dy) : 0;
-  const edge = Math.min(WIDTH / 2 / (Math.abs(dx) || 1), HEIGHT / 2 / (Math.abs(dy) || 1)) + 0.01;
-  const at = (share: number): Point => [Math.round(ax - dy * aside + dx * share), Math.round(ay + dx * aside + dy * share)];
-  const [mx, my] = at(0.5);
+  const [ax, ay] = PLACES[from];
+  const [dx, dy] = [PLACES[to][0] - ax, PLACES[to][1] - ay];
+  // There and back are two lines beside each other.
+  const aside = goesBack ? 12 / Math.hypot(dx, dy) : 0;
+  const [ox, oy] = [-dy * aside, dx * aside];
+  const at = (share: number): Point => [Math.round(ax + ox + dx * share), Math.round(ay + oy + dy * share)];
+  /** How much of the line lies inside the box that it leaves (-1), or that it reaches (1). */
+  const inside = (end: -1 | 1): number =>
+    Math.min(
+      (WIDTH / 2 + end * ox * Math.sign(dx)) / (Math.abs(dx) || 0.1),
+      (HEIGHT / 2 + end * oy * Math.sign(dy)) / (Math.abs(dy) || 0.1),
+    );
+  const [x, y] = at(0.4);
   return {
-    text: same.map(({ on }) => on).join(', '),
-    arrow: `M${at(edge).join(' ')} ${at(1 - edge).join(' ')}`,
-    label:
-      dx === 0
-        ? ({ at: [mx + 6, my], kind: 'small start' } as const)
-        : ({ at: [mx, my + (dx * aside > 0 ? 15 : -6)], kind: 'small' } as const),
+    arrow: `M${at(inside(-1)).join(' ')} ${at(1 - inside(1)).join(' ')}`,
+    labels: same.map(({ on: text }, i) => ({ text, at: [x, y + 4 + i * 14], kind: 'small' }) as const),
   };
 });
 
 export const sessionStates: DiagramOf = {
   ...texts.sessionStates,
-  size: [720, 250],
+  size: [340, 406],
   boxes: Object.entries(PLACES).map(([text, [x, y]]) => ({ text, at: [x - WIDTH / 2, y - HEIGHT / 2, WIDTH, HEIGHT] })),
   arrows: moves.map(({ arrow }) => arrow),
-  labels: moves.map(({ text, label }) => ({ text, ...label })),
+  labels: moves.flatMap(({ labels }) => labels),
 };
 
 /** How a turn can end; the type makes a state without a place in it a compile error. */
 const ENDS: Readonly<Record<TurnEnded['state'], string>> = {
   completed: 'the agent answered',
-  cancelled: 'it answered, having been asked to stop',
+  cancelled: 'it answered after session/cancel',
   failed: 'it answered with an error',
   interrupted: 'nobody knows: it was not answered',
 };
-const ends = Object.entries(ENDS).map(([state, when], i) => ({ state, when, y: 26 + i * 50 }));
+const ends = Object.entries(ENDS).map(([state, when], i) => ({ state, when, y: 84 + i * 52 }));
 
 export const turnStates: DiagramOf = {
   ...texts.turnStates,
-  size: [620, 210],
+  size: [340, 262],
   boxes: [
-    { text: 'running', at: [4, 84, WIDTH, HEIGHT] },
-    ...ends.map(({ state, y }) => ({ text: state, at: [490, y - 18, 126, HEIGHT] as const })),
+    { text: 'running', at: [4, 4, WIDTH, HEIGHT] },
+    ...ends.map(({ state, y }) => ({ text: state, at: [236, y - 18, 100, HEIGHT] as const })),
   ],
-  arrows: ends.map(({ y }) => `M114 102 L182 ${y}H488`),
-  labels: ends.map(({ when, y }) => ({ text: when, at: [190, y - 6], kind: 'small start' })),
+  lines: [`M16 40V${ends.at(-1)!.y}`],
+  arrows: ends.map(({ y }) => `M16 ${y}H234`),
+  labels: ends.map(({ when, y }) => ({ text: when, at: [22, y - 6], kind: 'small start' })),
 };

@@ -115,6 +115,8 @@ test.each([
   ],
   ['<td><code>tests/e2e/a.spec.ts</code></td>', '<td><code>tests/<wbr>e2e/<wbr>a.<wbr>spec.<wbr>ts</code></td>'],
   ['<td><code>seq_no</code></td>', '<td><code>seq_no</code></td>'],
+  ['<td><code>OpenCode 1.18.33, older</code></td>', '<td><code>OpenCode 1.18.33, older</code></td>'],
+  ['<td><code>{"details":"NotFoundError"}</code></td>', '<td><code>{"details":"Not<wbr>Found<wbr>Error"}</code></td>'],
   ['<td><code>one_thing&lt;other_thing&gt;</code></td>', '<td><code>one_thing&lt;other_thing&gt;</code></td>'],
   [
     '<td>calls <code>session/request_permission</code> of <a href="/a_long_long_long_name/">it</a></td>',

@@ -17,6 +17,8 @@ export interface AttachedClient {
   readonly showsNotices: () => boolean;
   /** The clients of a session that may answer its questions. */
   readonly answering: (sessionId: string) => Iterable<Attachment>;
+  /** The session was deleted, so that nothing of it can be followed any more. */
+  readonly onDeleted: (attachment: Attachment) => void;
 }
 
 /** How often permission is asked again if the answer could not be stored. */
@@ -122,6 +124,7 @@ export class Attachment {
     this.following = failure === null || signal.aborted ? 'stopped' : { failure };
     this.settle();
     for (const { withdrawn } of this.asked) withdrawn.abort();
+    if (RehydrateError.is(failure) && failure.code === 'session_not_found') client.onDeleted(this);
     if (this.failed) await this.tellFailure('this session cannot be followed any more', failure);
   }
 

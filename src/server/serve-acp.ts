@@ -278,6 +278,9 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     isOwn: (sessionId, key) => [...prompting].some((each) => each.sessionId === sessionId && each.key === key),
     showsNotices: () => objectOf(object(clientCapabilities['session'])['notices']) !== null,
     answering: (sessionId) => clients.get(sessionId) ?? [],
+    onDeleted: (attachment) => {
+      if (attachments.get(attachment.sessionId) === attachment) void detach(attachment.sessionId);
+    },
   };
 
   /** What the agent says of itself. If it does not in time, what the record knows of it, so that its sessions can be opened all the same. */

@@ -230,6 +230,18 @@ describe('more sessions than a client may have open', () => {
   });
 });
 
+it('I10: sessions that others have deleted take no room of a client’s', async () => {
+  const { host, connect, one } = await served();
+  const two = await connect({ attached: 2 });
+  for (let round = 1; round <= 4; round += 1) {
+    const { result } = await two.request('session/new', { cwd: '/project', mcpServers: [] });
+    expect(result).toBeDefined();
+    await one.request('session/delete', { sessionId: result.sessionId });
+    await expect.poll(() => failures(two)).toHaveLength(round);
+  }
+  expect((await host.list()).sessions).toHaveLength(1);
+});
+
 describe('more requests than a client may have under way', () => {
   it('I10: are refused by the name of the limit', async () => {
     const { connect, sessionId } = await served();

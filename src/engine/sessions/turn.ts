@@ -157,7 +157,6 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       if (cancelling.signal.aborted) finish(CANCELLED);
       else send();
     } catch (error) {
-      if (!session.isRunning(turn)) return;
       const { code, message, data } = RehydrateError.is(error) ? error : failedAfterSending(error, turnId);
       // The agent is gone before the caller hears of it (I7).
       finish({ state: 'failed', error: redact({ code, message, data }) }, () =>
@@ -207,8 +206,8 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
 
   /** Stores the end of the turn. `before` runs when it is stored, and before the caller is told. */
   function finish(unredacted: TurnEnded, before: () => Promise<void> = () => Promise.resolve()): void {
-    // The turn was ended already: cancelled, for instance, while another tier was being tried whose outcome comes now.
-    if (turn.progress.kind === 'answered') return;
+    // The turn was ended already: cancelled, for instance, or its agent died, while another tier was being tried whose outcome comes now.
+    if (turn.progress.kind === 'answered' || !session.isRunning(turn)) return;
     const dropped = live.agent.connection.newlyDropped();
     const end = redact(dropped ? { ...unredacted, dropped } : unredacted);
     const { basis } = live;

@@ -1,6 +1,8 @@
 /** I4: an agent that takes a session up, or has it live, and then does not know it at the prompt. */
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { ask, CWD, PATIENT, said, until, worldOf } from './helpers.ts';
+import type { AgentLauncher, SqlDatabase } from '../../../src/engine/index.ts';
+import { ask, CWD, hostOf, PATIENT, said, until, worldOf } from './helpers.ts';
 import { ordinary, rawAgents, update, type Heard } from './raw-agent.ts';
 
 const UNKNOWN = { code: -32602, message: 'Invalid params: session not found: raw-1', data: { sessionId: 'raw-1' } };
@@ -232,24 +234,41 @@ describe('I4: a prompt that is refused as unknown', () => {
     expect(said(await host.history('s'), turnId)).toBe('You said: Hello.');
   });
 
-  it('I12: an agent that dies while the next tier is tried ends the turn once, in the log as in the record', async () => {
-    const agents = forgetful({ capabilities: {}, knows: (_, nth) => nth === 1, secondNew: new Promise(() => undefined) });
+  it.each([
+    ['is tried', {}],
+    ['was taken, at a cancel', RESUME],
+  ])('I12: an agent that dies while the next tier %s ends the turn once, in the log as in the record', async (when, capabilities) => {
+    const agents = forgetful({ capabilities, knows: (_, nth) => nth === 1, secondNew: new Promise(() => undefined) });
     let die: () => unknown = () => undefined;
-    const { wake, db } = await worldOf({
-      async launch(spec, options) {
-        const process = await agents.launch(spec, options);
-        die = () => process.end('kill');
-        return process;
+    const launch: AgentLauncher['launch'] = async (spec, options) => {
+      const process = await agents.launch(spec, options);
+      die = () => process.end('kill');
+      return process;
+    };
+    let onReport = async (): Promise<void> => undefined;
+    const watched = (database: SqlDatabase): SqlDatabase => ({
+      ...database,
+      query: (...given) => database.query(...given),
+      async batch(statements) {
+        if (statements.some(({ note }) => note === 'resumed')) await onReport();
+        return database.batch(statements);
       },
     });
-    const host = await wake();
+    const { host, db } = await hostOf({ launch }, {}, watched);
     await host.create({ agent: 'raw', cwd: CWD, sessionId: 's' });
     await host.prompt('s', 'one');
-    const prompting = host.prompt('s', 'two');
-    prompting.catch(() => undefined);
-    await until(() => agents.heard.filter(({ method }) => method === 'session/new').length === 2);
-    die();
-    await expect(prompting).rejects.toMatchObject({ code: 'turn_outcome_unknown' });
+    // While this is being stored, both its ends are made ready.
+    onReport = async () => {
+      void host.cancel('s');
+      await die();
+      await setTimeout(50);
+    };
+    const prompting = host.prompt('s', 'two').catch((error: unknown) => error);
+    if (when === 'is tried') {
+      await until(() => agents.heard.filter(({ method }) => method === 'session/new').length === 2);
+      die();
+    }
+    expect(await prompting).toMatchObject({ code: 'turn_outcome_unknown' });
     await host.close('s');
     const ends = (await host.history('s')).flatMap((event) => (event.kind === 'turn_ended' ? [event.payload.state] : []));
     const turns = await db.query('SELECT state FROM acp_turns ORDER BY first_seq');

@@ -65,7 +65,7 @@ const Entry = memo(function Entry({ item }: { readonly item: Item }) {
           {item.title}
           {item.text ? (
             <details>
-              <summary>What it gave</summary>
+              <summary>Result</summary>
               <pre tabIndex={0}>{item.text}</pre>
             </details>
           ) : null}

@@ -81,7 +81,7 @@ export function ResetDialog({ pg, inventory, onClose }: DialogProps & { readonly
     return (
       <Dialog title="Not all of it could be deleted" close="Start anew" onClose={() => pg.platform.reload()}>
         <div role="alert">
-          <p>Deleted, but for this:</p>
+          <p>All is deleted, except:</p>
           <ul>
             {undeleted.map((what) => (
               <li key={what}>{what}</li>
@@ -110,13 +110,13 @@ export function ResetDialog({ pg, inventory, onClose }: DialogProps & { readonly
       <ul>
         <li>
           the playground’s database:{' '}
-          {stored ? `${count(stored.sessions, 'session')} with ${count(stored.events, 'event')}` : 'how much is in it cannot be read'}
+          {stored ? `${count(stored.sessions, 'session')} with ${count(stored.events, 'event')}` : 'its size cannot be read'}
           {forks > 0 ? `, and ${count(forks, 'fork')}` : ''};
         </li>
-        <li>what the agents in the tab remember for themselves;</li>
-        <li>the choices kept for this page.</li>
+        <li>the memory of the agents in the tab;</li>
+        <li>your settings of this page.</li>
       </ul>
-      <p>Agents behind a bridge keep their own sessions. It cannot be undone: export the database first if you want it back.</p>
+      <p>Agents behind a bridge keep their own sessions. This cannot be undone: export the database first if you may want it back.</p>
     </Dialog>
   );
 }
@@ -149,10 +149,10 @@ export function BridgeDialog({ pg, onClose }: DialogProps) {
           }}
         >
           {state.kind === 'locked' ? <p>{LOCKED}</p> : null}
-          <p>Agents on your own machine can be played here too. Start a bridge for yours, then paste what it prints:</p>
+          <p>You can also use agents on your own machine here. Start a bridge for yours, then paste what it prints:</p>
           <pre tabIndex={0}>{command.split(' ').map((word, index) => [index > 0 ? ' ' : '', <span>{word}</span>])}</pre>
           <Copy what="command" text={command} />
-          <p>Whoever holds the token acts with your agent’s rights. It stays in this tab’s memory, and is gone when you leave.</p>
+          <p>Whoever has the token acts with your agent’s rights. It stays in this tab’s memory, and is gone when you leave.</p>
           {['localhost', '127.0.0.1', '[::1]'].includes(location.hostname) ? null : (
             <p>
               <strong>Your browser will ask</strong> whether this site may reach devices on your local network. That is the bridge on your

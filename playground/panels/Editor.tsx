@@ -4,8 +4,7 @@ import { useMemo } from 'preact/hooks';
 import { Button, Draft, Panel, useKeptFocus, type PartProps } from './controls.tsx';
 import { Conversation } from './Conversation.tsx';
 
-const HINT =
-  'An editor that has opened this session shows here what it hears of it over ACP. It reads nothing of the page or its database.';
+const HINT = 'An editor that opens this session shows here what it gets over ACP. It reads nothing else of the page or its database.';
 
 export function EditorPanel({ pg }: PartProps) {
   const { editor, runner } = pg;
@@ -48,7 +47,7 @@ export function EditorPanel({ pg }: PartProps) {
               onPress={editor.open}
               disabled={locked}
               next={runner.press.value === 'open'}
-              why={locked ? 'There is no session yet: send a prompt first.' : 'A second client opens the session that is shown.'}
+              why={locked ? 'There is no session yet: send a prompt first.' : 'A second client opens this session.'}
             >
               Open it in the editor
             </Button>

@@ -98,7 +98,7 @@ export function Steps({ pg }: PartProps) {
               onPress={runner.runNext}
               disabled={over || runner.busy.value || blocked !== null}
               next={runner.press.value === 'create'}
-              why="Does the step for you. You can do it yourself as well: type, and press what has the ring."
+              why="Does the step for you. You can also do it yourself: type, and press the control with the ring."
             >
               {over ? 'All steps done' : `Run step ${next + 1} of ${steps.length}`}
             </Button>

@@ -48,20 +48,20 @@ export function ReportPanel({ pg }: PartProps) {
                 {told.report.tier}
               </a>
             ) : (
-              'It did not come back. '
+              'The session did not come back. '
             )}{' '}
             {verdictWords(told)}
           </p>
-          {live ? <p class="rp-dim">The last prompt found it live: nothing had to be brought back.</p> : null}
+          {live ? <p class="rp-dim">The agent was still live at the last prompt, so nothing had to be brought back.</p> : null}
           <Ways pg={pg} told={told} />
           {'report' in told ? (
             <Notes told={told} />
           ) : (
-            <p class="rp-dim">What fails leaves nothing in the log: this report is kept beside it, in this browser.</p>
+            <p class="rp-dim">A resume that fails leaves nothing in the log. This report is stored beside the log, in this browser.</p>
           )}
         </div>
       ) : (
-        <Empty>Send a prompt. The first thing it does is make the session live; how that went is told here.</Empty>
+        <Empty>Send a prompt. It first makes the session live; this panel then says how that went.</Empty>
       )}
     </Panel>
   );

@@ -53,7 +53,9 @@ function Notices({ pg }: PartProps) {
           </p>
         ) : null,
       )}
-      {pg.inPast.value ? <p class="rp-notice">You look at the past. Fork from here to go on from this moment, or return to now.</p> : null}
+      {pg.inPast.value ? (
+        <p class="rp-notice">You are looking at the past. Fork from here to go on from this moment, or return to now.</p>
+      ) : null}
       {file ? (
         <p class="rp-notice">
           The sessions here come from the file <bdi>{file.name}</bdi>. What they say was written elsewhere.
@@ -177,7 +179,7 @@ function Faults({ pg }: PartProps) {
       pressed={name === 'arm-crash' ? pg.host.crashArmed.value : undefined}
       why={
         away && name !== 'forget-store'
-          ? 'The agent runs in another tab: take the session over, or press it there.'
+          ? 'The agent runs in another tab: take the session over, or use the button there.'
           : name === 'forget-store' && !forgets
             ? 'This agent’s store cannot be reached from here.'
             : FAULTS[name][1]

@@ -48,7 +48,7 @@ export function TranscriptPanel({ pg }: PartProps) {
         onChoose={(name) => (which.value = name)}
       />
       {text === '' ? (
-        <Empty>What an agent that lost the session would be given in its place. It has nothing to tell before the first prompt.</Empty>
+        <Empty>The transcript that an agent would get if it lost the session. It is empty before the first prompt.</Empty>
       ) : (
         <pre
           class="rp-scroll rp-transcript"

@@ -42,12 +42,12 @@ const BY_LESSON = {
         sleep(),
         ask('What is my boat called?', 'load', 'Argo', 'Ask for it back. The agent has no session/resume, so it loads and replays.'),
       ],
-      end: 'Every replayed message was found in the log, and the log holds each of them once.',
+      end: 'Every replayed message was found in the log, and the log has each of them once.',
     },
     {
       name: 'transcript-fallback',
       title: 'An agent with no memory of its own',
-      watch: 'Watch the transcript, then the prompt on the wire: the record of the conversation stands in front of it, once.',
+      watch: 'Watch the transcript, then the prompt on the wire: the record of the conversation is in front of it, once.',
       look: 'Transcript',
       read: `${PAGES}transcript/`,
       agent: 'amnesiac',
@@ -69,7 +69,7 @@ const BY_LESSON = {
     {
       name: 'unknown-session',
       title: 'An error that says nothing',
-      watch: 'Watch the resume report: the agent’s error is opaque, so its list of sessions is asked for proof.',
+      watch: 'Watch the resume report: the agent’s error is opaque, so the host looks for proof in its list of sessions.',
       look: 'Resume report',
       read: `${PAGES}unknown-sessions/`,
       agent: 'unknown:opencode',
@@ -90,20 +90,20 @@ const BY_LESSON = {
       steps: [
         tell('My ship is called Calypso.'),
         sleep(),
-        { note: 'What the agent kept for itself is gone.', do: 'forget-store' },
+        { note: 'The agent’s own memory is gone.', do: 'forget-store' },
         ask('What is my ship called?', 'transcript', 'Calypso'),
       ],
-      end: 'The host’s record is the one that lasts. It brought back what the agent had lost, and the report says so.',
+      end: 'The host’s record lasts. It brought back what the agent had lost, and the report says so.',
     },
     {
       name: 'lying-agent',
       title: 'An agent that lies',
-      watch: 'Watch the report: the agent claims it loaded the session, but replays nothing. That is not taken for a success.',
+      watch: 'Watch the report: the agent claims it loaded the session, but replays nothing. The host does not accept that as a success.',
       look: 'Resume report',
       read: `${PAGES}native-resume/`,
       agent: 'liar',
       steps: [tell('My dog is called Argos.'), sleep(), ask('What is my dog called?', 'transcript', 'Argos')],
-      end: 'A success is checked too. An empty replay where messages were expected is silent amnesia, and was caught.',
+      end: 'The host checks a success, too. An empty replay, where messages were expected, is silent amnesia, and was caught.',
     },
     {
       name: 'late-replay',
@@ -123,7 +123,7 @@ const BY_LESSON = {
     {
       name: 'never-prompted',
       title: 'A session that was never prompted',
-      watch: 'Watch the report: the agent forgot a session in which nothing was said, and nothing is lost by that.',
+      watch: 'Watch the report: the agent forgot a session in which nothing was said, so nothing is lost.',
       look: 'Resume report',
       read: `${PAGES}resume-cases/`,
       agent: 'never-prompted-forgets',
@@ -148,7 +148,7 @@ const BY_LESSON = {
         say('Start a turn it cannot finish.', 'Count to 20', { error: 'turn_outcome_unknown', status: 'dead' }),
         ask('What is my sword called?', 'resume', 'Durendal', 'Go on. The interrupted turn blocks nothing.'),
       ],
-      end: 'Whether the agent did the work is unknown, so it was never repeated by itself. The session went on.',
+      end: 'Nobody knows whether the agent did the work, so the prompt was not sent again by itself. The session went on.',
     },
     {
       name: 'dropped-connection',
@@ -172,14 +172,14 @@ const BY_LESSON = {
       agent: 'crash-initialize',
       steps: [
         say('Send a prompt to an agent that dies while it starts.', 'Are you there?', NO_START),
-        say('Try once more: it is the same, and nothing piles up.', 'Are you there now?', NO_START),
+        say('Try once more: the same happens, and nothing piles up.', 'Are you there now?', NO_START),
       ],
       end: 'What fails before the first commit leaves no turn. The error says what happened and what to do.',
     },
     {
       name: 'permission-at-sleep',
       title: 'A question is open when the host sleeps',
-      watch: 'Watch the question: once the turn is gone nobody can answer it any more, and the page says so.',
+      watch: 'Watch the question: once its turn is gone, nobody can answer it any more, and the page says so.',
       look: 'Conversation',
       read: 'guides/permissions/',
       steps: [
@@ -207,12 +207,12 @@ const BY_LESSON = {
         { note: 'The transcript is allowed again.', do: 'policy', what: 'auto' },
         ask('What is my tower called?', 'transcript', 'Babel', 'Ask again.'),
       ],
-      end: 'Which loss is acceptable is yours to decide. Under strict a session is either the agent’s own or an error.',
+      end: 'You decide which loss is acceptable. Under strict, a session comes back from the agent’s own memory or not at all.',
     },
     {
       name: 'two-clients',
       title: 'An editor and this page, one session',
-      watch: 'Watch the editor and the conversation: each shows what the other one said, and neither has it from the other.',
+      watch: 'Watch the editor and the conversation: each shows what was said in the other, and both get it from the host.',
       look: 'Editor',
       read: 'guides/several-clients/',
       steps: [
@@ -233,7 +233,7 @@ const BY_LESSON = {
         },
         ask('What do you remember?', 'live', 'Halley', 'Say something here. The editor shows it, too.'),
       ],
-      end: 'Both are clients of one host. The session is the host’s, so either of them can go, and come back to all of it.',
+      end: 'Both are clients of one host. The session is the host’s, so either of them can leave, and find everything when it returns.',
     },
     {
       name: 'next-version',
@@ -245,14 +245,9 @@ const BY_LESSON = {
       steps: [
         tell('My star is called Vega.'),
         sleep(),
-        ask(
-          'What is my star called?',
-          'resume',
-          'Vega',
-          'Ask for it back. Version 2 has one way back for both, with a replay and without.',
-        ),
+        ask('What is my star called?', 'resume', 'Vega', 'Ask for it back. In version 2, session/resume works with a replay and without.'),
       ],
-      end: 'The log keeps what was said in the version it was said in. Under Advanced you choose the version for any agent.',
+      end: 'The log keeps what was said in the version it was said in. Under Advanced, you can choose the version for any agent.',
     },
     {
       name: 'own-agent',

@@ -153,8 +153,8 @@ const ABOUT: Readonly<Record<Station, { readonly status: AgentStatus; readonly a
   initialize: { status: 'starting', asks: 'Asking the agent what it can do.', answered: 'The agent said what it can do.' },
   'session/resume': {
     status: 'resuming',
-    asks: 'Asking the agent to take the session up again, without a replay.',
-    answered: 'The agent says that it has the session again.',
+    asks: 'Asking the agent to resume the session, without a replay.',
+    answered: 'The agent says that it resumed the session.',
   },
   'session/load': {
     status: 'resuming',

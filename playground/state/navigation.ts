@@ -262,7 +262,7 @@ export function createBranches(page: Page, navigation: Navigation) {
         const { sessionId = null, agentSessionId = null } = past.view.info ?? {};
         await branchOff('', { parent: databases.branch.value, sessionId, agentSessionId }, await past.database.export());
         notices.note.value =
-          'This is a fork. The agent’s own session stays with the main line, so the next prompt brings the record along instead.';
+          'This is a fork. The agent’s own session stays with the main line, so the next prompt carries the record instead.';
       }),
 
     /** Out of the past; else out of a fork. */

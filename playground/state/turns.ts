@@ -20,9 +20,9 @@ export interface Consent {
 }
 
 const UNSENT = {
-  kept: 'The prompt was not sent: the conversation of the file stays here.',
-  elsewhere: 'The prompt was not sent: another session was chosen before it could be.',
-  cancelled: 'The prompt was not sent: it was cancelled before the session was there.',
+  kept: 'The prompt was not sent, and the file’s conversation stays here.',
+  elsewhere: 'The prompt was not sent, because another session was chosen first.',
+  cancelled: 'The prompt was not sent: it was cancelled before the session was live.',
 };
 
 export type Turns = ReturnType<typeof createTurns>;
@@ -319,7 +319,7 @@ export function createFaults(page: Page) {
       if (!sessionId) return;
       platform.tabs.send({ type: 'give-up', sessionId });
       notices.problem.value = null;
-      notices.note.value = 'The other tab was asked to let go. Send the prompt again.';
+      notices.note.value = 'The other tab was asked to release the session. Send the prompt again.';
     },
 
     hear(message: TabMessage): void {

@@ -68,7 +68,7 @@ export function errorWords(error: unknown): string {
   if (RehydrateError.is(error) && error.code === 'turn_outcome_unknown') {
     const { reason } = (error.data['cause'] ?? {}) as { reason?: unknown };
     const why = typeof reason === 'string' ? `: ${reason}.` : '.';
-    return `What became of this prompt is unknown${why} It was not sent again by itself: send it again if it should be.`;
+    return `The outcome of this prompt is unknown${why} It was not sent again by itself. Check what was done before you send it again.`;
   }
   if (isElsewhere(error))
     return 'The session is live in another tab, and only that one can prompt it. Take it over, or send the prompt there.';
@@ -124,7 +124,7 @@ export function turnEndWords(end: TurnEnded): string | null {
     case 'failed':
       return `The agent answered with an error: ${asNamedHere(end.error?.message ?? 'it gave no reason.')}`;
     case 'interrupted':
-      return 'The turn was interrupted. Whether the agent did the work is unknown, so it is not sent again by itself.';
+      return 'The turn was interrupted. Nobody knows whether the agent did the work, so the prompt is not sent again by itself.';
   }
 }
 
@@ -194,21 +194,21 @@ export function verdictWords(told: Told): string {
       return 'The agent was live already.';
     case 'new':
       return asked(told)
-        ? 'The agent has lost its session, in which nothing had been said. It has a new one.'
+        ? 'The agent has lost its session, but nothing had been said in it. It has a new one.'
         : 'There was nothing to bring back yet: the agent has a new session.';
     case 'resume':
       return verified === 'listed'
-        ? 'The agent took its session up again, and its own list shows that it has it.'
-        : 'The agent says that it took its session up again. Nothing it can be asked proves that.';
+        ? 'The agent resumed its session, and its own list shows the session.'
+        : 'The agent says that it resumed its session. Nothing proves that.';
     case 'load':
-      if (verified === 'replay-matched') return 'The agent loaded its session, and all that it replayed matches the record.';
+      if (verified === 'replay-matched') return 'The agent loaded its session, and its replay matches the record.';
       return verified === 'replay-partial'
-        ? `The agent loaded its session, and replayed only part of the record${replay?.newestMissing ? ', without the newest of it' : ''}.`
+        ? `The agent loaded its session, and replayed only part of the record${replay?.newestMissing ? ', without the newest part' : ''}.`
         : 'The agent says that it loaded its session. What it replayed does not prove that.';
     case 'transcript':
       return asked(told)
-        ? 'The agent did not bring it back: a new session of it is given the record.'
-        : 'The agent was not asked for its session: it offers no way back, or none was to be taken. A new one is given the record.';
+        ? 'The agent did not bring the session back. A new agent session is given the record.'
+        : 'The agent was not asked for its session: it cannot bring one back, or the policy skips that. A new agent session is given the record.';
   }
 }
 
@@ -219,10 +219,10 @@ const OUTCOME_WORDS: Readonly<Record<AttemptOutcome, string>> = {
   unsupported: 'the agent does not support it',
   auth_required: 'the agent wants you to sign in',
   session_busy: 'the session is in use elsewhere',
-  indeterminate: 'cannot be told',
+  indeterminate: 'unclear',
   hang: 'no answer in time',
   crash: 'the agent died',
-  limit: 'it went over a limit and was ended',
+  limit: 'the agent exceeded a limit and was ended',
 };
 
 export interface Way {
@@ -262,6 +262,6 @@ export function reportNotes(report: ResumeReport): readonly string[] {
   if (settings.restored.length > 0) notes.push(`Set again: ${settings.restored.join(', ')}.`);
   for (const { id, reason } of settings.failed) notes.push(`Could not set ${id} again: ${reason}`);
   if (previousAgentSessionId && agentSessionId && previousAgentSessionId !== agentSessionId)
-    notes.push('The agent’s own session id changed. The session’s id, the one you hold, did not.');
+    notes.push('The agent’s own session id changed. Your session’s id did not.');
   return notes;
 }

@@ -53,7 +53,7 @@ for (const [colorScheme, width] of [
     await pg.region('Timeline').getByRole('slider').focus();
     await pg.page.keyboard.press('ArrowLeft');
     // The slider moves before the moment is read.
-    await expect(pg.page.getByText('You look at the past.')).toBeVisible();
+    await expect(pg.page.getByText('You are looking at the past.')).toBeVisible();
     await check(pg, 'in the past', passed);
     await pg.button('Return to now').click();
     for (const name of ['Share', 'Reset', 'About the bridge']) {

@@ -183,7 +183,7 @@ test('a resume that failed has its report, and the ones before it stay in the li
   await pg.open('#v=1&scenario=strict-policy&agent=amnesiac');
   for (let step = 1; step <= 4; step++) await pg.button(`Run step ${step} of 6`).click();
   await expect(pg.report.locator('.rp-verdict')).toHaveText('not asked');
-  await expect(pg.report).toContainText('It did not come back.');
+  await expect(pg.report).toContainText('The session did not come back.');
   await expect(pg.report.getByRole('combobox').locator('option')).toHaveText([/^1: not asked, new/, /^2: not asked, failed/]);
   for (const step of [5, 6]) await pg.button(`Run step ${step} of 6`).click();
   await pg.tier('transcript');
@@ -500,7 +500,7 @@ for (const size of SIZES)
       await expect(story.getByText('prompt')).toHaveCount(2);
       await expect(pg.region('Timeline')).toContainText('the turn ended');
       await story.getByText('prompt').last().click();
-      await expect(page.getByText('You look at the past.')).toBeVisible();
+      await expect(page.getByText('You are looking at the past.')).toBeVisible();
       await expect(pg.log).not.toContainText('Noted. Your dog');
       await unscrolled(pg, pg.button('Fork from here'));
       await pg.button('Fork from here').click();

@@ -34,7 +34,7 @@ async function backToFirst(pg: PlaygroundPage, moments: number): Promise<void> {
     await expect(slider).toHaveAttribute('aria-valuetext', new RegExp(`^${at} of ${moments}: `));
     words = await slider.getAttribute('aria-valuetext');
   }
-  await expect(pg.page.getByText('You look at the past.')).toBeVisible();
+  await expect(pg.page.getByText('You are looking at the past.')).toBeVisible();
   // Every moment passed on the way knew of the dog.
   await expect(pg.log).not.toContainText('Argos');
   await expect(pg.log).toContainText('Noted. Your cat: Ada.');

@@ -87,7 +87,7 @@ test('what the terminal sends stays to be seen while the agent starts, and stand
   await expect(pg.region('Machine').getByText('Asking the agent for a new session.')).toBeVisible();
   await expect(waiting).toHaveText('› Are you there?');
   await page.keyboard.press('Control+C');
-  await expect(pg.region('Terminal').locator('.xterm-rows')).toContainText('was cancelled before the session was there');
+  await expect(pg.region('Terminal').locator('.xterm-rows')).toContainText('was cancelled before the session was live');
   // Given back, and sent to another agent.
   await expect(waiting).toHaveCount(0);
   await expect(input).toHaveValue('Are you there?');
@@ -103,7 +103,7 @@ test('what the terminal sends stays to be seen while the agent starts, and stand
 for (const [button, status, words] of [
   ['Kill agent', 'dead', 'ended with SIGKILL'],
   ['Drop connection', 'dead', 'dropped'],
-  ['Cancel turn', 'asleep', 'cancelled before the session was there'],
+  ['Cancel turn', 'asleep', 'cancelled before the session was live'],
 ] as const) {
   test(`${button} works while a session is being created, and what was typed is there to be sent again`, async ({ page }) => {
     const pg = new PlaygroundPage(page);

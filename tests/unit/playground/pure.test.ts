@@ -409,7 +409,7 @@ describe('a report in words', () => {
         'Preamble: 2.0 KiB covering 8 events, sent once as an embedded resource; the oldest part did not fit.',
         'Set again: mode.',
         'Could not set model again: unknown value',
-        'The agent’s own session id changed. The session’s id, the one you hold, did not.',
+        'The agent’s own session id changed. Your session’s id did not.',
       ].join('\n'),
     );
   });

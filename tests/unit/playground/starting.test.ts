@@ -42,7 +42,7 @@ describe('while a session is being created', () => {
     await pg.turns.cancel();
     await sent;
     expect(pg.turns.draft.value).toBe('Are you there?');
-    expect(pg.notices.problem.value?.message).toContain('was cancelled before the session was there');
+    expect(pg.notices.problem.value?.message).toContain('was cancelled before the session was live');
     expect(['dead', 'asleep']).toContain(pg.host.machine.value.agent);
     await nothingIsLeft(pg);
   });

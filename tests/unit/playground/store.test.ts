@@ -366,7 +366,7 @@ describe('the playground', () => {
     const { error } = await pg.turns.say('My cat is called Ada.');
     expect(pg.notices.note.value).toBeNull();
     expect(error?.code).toBe('turn_outcome_unknown');
-    expect(error?.message).toMatch(/^What became of this prompt is unknown: .+\. It was not sent again by itself/);
+    expect(error?.message).toMatch(/^The outcome of this prompt is unknown: .+\. It was not sent again by itself/);
     expect(error?.message).not.toContain('idempotency');
   });
 

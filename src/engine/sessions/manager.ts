@@ -421,7 +421,7 @@ export function createManager(config: Config) {
       const told = session.state.kind === 'live';
       await session.endGently(cause, tell);
       await then?.(told);
-      if (tell === 'delete') session.secrets = null;
+      if (tell === 'delete') Object.assign(session, { secrets: null, params: undefined });
     });
   }
 

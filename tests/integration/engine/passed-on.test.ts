@@ -48,6 +48,17 @@ describe('parameters and answers that ACP does not have', () => {
       expect(JSON.stringify(await db.query(`SELECT * FROM ${table}`))).not.toContain('secret-value');
   });
 
+  it('go with their session: one that takes its id has none of them', async () => {
+    const raw = agents();
+    const { host } = await hostOf(raw);
+    await host.create({ agent: 'raw', cwd: CWD, sessionId: 's', params: { systemPrompt: 'Be brief' } });
+    const { sessionId: other } = await host.create({ agent: 'raw', cwd: CWD });
+    await host.delete('s');
+    await host.fork(other, { sessionId: 's' });
+    await host.prompt('s', 'hi');
+    expect(heardOf(raw.heard, 'session/new').map((params) => params?.['systemPrompt'])).toEqual(['Be brief', undefined, undefined]);
+  });
+
   it('the answer to a prompt is given again with its idempotency key', async () => {
     const given = { usage: { inputTokens: 3 }, mood: 'fine' };
     const raw = agents((message, agent) => {

@@ -91,7 +91,9 @@ export const RECORDED_ANSWERS: readonly RecordedAnswer[] = [
  * classifyResumeFailure({ code: -32602, message: 'Session "x" not found' }, { method: 'session/load', agentSessionId: 'x' }).outcome; // 'unknown_session'
  */
 export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailureContext): ResumeFailure {
-  const { method, agentSessionId: id, listed } = context;
+  const { method, agentSessionId, listed } = context;
+  // A longer one, which would be too large a pattern, is not found in what is read of a text.
+  const id = agentSessionId.length > MAX_TEXT ? '' : agentSessionId;
   const code = error.code;
   const sayings = sayingsOf(error, id);
   const saying = (pattern: RegExp): string | null => {

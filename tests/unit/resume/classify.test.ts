@@ -708,6 +708,12 @@ describe('total', () => {
     );
   });
 
+  it('survives an id of any length', () => {
+    const id = 'x'.repeat(100_000);
+    expect(at(-32002, `Session not found: ${id}`, { sessionId: id }, undefined, id).outcome).toBe('unknown_session');
+    expect(at(-32603, 'Internal error', { id }, undefined, id).outcome).toBe('indeterminate');
+  });
+
   it('survives depth, breadth and bulk', () => {
     let deep: unknown = 'Session not found';
     for (let i = 0; i < 50_000; i++) deep = { cause: deep };

@@ -1,11 +1,10 @@
-/** An unknown option is refused wherever it stands, so that a misspelt one is not silently ignored. */
+/** Refuses unknown options, so that a misspelt one is not silently ignored. */
 import { didYouMean } from './did-you-mean.ts';
 import { invalid } from './errors.ts';
 import { isObject } from './objects.ts';
 
 /**
- * `whose` is what the caller knows the options by. `needed` are those that it cannot do without; when that list is given, even empty, the
- * options themselves are needed.
+ * `whose` names the options in errors. If `needed` is given, even as an empty list, the options must be given, and those in the list, too.
  */
 export function checkOptions<T extends object>(
   whose: string,
@@ -29,10 +28,10 @@ export function refusePromise(name: string, value: unknown): void {
   if (typeof (value as { then?: unknown } | null | undefined)?.then === 'function') throw invalid(`${name} is a promise. Await it first.`);
 }
 
-/** Whether a variable can have the name. */
+/** Whether an environment variable can have the name. */
 export const isVariable = (name: string): boolean => /^[^=\0]+$/.test(name);
 
-/** As its author wrote it; a long value is cut, and one that is not JSON is shown by its type. */
+/** A value for an error message: as JSON, cut if it is long; if JSON cannot hold it, its type. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'missing';
   if (typeof value === 'number') return String(value);

@@ -1,10 +1,10 @@
-/** As a sentence; nothing where no known word is near. */
+/** A sentence that begins with a blank; empty if no known word is similar. */
 export function didYouMean(word: string, known: readonly string[], prefix = ''): string {
   const near = known.filter((name) => distance(word, name) <= 2 || (word.length > 2 && name.startsWith(word)));
   return near.length > 0 ? ` Did you mean ${near.map((name) => prefix + name).join(' or ')}?` : '';
 }
 
-/** How many letters must change. */
+/** The Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (const [i, letter] of [...a].entries()) {

@@ -1,4 +1,4 @@
-/** The closed list of what can go wrong, for programs to branch on. */
+/** The closed list of error codes, for programs to branch on. */
 export const ERROR_CODES = [
   'invalid_argument',
   'session_not_found',
@@ -30,8 +30,7 @@ export const ERROR_CODES = [
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /**
- * The one error type of the library. `message` says what happened, to what, and what to do next;
- * `data` holds the particulars as plain JSON.
+ * The library's only error type. `message` says what happened, to what, and what to do next; `data` has the particulars as plain JSON.
  *
  * @example
  * if (RehydrateError.is(error) && error.code === 'session_busy') console.log(error.data['owner']);
@@ -51,7 +50,7 @@ export class RehydrateError extends Error {
     return { code: this.code, message: this.message, data: this.data };
   }
 
-  /** True for an error of this library, also one that crossed a bundle or realm boundary. */
+  /** Whether it is an error of this library, even if it comes from another bundle or realm. */
   static is(error: unknown): error is RehydrateError {
     return (
       error instanceof Error && error.name === 'RehydrateError' && ERROR_CODES.includes((error as { code?: ErrorCode }).code as ErrorCode)
@@ -63,11 +62,12 @@ export function invalid(message: string, data?: Readonly<Record<string, unknown>
   return new RehydrateError('invalid_argument', message, data);
 }
 
-/** The caller's own signal came before the call was done. */
+/** The caller's own signal was aborted before the call was done. */
 export function aborted(call: string, reason: unknown): RehydrateError {
+  const why = reason instanceof Error ? reason.message : String(reason);
   return new RehydrateError(
     'aborted',
-    `${call} was given up: its signal was aborted (${reason instanceof Error ? reason.message : String(reason)}). Call it again when you want to.`,
+    `${call} was given up: its signal was aborted (${why}). Call it again when you want to.`,
     {},
     { cause: reason },
   );

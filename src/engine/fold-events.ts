@@ -1,6 +1,6 @@
 /**
- * A session's events as what a person looks at: messages, tool calls, the plan, the mode, what is asked and whether a turn
- * runs. Pure and incremental: give the view back with the events that came since, and what did not change stays the same object.
+ * Turns a session's events into what a person looks at: messages, tool calls, the plan, the mode, open questions, and whether a turn is
+ * running. It is pure and incremental: pass the view again with the events since, and what did not change stays the same object.
  */
 import type { AvailableCommand, SessionConfigOption } from '@agentclientprotocol/sdk';
 import { fieldsOf } from './objects.ts';
@@ -26,31 +26,31 @@ import { invalid } from './errors.ts';
 import { readState } from './protocol/reported-state.ts';
 import type { ContentBlock, PermissionRequested, ResumeReport, SessionEvent, TurnEnded } from './types.ts';
 
-/** One message, whole as far as it came. */
+/** One message, as far as it has come. */
 export interface ViewMessage {
-  /** The event that began it: messages and tool calls in the order of their `seq` are the conversation. */
+  /** The event that began it. Messages and tool calls in the order of `seq` are the conversation. */
   readonly seq: number;
   readonly role: Role;
-  /** Whether it was said here, or came from elsewhere. */
+  /** Whether it was said here, or imported. */
   readonly origin: SessionEvent['origin'];
   readonly turnId: string | null;
   readonly messageId: string | null;
-  /** Its text; what is not text stands in it by its kind, in brackets. */
+  /** Its text. A block that is not text is shown by its kind, in brackets. */
   readonly text: string;
   /** Its blocks, with adjacent texts joined. */
   readonly content: readonly ContentBlock[];
 }
 
-/** One tool call with all that was said of it so far. One that was open when its agent or its turn ended has failed, unless more is said of it. */
+/** One tool call, as far as it is known. If it was open when its agent or turn ended, it counts as failed until more is said of it. */
 export interface ViewToolCall extends ToolCallReport {
   readonly seq: number;
   readonly turnId: string | null;
-  /** Whether only updates told of it so far, as in ACP v2. */
+  /** Whether it is known from `tool_call_update`s alone, as in ACP v2. */
   readonly isUpserted: boolean;
 }
 
 export interface View {
-  /** The last event in it: fold on with those after it. */
+  /** The last event that is in the view. */
   readonly seq: number;
   readonly messages: readonly ViewMessage[];
   readonly toolCalls: readonly ViewToolCall[];
@@ -89,7 +89,7 @@ export const EMPTY_VIEW: View = Object.freeze({
 type Growing = { -readonly [Key in keyof View]: View[Key] };
 
 /**
- * Adds events to a view, or makes one of them. Events that the view has already are left out, so a repeated page does no harm.
+ * Adds events to a view, or makes a view of them. Events that the view has already are skipped, so a repeated page does no harm.
  *
  * @example
  * let view = foldEvents(await host.history(sessionId));
@@ -97,9 +97,8 @@ type Growing = { -readonly [Key in keyof View]: View[Key] };
  */
 export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VIEW): View {
   const next: Growing = { ...view };
-  // Copied once for a call, if something is added.
-  const messages = lazily(view.messages);
-  const toolCalls = lazily(view.toolCalls);
+  const messages = copyOnWrite(view.messages);
+  const toolCalls = copyOnWrite(view.toolCalls);
   if (typeof events?.[Symbol.iterator] !== 'function')
     throw invalid(`foldEvents takes events, as history gives them; it was given ${shown(events)}.`);
   for (const event of events) {
@@ -109,7 +108,7 @@ export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VI
     next.seq = event.seq;
     const isCutOff = cutOffBy(event);
     if (isCutOff)
-      for (const [index, call] of toolCalls.now.entries()) if (isCutOff(call)) toolCalls.mine()[index] = { ...call, status: 'failed' };
+      for (const [index, call] of toolCalls.now.entries()) if (isCutOff(call)) toolCalls.copy()[index] = { ...call, status: 'failed' };
     switch (event.kind) {
       case 'turn_started':
         next.running = event.turnId;
@@ -136,27 +135,27 @@ export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VI
   return { ...next, messages: messages.now, toolCalls: toolCalls.now };
 }
 
-interface Lazily<T> {
+interface CopyOnWrite<T> {
   readonly now: readonly T[];
-  /** To be changed. */
-  mine(): T[];
+  /** The copy that may be changed; made once. */
+  copy(): T[];
 }
 
-function lazily<T>(list: readonly T[]): Lazily<T> {
-  let copy: T[] | null = null;
+function copyOnWrite<T>(list: readonly T[]): CopyOnWrite<T> {
+  let copied: T[] | null = null;
   return {
     get now() {
-      return copy ?? list;
+      return copied ?? list;
     },
-    mine: () => (copy ??= [...list]),
+    copy: () => (copied ??= [...list]),
   };
 }
 
 function foldUpdate(
   event: SessionEvent & { readonly kind: 'update' },
   next: Growing,
-  messages: Lazily<ViewMessage>,
-  toolCalls: Lazily<ViewToolCall>,
+  messages: CopyOnWrite<ViewMessage>,
+  toolCalls: CopyOnWrite<ViewToolCall>,
 ): void {
   const { payload, meta } = event;
   switch (classOf(payload, meta)) {
@@ -169,8 +168,8 @@ function foldUpdate(
       const before = toolCalls.now[index];
       const isUpserted = classOf(payload, meta) === 'tool_call_update';
       if (before && isSameCall(before, payload, event.turnId))
-        toolCalls.mine()[index] = { ...before, ...mergeToolCalls(before, report), isUpserted: isUpserted && before.isUpserted };
-      else toolCalls.mine().push({ ...report, seq: event.seq, turnId: event.turnId, isUpserted });
+        toolCalls.copy()[index] = { ...before, ...mergeToolCalls(before, report), isUpserted: isUpserted && before.isUpserted };
+      else toolCalls.copy().push({ ...report, seq: event.seq, turnId: event.turnId, isUpserted });
       return;
     }
     case 'plan':
@@ -187,11 +186,10 @@ function foldUpdate(
   }
 }
 
-/** So many messages are looked through: an id that comes back after more begins a new one. */
+/** How many messages are searched for the one that a chunk continues. An id that comes back after more messages begins a new one. */
 const NEAR_MESSAGES = 64;
 
-/** Nothing of the conversation may stand between pieces without an id. */
-function foldChunk(event: SessionEvent & { readonly kind: 'update' }, messages: Lazily<ViewMessage>, lastToolCall: number): void {
+function foldChunk(event: SessionEvent & { readonly kind: 'update' }, messages: CopyOnWrite<ViewMessage>, lastToolCall: number): void {
   const { payload, seq } = event;
   const piece = pieceOf(event) as MessagePiece;
   const { now } = messages;
@@ -215,13 +213,14 @@ function foldChunk(event: SessionEvent & { readonly kind: 'update' }, messages: 
       content: isFirst ? [block] : withBlock(message.content, block, newBlock),
     };
   }
-  if (known) messages.mine()[place] = message;
-  else messages.mine().push(message);
+  if (known) messages.copy()[place] = message;
+  else messages.copy().push(message);
 }
 
 function withBlock(content: readonly ContentBlock[], block: ContentBlock, newBlock: boolean): readonly ContentBlock[] {
   const last = content.at(-1);
-  const [before, added] = [textOf(last), textOf(block)];
+  const before = textOf(last);
+  const added = textOf(block);
   if (newBlock || before === null || added === null) return [...content, block];
   return [...content.slice(0, -1), { ...last, text: before + added } as ContentBlock];
 }

@@ -1,6 +1,6 @@
 /**
  * `acp-rehydrate`: ACP sessions that survive the death of the agent.
- * The engine and nothing else: databases and agents come from the adapters.
+ * This is the engine alone: databases and agents come from the adapters.
  */
 export { createHost } from './sessions/create-host.ts';
 export type { HostOptions, PermissionRule, PreambleOptions } from './sessions/config.ts';

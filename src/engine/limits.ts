@@ -2,7 +2,10 @@
 export interface Limits {
   /** How long the launcher may take to start an agent, and then the agent to answer `initialize`. */
   readonly initializeMs: number;
-  /** How long an agent may be silent while it works on `session/new`, `session/load` or `session/resume`. In all it may take ten times as long. */
+  /**
+   * How long an agent may be silent while it works on `session/new`, `session/load` or `session/resume`. In all it may take ten times as
+   * long.
+   */
   readonly sessionMs: number;
   /** At resume: how long the agent may take to set one mode or configuration option again. */
   readonly settingMs: number;
@@ -59,7 +62,9 @@ export interface Limits {
   readonly agentRequests: number;
   /** How many answers an agent may leave unread. With more, its own output is no longer read. */
   readonly unreadAnswers: number;
-  /** How many bytes an agent may leave unread. With more of answers, its own output is no longer read; of notifications, it gets no more. */
+  /**
+   * How many bytes an agent may leave unread. With more of answers, its own output is no longer read; of notifications, it gets no more.
+   */
   readonly unreadBytes: number;
   /** How many permission requests of one session may be open at once. */
   readonly openPermissions: number;
@@ -107,7 +112,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   stderrBytes: 64 * 1024,
 });
 
-/** Bounds that are part of how the engine works, and no options. */
+/** Bounds that are part of how the engine works, and not options. */
 export interface FixedLimits {
   /** How much of a replay is kept in memory. Older messages are still matched, but not imported. */
   readonly replayChars: number;
@@ -141,5 +146,5 @@ export const FIXED_LIMITS: FixedLimits = Object.freeze({
   storedStderrChars: 4_096,
 });
 
-/** Stands for what was nested deeper. */
+/** Replaces what is nested too deep. */
 export const NESTED_DEEPER = `[nested deeper than ${FIXED_LIMITS.nestedLevels} levels]`;

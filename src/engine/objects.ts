@@ -1,4 +1,4 @@
-/** Reading values that somebody else made: whatever they are, nothing here throws. */
+/** Reads values that somebody else made. Nothing here throws, whatever they are. */
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -7,7 +7,7 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 
 export const objectOf = (value: unknown): Fields | null => (isObject(value) ? value : null);
 
-/** Of a list its entries; nothing in what has no fields. */
+/** The fields of an object, or the entries of a list; of anything else none. */
 export const fieldsOf = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {});
 
 export const stringOf = (value: unknown): string => (typeof value === 'string' ? value : '');

@@ -1,6 +1,6 @@
 /**
- * What the engine needs from outside. Each port has one contract suite in
- * `src/testing/`, and every adapter in `src/adapters/` passes it.
+ * The ports: what the engine needs from outside. Each has a contract suite in `src/testing/`, which every adapter in `src/adapters/`
+ * passes.
  */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { fieldsOf } from './objects.ts';
@@ -17,11 +17,11 @@ export type Row = Readonly<Record<string, SqlValue>>;
 export interface Statement {
   readonly sql: string;
   readonly params?: readonly SqlValue[];
-  /** What it stores, in a word: the kind of an event, say. An adapter that keeps a journal may keep it there; no other needs it. */
+  /** What it stores, in a word, such as the kind of an event. Only an adapter that keeps a journal may want it. */
   readonly note?: string;
 }
 
-/** The rows a statement gave: those of a SELECT or of a RETURNING clause, else none. */
+/** The rows of a SELECT or of a RETURNING clause; of any other statement none. */
 export interface StatementResult {
   readonly rows: readonly Row[];
 }
@@ -31,25 +31,26 @@ export interface StatementResult {
  * Calls are serialised in the order they were made. Failures are `SqlError`s.
  */
 export interface SqlDatabase {
-  /** Runs one reading statement. Never sees part of a batch, nor one that was not acknowledged. */
+  /** Runs one statement that reads. Never sees a part of a batch, nor a batch that was not acknowledged. */
   query(sql: string, params?: readonly SqlValue[]): Promise<readonly Row[]>;
   /** Runs all statements in one transaction: all or nothing, durable when the promise resolves. */
   batch(statements: readonly Statement[]): Promise<readonly StatementResult[]>;
   /** Waits for what was asked before, then closes. Calling it again does nothing. */
   close(): Promise<void>;
   /**
-   * Who may own sessions in this database, where the adapter knows: processes of one machine for a
-   * file, tabs of one origin for a browser. `createHost` uses it unless it is given `ownerAlive`.
+   * The owners of sessions in this database, if the adapter knows them: processes of one machine for a file, tabs of one origin in a
+   * browser. `createHost` uses it unless it is given `ownerAlive`.
    */
   readonly owners?: OwnerRegistry;
 }
 
-/** Says who this host is to other hosts of the same database, and whether those are still there. */
+/** Tells other hosts of the same database who this host is, and this host whether those are still there. */
 export interface OwnerRegistry {
-  /** The part of the lease owner that identifies the process or tab; never changes while it lives. */
+  /** Identifies the process or tab as the owner of a lease. Never changes while it lives. */
   readonly self: Omit<LeaseOwner, 'hostId'>;
-  /** Called when a host opens and when it sleeps, so that two hosts of one process can be told apart. */
+  /** Called when a host opens, so that two hosts of one process can be told apart. */
   opened(hostId: string): void;
+  /** Called when a host has gone to sleep. */
   closed(hostId: string): void;
   alive: OwnerAlive;
 }
@@ -61,23 +62,23 @@ export interface LeaseOwner {
   /** What the owner is, for messages: `process`, `tab`, `actor`. */
   readonly kind: string;
   readonly pid?: number;
-  /** When the process started, in the platform's own unit: with `pid` and `bootId` it names a process for good. */
+  /** When the process started, in the platform's own unit. With `pid` and `bootId` it identifies a process for good. */
   readonly startTime?: string;
   /** Changes when the machine boots. */
   readonly bootId?: string;
-  /** The machine, where `bootId` alone cannot tell a reboot from another machine. */
+  /** The machine, if `bootId` alone cannot tell a reboot from another machine. */
   readonly machine?: string;
-  /** The process id namespace (container) in which `pid` means something. */
+  /** The process id namespace (of a container) in which `pid` is valid. */
   readonly pidNamespace?: string;
-  /** The worker thread, when one process has hosts in several. */
+  /** The worker thread, if one process has hosts in several. */
   readonly thread?: number;
-  /** The name of the Web Lock the owner holds while it lives. */
+  /** The name of the Web Lock that the owner holds while it lives. */
   readonly lock?: string;
 }
 
 export type OwnerAlive = (owner: LeaseOwner) => boolean | 'unknown' | Promise<boolean | 'unknown'>;
 
-/** Why a statement failed, as far as the engine must tell cases apart. */
+/** Why a statement failed, as far as the engine distinguishes. */
 export type SqlErrorKind =
   | 'constraint' // a CHECK, UNIQUE, NOT NULL or FOREIGN KEY was violated; the batch was rolled back
   | 'corrupt' // SQLITE_CORRUPT or SQLITE_NOTADB
@@ -107,10 +108,7 @@ const CODES: Readonly<Partial<Record<SqlErrorKind, 'database_corrupt' | 'storage
 export class SqlError extends Error {
   override readonly name = 'SqlError';
   readonly kind: SqlErrorKind;
-  /**
-   * The contract's code where there is one for it. So a database that cannot even be opened is told apart
-   * by the same `code` as one that fails later, in a host.
-   */
+  /** The library's error code for this kind, so that a database which cannot be opened has the same `code` as one that fails in a host. */
   readonly code: 'database_corrupt' | 'storage_full' | 'storage_unavailable' | undefined;
   constructor(kind: SqlErrorKind, message: string, options?: { cause?: unknown }) {
     super(message, options);
@@ -122,8 +120,8 @@ export class SqlError extends Error {
 // ---------------------------------------------------------------- agents
 
 /**
- * A two-way stream of JSON-RPC messages, structurally the ACP SDK's `Stream`.
- * An erroring `readable` is a transport failure; one that closes means the agent said its last word.
+ * A two-way stream of JSON-RPC messages, structurally the ACP SDK's `Stream`. When `readable` errors, the transport failed; when it closes,
+ * the agent has said its last word.
  */
 export interface MessageStream {
   readonly readable: ReadableStream<AnyMessage>;
@@ -135,8 +133,8 @@ export interface AgentSpec {
   /** The agent's name, as given to `host.create`. */
   readonly agent: string;
   /**
-   * The session's working directory. Absent for an agent that is started before there is a session, to be asked about itself: it
-   * belongs in no directory of a project's, and not in the host's own either, whose files it would read as its configuration.
+   * The session's working directory. Absent for an agent that is started without a session, to be asked about itself. Start that one
+   * neither in a project's directory nor in the host's own, whose files it would read as its configuration.
    */
   readonly cwd?: string;
   /** Environment values for this session, on top of what the launcher gives. */
@@ -147,8 +145,8 @@ export interface AgentSpec {
 /** Where agents come from. */
 export interface AgentLauncher {
   /**
-   * Starts an agent. Rejects with `RehydrateError` (`agent_not_found`, `agent_start_failed`,
-   * `cwd_missing`, `limit_exceeded`) and leaves nothing running when it does, or when `signal` aborts.
+   * Starts an agent. Rejects with a `RehydrateError` (`agent_not_found`, `agent_start_failed`, `cwd_missing`, `limit_exceeded`). When it
+   * rejects, or `signal` aborts, nothing is left running.
    */
   launch(spec: AgentSpec, options: { signal: AbortSignal }): Promise<AgentProcess>;
 }
@@ -159,20 +157,20 @@ export interface AgentProcess {
   /** Settles exactly once, when the whole tree is gone; never rejects. */
   readonly exited: Promise<AgentExit>;
   /**
-   * Ends the whole process tree and resolves when it is gone. `ask`: close stdin, then SIGTERM, then
-   * SIGKILL; `kill`: SIGKILL at once. Calling it again joins, and `kill` hurries an `ask`.
+   * Ends the whole process tree and resolves when it is gone. `ask` closes stdin, then sends SIGTERM, then SIGKILL; `kill` sends SIGKILL at
+   * once. A second call joins the first, and `kill` hurries an `ask`.
    */
   end(how: 'ask' | 'kill'): Promise<AgentExit>;
-  /** The last lines the agent wrote to stderr, or printed on stdout without their being JSON-RPC. */
+  /** The last lines that the agent wrote to stderr, and those on stdout that are not JSON-RPC. */
   diagnostics(): string;
   /**
-   * Lines of its output that were meant as messages and could not be read as such, so far: how many, and the beginning of the last. Null
-   * when there are none; absent where the way to the agent has no lines.
+   * The lines of its output so far that were meant as messages and could not be read: how many, and the beginning of the last. Null when
+   * there are none. Absent if the transport has no lines.
    */
   dropped?(): DroppedLines | null;
 }
 
-/** Output of an agent that was lost, since it was no JSON-RPC: words of it may be missing from what it said. */
+/** Output of an agent that was lost because it is not JSON-RPC. What the agent said may be incomplete. */
 export interface DroppedLines {
   readonly lines: number;
   readonly last: string;
@@ -224,11 +222,12 @@ export function describeExit(exit: AgentExit): string {
   }
 }
 
-/** Null for what is no exit in every part: it may have crossed a network, or come from any launcher, and is stored and shown. */
+/** The value as an exit; null unless it is one in every part. It may come over a network or from any launcher, and is stored and shown. */
 export function asExit(value: unknown): AgentExit | null {
   const { kind, code, signal, message, why, stderr } = fieldsOf(value);
   const isText = (text: unknown): boolean => typeof text === 'string';
-  const [none, isNumber] = [code === null && signal === null, Number.isSafeInteger(code)];
+  const none = code === null && signal === null;
+  const isNumber = Number.isSafeInteger(code);
   const fits: Readonly<Record<AgentExit['kind'], boolean>> = {
     ended: code === 0 && signal === null,
     quit: code === 0 && signal === null,
@@ -244,28 +243,28 @@ export function asExit(value: unknown): AgentExit | null {
 
 // ---------------------------------------------------------------- secrets and files
 
-/** Where the values of an MCP server go: its address, or its command with the arguments. */
+/** Where the secret values of an MCP server go: its address, or its command with the arguments. */
 export interface McpPlace {
   readonly url?: string;
   readonly command?: string;
   readonly args?: readonly string[];
 }
 
-/** Names a value that is not on disk. */
+/** Names a secret value. */
 export interface SecretRef {
   readonly sessionId: string;
   readonly kind: 'env' | 'mcp-env' | 'mcp-header';
   /** The MCP server's name, for the two `mcp-` kinds. */
   readonly server?: string;
-  /** Where the value will go, for the two `mcp-` kinds. A value that was given for another place must not be returned. */
+  /** Where the value will go, for the two `mcp-` kinds. Do not return a value that was given for another place. */
   readonly place?: McpPlace;
   readonly name: string;
 }
 
-/** Where secret values come back from at resume. Node binds it to `process.env`. */
+/** Gives secret values again at resume. On Node: from `process.env`. */
 export type Secrets = (ref: SecretRef) => string | undefined | Promise<string | undefined>;
 
-/** Where a preamble of mode `file` is written: a private file outside the user's tree. */
+/** Writes the preambles of mode `file`, as private files outside the user's tree. */
 export interface PreambleFiles {
   /** Writes the text, readable by its owner alone, and returns the file's absolute path. */
   write(sessionId: string, text: string): Promise<string>;
@@ -275,18 +274,15 @@ export interface PreambleFiles {
 
 /** What the host offers to agents beyond permissions: ACP's `fs/*` and `terminal/*`, elicitation, extensions. */
 export interface ClientServices {
-  /** Who the agent is told that its client is. Default: this library. */
+  /** The client's name and version, as the agent is told. Default: those of this library. */
   readonly info?: { readonly name: string; readonly version: string } | undefined;
   /** Advertised in `initialize`. Advertise only what `handle` answers. */
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** Answers one request of the agent. A thrown error becomes the JSON-RPC error. */
   handle(request: ClientServiceRequest): Promise<unknown>;
-  /**
-   * Takes a notification of an extension, which the host does not handle itself. The agent is read on when the promise settles; an error
-   * goes nowhere.
-   */
+  /** Takes a notification that the host does not handle itself. The agent is read on when the promise settles. Errors are ignored. */
   notify?(notification: ClientServiceNotification): void | Promise<void>;
-  /** The session's agent is gone: end what was started for it. Resolves when it is gone. */
+  /** The session's agent is gone: ends what was started for it, and resolves when that is gone, too. */
   release(sessionId: string): Promise<void>;
 }
 

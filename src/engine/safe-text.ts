@@ -1,11 +1,12 @@
 /**
- * Text of strangers without escape sequences, other control characters, and those that turn the direction of what stands around them:
+ * Which characters are taken out of foreign text. In every set: escape sequences, other control characters, and those that change the
+ * direction of the text around them.
  *
- * - `text` for a terminal, a file, another agent: keeps tabs and line ends, and the marks (U+200E, U+200F, U+061C) that right-to-left
- * languages are written with;
- * - `page` for a web page: these marks go too, since a label stands in the middle of a sentence of ours, and so do characters that a
- * browser gives no glyph;
- * - `line` for what must stay on one line: tabs and line ends go as well.
+ * - `text`, for a terminal, a file or another agent, keeps tabs and line ends, and the marks of right-to-left languages (U+200E, U+200F,
+ *   U+061C);
+ * - `page`, for a web page, takes out these marks, too, since a label stands in the middle of a sentence of ours, and characters without a
+ *   glyph;
+ * - `line`, for what must stay on one line, also takes out tabs and line ends.
  */
 export type ControlSet = 'text' | 'page' | 'line';
 
@@ -21,8 +22,8 @@ const SEQUENCES =
 /* eslint-enable no-control-regex */
 
 /**
- * The text without the characters of the set, or with `instead` in their place: then escape sequences do not go whole. CR LF is one line
- * end.
+ * The text without the characters of the set. With `instead`, each character is replaced, and the rest of an escape sequence stays. CR LF
+ * becomes one line end.
  */
 export function withoutControls(text: string, set: ControlSet, instead: string | ((char: string) => string) = ''): string {
   const lines = text.replace(/\r\n/g, '\n');
@@ -30,8 +31,8 @@ export function withoutControls(text: string, set: ControlSet, instead: string |
   return lines.replace(SETS[set], typeof instead === 'string' ? () => instead : instead);
 }
 
-/** The limits of a date, from 1970. */
+/** The most that a `Date` can be from 1970. */
 const LAST_DATE_MS = 8.64e15;
 
-/** As ISO 8601. The record may be anybody's: what no date can be is the nearest that can. */
+/** A time as ISO 8601. An imported record may hold any number, so a time outside the range of dates becomes the nearest one. */
 export const isoTime = (at: number): string => new Date(Math.max(-LAST_DATE_MS, Math.min(at, LAST_DATE_MS))).toISOString();

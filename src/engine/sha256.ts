@@ -1,5 +1,6 @@
-/** SHA-256 (FIPS 180-4). `crypto.subtle` is faster, but only there on https and localhost, and a page may be served otherwise. */
+/** SHA-256 (FIPS 180-4), for pages without `crypto.subtle`, which they have only on https and localhost. */
 import { delay } from './waiting.ts';
+
 export async function sha256Hex(text: string): Promise<string> {
   const bytes = new TextEncoder().encode(text);
   const { subtle } = crypto as { subtle?: SubtleCrypto };
@@ -8,10 +9,9 @@ export async function sha256Hex(text: string): Promise<string> {
 }
 
 const BLOCK = 64;
-/** After so many bytes others get their turn. */
+/** After this many bytes the event loop gets its turn. */
 const SLICE = 1024 * 1024;
 
-/** Without `crypto.subtle`. */
 export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
   const state = Uint32Array.from(fractions((prime) => prime ** (1 / 2), 8));
   const words = new Uint32Array(64);
@@ -20,7 +20,7 @@ export async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
     if (at > 0 && at % SLICE === 0) await delay(0);
     mix(state, words, new DataView(bytes.buffer, bytes.byteOffset + at, BLOCK));
   }
-  // The rest, a one bit, zeros, and the length in bits.
+  // The padding: a one bit, zeros, and the length in bits.
   const rest = new Uint8Array(bytes.length - whole < BLOCK - 8 ? BLOCK : 2 * BLOCK);
   rest.set(bytes.subarray(whole));
   rest[bytes.length - whole] = 0x80;
@@ -45,16 +45,17 @@ const rotated = (word: number, by: number): number => (word >>> by) | (word << (
 function mix(state: Uint32Array, words: Uint32Array, block: DataView): void {
   for (let t = 0; t < 16; t += 1) words[t] = block.getUint32(t * 4);
   for (let t = 16; t < 64; t += 1) {
-    const [before, later] = [words[t - 15]!, words[t - 2]!];
+    const before = words[t - 15]!;
+    const later = words[t - 2]!;
     const low = rotated(before, 7) ^ rotated(before, 18) ^ (before >>> 3);
     const high = rotated(later, 17) ^ rotated(later, 19) ^ (later >>> 10);
     words[t] = words[t - 16]! + low + words[t - 7]! + high;
   }
   let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state;
   for (let t = 0; t < 64; t += 1) {
-    const one = (h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + ((e & f) ^ (~e & g)) + ROUNDS[t]! + words[t]!) | 0;
-    const two = ((rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
-    [h, g, f, e, d, c, b, a] = [g, f, e, (d + one) | 0, c, b, a, (one + two) | 0];
+    const temp1 = (h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + ((e & f) ^ (~e & g)) + ROUNDS[t]! + words[t]!) | 0;
+    const temp2 = ((rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+    [h, g, f, e, d, c, b, a] = [g, f, e, (d + temp1) | 0, c, b, a, (temp1 + temp2) | 0];
   }
   [a, b, c, d, e, f, g, h].forEach((word, index) => (state[index] = state[index]! + word));
 }

@@ -1,6 +1,6 @@
 import type { SqlErrorKind } from './ports.ts';
 
-/** SQLite's primary result codes (https://sqlite.org/rescode.html) as the engine tells them apart. */
+/** SQLite's primary result codes (https://sqlite.org/rescode.html), as far as the engine distinguishes them. */
 const KINDS: Readonly<Record<number, SqlErrorKind>> = {
   5: 'busy', // SQLITE_BUSY
   6: 'busy', // SQLITE_LOCKED
@@ -16,7 +16,7 @@ const KINDS: Readonly<Record<number, SqlErrorKind>> = {
 };
 
 /**
- * What a result code means to the engine; an extended code counts as its primary one, the low byte.
+ * What a result code means to the engine. An extended code counts as its primary code, the low byte.
  *
  * @example
  * throw new SqlError(kindOfCode(5), 'The database is locked.'); // 5, SQLITE_BUSY, is 'busy'

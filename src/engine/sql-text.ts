@@ -1,28 +1,28 @@
 /**
- * What an adapter of the `SqlDatabase` port must know about a statement's text before it hands it to
- * SQLite: SQLite itself ignores what follows the first statement, and binds NULL where a parameter is missing.
+ * What an adapter of the `SqlDatabase` port must check in a statement's text before SQLite gets it, since SQLite ignores what follows the
+ * first statement, and binds NULL where a parameter is missing.
  */
 
-/** What the text of one statement says about it. */
+/** What the text of a statement says about it. */
 export interface StatementShape {
   /** The first word, in upper case; empty when there is no statement. */
   readonly verb: string;
   /** How many plain `?` it has; null when it uses numbered or named parameters. */
   readonly placeholders: number | null;
-  /** True when another statement follows the first. */
+  /** Whether another statement follows the first. */
   readonly more: boolean;
-  /** False only when it cannot change the database, whatever SQLite makes of it. */
+  /** False only when it surely cannot change the database. */
   readonly mayWrite: boolean;
-  /** The name, in lower case, of a PRAGMA that may do more than read, even after EXPLAIN; null otherwise. */
+  /** The name, in lower case, of a PRAGMA that may do more than read, even after EXPLAIN; else null. */
   readonly actingPragma: string | null;
 }
 
-/** All else is skipped. */
+/** A quoted text or name, a comment, a word, a placeholder, or any other character that is not white space. */
 const TOKEN =
   /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|[\p{L}_$][\p{L}\p{N}_$]*|\?\d+|[@:][\p{L}_$][\p{L}\p{N}_$]*|[?;]|\S/gu;
 
 /**
- * Reads a statement's text. Never throws: what is not SQL is for SQLite to refuse.
+ * Reads a statement's text. Never throws: refusing what is not SQL is left to SQLite.
  *
  * @example
  * statementShape('DELETE FROM t WHERE id = ?').verb; // 'DELETE'
@@ -44,7 +44,7 @@ export function statementShape(sql: string): StatementShape {
       ended ||= verb !== '';
       continue;
     }
-    // A trigger's body holds statements of its own.
+    // The body of a trigger has statements of its own.
     if (ended && !trigger) return { verb, placeholders, more: true, mayWrite, actingPragma };
     const word = /^[\p{L}_]/u.test(token) ? token.toUpperCase() : '';
     verb ||= word || token;
@@ -66,12 +66,12 @@ export function statementShape(sql: string): StatementShape {
   return { verb, placeholders, more: false, mayWrite, actingPragma };
 }
 
-/** What it takes to know what a PRAGMA does: `EXPLAIN QUERY PLAN PRAGMA main.user_version =`. */
+/** How many tokens tell what a PRAGMA does: `EXPLAIN QUERY PLAN PRAGMA main.user_version =`. */
 const PRAGMA_TOKENS = 8;
 const PRAGMA_VERBS = new Set(['PRAGMA', 'EXPLAIN']);
-/** The one PRAGMA that acts when a SELECT reads it as a table. */
+/** The only PRAGMA that changes something when a SELECT reads it as a table. */
 const OPTIMIZES = /^["'`[]?pragma_optimize["'`\]]?$/i;
-/** Those that only read when they are given something: a table, an index or a count. */
+/** PRAGMAs whose argument (a table, an index, a count) does not make them change anything. */
 const READS_GIVEN = new Set([
   'table_info',
   'table_xinfo',
@@ -84,7 +84,7 @@ const READS_GIVEN = new Set([
   'integrity_check',
   'quick_check',
 ]);
-/** Those that act when they are given nothing; the others then tell a setting. */
+/** PRAGMAs that change something without an argument. All others then return a setting. */
 const ACTS_BARE = new Set(['incremental_vacuum', 'optimize', 'shrink_memory', 'wal_checkpoint']);
 
 function actingPragmaOf(head: readonly string[]): string | null {
@@ -93,7 +93,9 @@ function actingPragmaOf(head: readonly string[]): string | null {
   if (words[0] !== 'pragma') return null;
   if (words[2] === '.') words.splice(1, 2);
   const [, name = '', next = ''] = words;
-  return (next === '=' || next === '(' ? !READS_GIVEN.has(name) : ACTS_BARE.has(name)) ? name : null;
+  const hasArgument = next === '=' || next === '(';
+  const acts = hasArgument ? !READS_GIVEN.has(name) : ACTS_BARE.has(name);
+  return acts ? name : null;
 }
 
 const WRITING = new Set(['INSERT', 'UPDATE', 'DELETE', 'REPLACE']);
@@ -101,8 +103,8 @@ const READING = new Set(['SELECT', 'WITH', 'VALUES', 'EXPLAIN', 'PRAGMA']);
 const TRANSACTION = new Set(['BEGIN', 'COMMIT', 'END', 'ROLLBACK', 'SAVEPOINT', 'RELEASE', 'ATTACH', 'DETACH', 'VACUUM']);
 
 /**
- * Why a statement may not be run through the port, or null when it may. A batch is one transaction
- * already, so statements that open or end one are refused; a query only reads.
+ * Why a statement may not be run through the port; null when it may. A batch is a transaction already, so statements that open or end one
+ * are refused. A query only reads.
  *
  * @example
  * const problem = statementProblem(statementShape('BEGIN'), 'batch'); // says why not
@@ -118,7 +120,7 @@ export function statementProblem(shape: StatementShape, use: 'query' | 'batch'):
 }
 
 /**
- * Why these parameters do not fit the statement, or null when they do.
+ * Why the parameters do not fit the statement; null when they do.
  *
  * @example
  * const problem = parameterProblem(statementShape('SELECT ?, ?'), [1]); // one is missing

@@ -1,11 +1,11 @@
-/** Limits are checked by name and value before anything is done with them. */
+/** Merges limits with their defaults, after checking names and values. */
 import { checkOptions, shown } from './check-options.ts';
 import { invalid } from './errors.ts';
 
-/** A timer that is set to more goes off at once. */
+/** A timer with a longer time fires at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** What is undefined counts as not given. Error: `invalid_argument`, naming the limit. */
+/** An undefined limit counts as not given. Error: `invalid_argument`, which names the limit. */
 export function withLimits<L extends object>(
   defaults: L,
   changes: Partial<Record<keyof NoInfer<L>, number | undefined>> | undefined,

@@ -1,11 +1,11 @@
-/** Virtual files, of the table `workspace_files`. */
+/** Virtual files in the table `workspace_files`, for agents without a disk. */
 import { countParam, sliceLines } from './protocol/fs-lines.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import type { ClientServiceRequest, ClientServices, SqlDatabase } from './ports.ts';
 import { database as checkDatabase, options as checkOptions } from './sessions/arguments.ts';
 import { withLimits } from './with-limits.ts';
 
-/** With the code of the JSON-RPC answer. */
+/** Becomes a JSON-RPC error with this code. */
 class FsError extends Error {
   readonly code: number;
   readonly data: unknown;
@@ -25,8 +25,8 @@ export interface WorkspaceOptions {
 }
 
 /**
- * Files for agents without a disk: answers ACP's `fs/*` from the table `workspace_files`, so that what an agent wrote
- * survives sleep. Give it to `createHost` as `client`, on a database that a host has opened.
+ * Files for agents without a disk: answers ACP's `fs/*` from the table `workspace_files`, so that what an agent wrote survives sleep. Give
+ * it to `createHost` as `client`.
  *
  * @example
  * const host = await createHost({ database, agents, client: workspaceFiles(database) });
@@ -57,7 +57,7 @@ export function workspaceFiles(database: SqlDatabase, options: WorkspaceOptions 
         `limit_exceeded: ${path} would have ${bytes} bytes; workspaceFileBytes allows ${limits.workspaceFileBytes}`,
       );
     }
-    // Counted in the statement that writes: of two that come at once only as many as fit are written.
+    // The statement that writes also counts, so that two writes at once cannot exceed the limit.
     const [written] = await database.batch([
       {
         sql: `INSERT INTO workspace_files (session_id, path, content, updated_at)
@@ -84,7 +84,7 @@ RETURNING path`,
   };
 }
 
-/** Normalised, if it lies in the session's directories. Virtual files have no links, so text decides. */
+/** The normalised path, if it is in the session's directories. Virtual files have no links, so comparing texts is enough. */
 export function insideRoots(path: unknown, roots: { readonly cwd: string; readonly additionalDirectories: readonly string[] }): string {
   if (typeof path !== 'string' || !path.startsWith('/') || path.includes('\0')) {
     throw invalid(`path must be absolute, got ${JSON.stringify(path)}`);

@@ -1,11 +1,11 @@
-/** The table of `nextStep`. The docs show it and a test runs it, so that neither can say what the code does not do. */
+/** The table of cases of `nextStep`. The documentation shows it and a test runs it, so that both say what the code does. */
 import type { ResumeState, TriedStep } from './decide.ts';
 import type { ErrorCode } from '../errors.ts';
 
 export interface ResumeCase {
   readonly name: string;
   readonly state: ResumeState;
-  /** As `nextStep` gives it; of `stop`, the code. */
+  /** What `nextStep` returns; of `stop` only the code. */
   readonly next:
     | { readonly do: 'session/resume' | 'session/load' | 'ask-list' }
     | { readonly do: 'session/new' | 'accept'; readonly tier: string }
@@ -23,7 +23,7 @@ const base: ResumeState = {
 const only = (...can: readonly ('resume' | 'load' | 'list')[]): Pick<ResumeState, 'capabilities'> => ({
   capabilities: { resume: can.includes('resume'), load: can.includes('load'), list: can.includes('list') },
 });
-/** `~` marks an outcome that rests on a known shape alone. */
+/** `~` marks a weak outcome: one that rests on a known shape alone. */
 const tried = (...attempts: readonly `${'resume' | 'load'} ${'~' | ''}${TriedStep['outcome']}`[]): Pick<ResumeState, 'attempts'> => ({
   attempts: attempts.map((attempt) => {
     const [method, outcome] = attempt.split(' ') as ['resume', string];

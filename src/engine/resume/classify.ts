@@ -1,27 +1,27 @@
 /**
- * What an agent's error means for the session: by a table of answers that real agents were seen to give (a new agent is one row), then
- * patterns for what others say in words, then the code. What is none of these is `indeterminate`.
+ * Decides what an agent's error means for the session: first by a table of answers that real agents give (a new agent is one row), then by
+ * patterns for what agents say in words, then by the error's code. Anything else is `indeterminate`.
  *
- * An unknown session taken for an opaque error stops the user with an error they can read; an opaque error taken for an unknown session
- * abandons a conversation that was still there. So the patterns are few and narrow, and anything that names another cause takes their
- * verdict back.
+ * The two mistakes are not equally bad. An unknown session taken for an opaque error stops the user with an error that they can read. An
+ * opaque error taken for an unknown session abandons a conversation that is still there. So the patterns are few and narrow, and an error
+ * that names another cause does not count as an unknown session.
  */
 import { fieldsOf, stringOf } from '../objects.ts';
 
 export interface ResumeFailureContext {
   readonly method: 'session/resume' | 'session/load' | 'session/prompt' | 'session/new';
   readonly agentSessionId: string;
-  /** What a complete `session/list` with the session's cwd says of the id; leave it out when none was asked. */
+  /** What a complete `session/list` with the session's cwd says of the id. Leave it out if the list was not asked. */
   readonly listed?: 'present' | 'absent' | 'unknown' | undefined;
 }
 
 export interface ResumeFailure {
   readonly outcome: 'unknown_session' | 'unsupported' | 'auth_required' | 'session_busy' | 'indeterminate';
-  /** The rule's name and what it saw, in words: `says-absent: message says “Session "X" not found”`. */
+  /** The name of the rule, and what it found: `says-absent: message says “Session "X" not found”`. */
   readonly evidence: string;
   /**
-   * True where `unknown_session` rests on a shape that one agent is known to use and that could mean
-   * something else. A `session/list` that shows the id takes it back; ask one where it is advertised.
+   * True if `unknown_session` rests on an answer that one agent is known to give, but that could mean something else. If the agent has
+   * `session/list`, ask it: a list that shows the id proves the opposite.
    */
   readonly weak?: true | undefined;
 }
@@ -32,13 +32,13 @@ export interface RpcErrorSeen {
   readonly data?: unknown;
 }
 
-/** An answer of a real agent: `{id}` stands for the session id, `…` for anything. */
+/** An answer of a real agent. `{id}` stands for the session id, `…` for anything. */
 export interface RecordedAnswer {
   readonly agent: string;
-  /** Whether the agent was run, or its source or a report read. */
+  /** `run`: seen from the running agent. `read`: found in its source or in a report. */
   readonly source: 'run' | 'read';
   readonly outcome: ResumeFailure['outcome'];
-  /** As sent; or, where only the words are known, what some string of the error says. */
+  /** The answer as it was sent; or, if only its words are known, what one of its strings says. */
   readonly answer: RpcErrorSeen | { readonly says: string };
   readonly weak?: true | undefined;
   /** Given to `session/prompt` for a session that was resumed, loaded or live. */
@@ -47,7 +47,10 @@ export interface RecordedAnswer {
 
 const error = (code: number, message: string, data?: unknown): RpcErrorSeen => ({ code, message, ...(data === undefined ? {} : { data }) });
 const unknown = (agent: string, source: 'run' | 'read', answer: RecordedAnswer['answer']): RecordedAnswer => ({
-  ...{ agent, source, outcome: 'unknown_session', answer },
+  agent,
+  source,
+  outcome: 'unknown_session',
+  answer,
 });
 
 export const RECORDED_ANSWERS: readonly RecordedAnswer[] = [
@@ -78,14 +81,14 @@ export const RECORDED_ANSWERS: readonly RecordedAnswer[] = [
 ];
 
 /**
- * Classifies the error an agent gave to a resume or, after one that it answered with success, to a prompt. Never throws,
- * whatever stands in `data`.
+ * Classifies an agent's error to a resume, or to a prompt after a resume that it answered with success. Never throws, whatever is in
+ * `data`.
  *
  * - `listed: 'absent'` makes it `unknown_session`, unless it is `auth_required`, `session_busy` or `unsupported`.
- * - `listed: 'present'` takes back what rests on a known shape alone; the agent's own words and −32002 stand.
- * - At `session/prompt` errors speak of many other things. A known shape counts only where the list proves it, −32002 only
- *   where it names the session, and absence from the list alone says nothing (agents list late, or never).
- * - For `session/new` the answer is never `unknown_session`.
+ * - `listed: 'present'` overrules a weak answer, but not the agent's own words, nor −32002.
+ * - At `session/prompt` errors are about many other things. A weak answer counts only if the list proves it, and −32002 only if it names
+ * the session. That the list lacks the session means nothing by itself, since agents list late, or never.
+ * - For `session/new` the outcome is never `unknown_session`.
  *
  * @example
  * classifyResumeFailure({ code: -32602, message: 'Session "x" not found' }, { method: 'session/load', agentSessionId: 'x' }).outcome; // 'unknown_session'
@@ -96,7 +99,7 @@ export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailur
   const id = agentSessionId.length > MAX_TEXT ? '' : agentSessionId;
   const code = error.code;
   const sayings = sayingsOf(error, id);
-  const saying = (pattern: RegExp): string | null => {
+  const matching = (pattern: RegExp): string | null => {
     const found = sayings.find(({ sentences }) => sentences.some((sentence) => pattern.test(sentence)));
     return found ? `${found.where} says “${shorten(found.text)}”` : null;
   };
@@ -110,24 +113,25 @@ export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailur
   const seen = known && `recorded-answer: ${quoted} is what ${known.agent} answers`;
   if (seen && known.outcome !== 'unknown_session') return { outcome: known.outcome, evidence: seen };
 
-  // Agents also pass on a −32601 of a client, and what an MCP server wants.
-  if (code === -32601 && saying(/\bclientmethod\b/) === null) return { outcome: 'unsupported', evidence: 'method-not-found: code −32601' };
-  const auth = saying(AUTH);
-  if (auth && !saying(/\bmcp\b/)) return { outcome: 'auth_required', evidence: `says-auth: ${auth}` };
-  const busy = saying(BUSY);
+  // Not if the agent passes on a client's −32601, or that an MCP server wants a sign-in.
+  if (code === -32601 && matching(/\bclientmethod\b/) === null)
+    return { outcome: 'unsupported', evidence: 'method-not-found: code −32601' };
+  const auth = matching(AUTH);
+  if (auth && !matching(/\bmcp\b/)) return { outcome: 'auth_required', evidence: `says-auth: ${auth}` };
+  const busy = matching(BUSY);
   if (busy) return { outcome: 'session_busy', evidence: `says-busy: ${busy}` };
 
   const atPrompt = method === 'session/prompt';
   const resuming = method === 'session/resume' || method === 'session/load';
   const weak = known?.weak;
-  const absent = saying(ABSENT);
+  const absent = matching(ABSENT);
   const isMissing = code === -32002 && !namesOther(sayings) && (!atPrompt || namesSession(sayings));
   const evidence =
     seen ??
     (absent && `says-absent: ${absent}`) ??
     (isMissing ? `resource-not-found: code −32002 (${quoted}) names no other resource` : null);
-  const cause = known && !weak ? null : saying(OTHER_CAUSE);
-  const later = listed === 'absent' ? null : saying(LATER);
+  const cause = known && !weak ? null : matching(OTHER_CAUSE);
+  const later = listed === 'absent' ? null : matching(LATER);
   const against =
     (cause && `${cause}, too`) ??
     (later && `${later}: it may be found then`) ??
@@ -143,10 +147,11 @@ export function classifyResumeFailure(error: RpcErrorSeen, context: ResumeFailur
 
 // ---------------------------------------------------------------- recorded answers
 
-/** A string whole, an object with these keys and no others. */
+/** Whether a value matches a recorded one: a string as a whole, an object with the same keys and no others. */
 function fits(wanted: unknown, value: unknown, id: string): boolean {
   if (typeof wanted !== 'string') {
-    const [keys, found] = [Object.keys(fieldsOf(wanted)), fieldsOf(value)];
+    const keys = Object.keys(fieldsOf(wanted));
+    const found = fieldsOf(value);
     return keys.length === Object.keys(found).length && keys.every((key) => fits(fieldsOf(wanted)[key], found[key], id));
   }
   if (typeof value !== 'string') return false;
@@ -164,12 +169,12 @@ interface Saying {
   readonly sentences: readonly string[];
 }
 
-/** What lies beyond is bulk (a stack, a dump) and no evidence. */
+/** Longer texts, and what is beyond these bounds, are stack traces and dumps, and no evidence. */
 const MAX_TEXT = 2_000;
 const MAX_SAYINGS = 60;
 const MAX_DEPTH = 8;
 
-/** Every string of the error: the message, a string `data`, `data.details`, `data.error.message`, … */
+/** All strings of the error: `message`, `data` if it is a string, `data.details`, `data.error.message`, … */
 function sayingsOf(error: RpcErrorSeen, id: string): Saying[] {
   const sayings: Saying[] = [];
   const walk = (where: string, value: unknown, depth: number): void => {
@@ -183,8 +188,9 @@ function sayingsOf(error: RpcErrorSeen, id: string): Saying[] {
 }
 
 /**
- * A text as lower-case words with single blanks, a sentence each. `SessionNotFoundError` is "session not found error", "can't" is "can
- * not"; marks stand for values: `§` our session id, `¶` a path, `x` what has digits in it, `:` a colon or bracket.
+ * The sentences of a text, as lower-case words separated by single blanks. `SessionNotFoundError` becomes "session not found error",
+ * "can't" becomes "can not". Signs replace values: `§` our session id, `¶` a path, `x` a word with digits, `:` a colon, an opening bracket
+ * or a dash.
  */
 function sentencesOf(text: string, id: string): string[] {
   const own = id === '' ? text : text.replace(new RegExp(`(?<![A-Za-z0-9])${quoteRegExp(id)}(?![A-Za-z0-9])`, 'g'), '§');
@@ -213,13 +219,13 @@ function sentencesOf(text: string, id: string): string[] {
 // ---------------------------------------------------------------- patterns
 
 const SESSION = '(?:session|thread|conversation|rollout|chat)s?(?: id(?:entifier)?| file| record)?';
-/** What leaves a session the session: "MCP session" is another. */
+/** What may stand in front of a session for it to be ours: an "MCP session" is another. */
 const THE =
   '(?:^|: |(?<!\\b(?:in|of|by|for|from|uses) )\\b(?:the|this|that|an?|any|your|our|requested|given|such|previous|saved|acp|agent|load|resume|restore|find|err|error|params|method) )';
-/** Between a session and what is said of it. */
+/** What may stand between a session and what is said of it. */
 const FILL =
   '(?: (?:§|x|:|id|uuid|with|the|this|that|requested|given|specified|provided|named|called|for|of|you|we|was|is|were|are|has|have|had|been|be|can|could|does|do|did|seem|to|now|already|currently|apparently|and|or|because|it|trying|load|resume)){0,10}';
-/** Where a statement ends; "unknown mode" and "missing field" are about something else. */
+/** What may follow a statement about the session: "session unknown mode" and "session missing field" are about something else. */
 const END =
   '(?= [§x:]| in\\b| on\\b| from\\b| by\\b| or\\b| and\\b| to this\\b| with\\b| for\\b| any ?more\\b| here\\b| you\\b| matching\\b|$)';
 const NOT =
@@ -228,7 +234,7 @@ const GONE = '(?:(?<!: )unknown|gone|expired|deleted|removed|purged|lost|evicted
 
 const any = (...patterns: readonly string[]): RegExp => new RegExp(patterns.join('|'));
 
-/** A sentence that only wonders says nothing. */
+/** The session does not exist. A sentence with "if" or "may" only wonders, and does not count. */
 const ABSENT = new RegExp(
   `^(?!.*\\b(?:if|whether|may|might|check|verify|determine)\\b)(?:.*?(?:${
     any(
@@ -250,16 +256,16 @@ const AUTH = any(
   '\\bnot (?:logged in|signed in|authenticated)\\b',
   '\\b(?:please|must|need to)(?: be)? (?:run )?(?:log(?:ged)? ?in|sign(?:ed)? ?in|login|authenticate)\\b',
 );
-/** A cause that is not the session's absence takes a verdict on the session back. */
+/** A cause other than the absence of the session. With one, no verdict on the session counts. */
 const OTHER_CAUSE =
   /\b(?:permission|denied|forbidden|unauthori[sz]ed|time ?out|timed out|e(?:conn[a-z]+|notfound|timedout|pipe|acces|perm|mfile|nospc|rofs|io|busy)|refused|unreachable|unavailable|network|corrupt(?:ed)?|quota|overloaded|rate limit\w*|mcp|out of memory|tokens?|credentials?|api key|decrypt|parsed?|not be read|is locked|disk full)\b/;
-/** Asked later, the session may be there. "Please try again" alone is what any error says. */
+/** The session may be there later. "Please try again" alone does not count, since any error says that. */
 const LATER =
   /\btemporar(?:il)?y\b(?! (?:dir|director|file|folder|stor))|\btransient|\bin (?:the |its )?cache\b|\b(?:later|shortly|in a (?:moment|minute|second))$/;
 
 // ---------------------------------------------------------------- −32002
 
-/** It is the answer to any missing resource, which words name, or the field that holds it. */
+/** Any missing resource may be answered with −32002. These words, in a text or in the name of its field, say that it is not the session. */
 const OTHER_RESOURCE =
   /\b(?:files?|models?|tools?|commands?|dir|director(?:y|ies)|folder|workspace|project|provider|prompt|template|config\w*|initiali[sz]ed|binary|skill|plugin|path|ur[il]|cwd|server|mode)\b|¶/;
 

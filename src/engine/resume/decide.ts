@@ -1,9 +1,9 @@
 /**
- * The order of the tiers as one pure function; `RESUME_CASES` (cases.ts) is its table. Two decisions that it does not explain:
+ * The order of the tiers, as a pure function; `RESUME_CASES` (cases.ts) is its table. Two of its decisions need a reason:
  *
- * - **An answer about the session counts for more than one about the method.** `load` answering −32601 says nothing of the session, so an
- * indeterminate `resume` before it still stands; and one that says "session not found" stands, too.
- * - **With nothing in the log there is nothing to forget**, so any refusal ends in a new agent session, in every policy.
+ * - **An answer about the session counts more than one about the method.** If `load` answers −32601, that says nothing about the session,
+ * so the answer to `resume` before it still counts, be it indeterminate or "session not found".
+ * - **With nothing in the log there is nothing to forget**, so any refusal leads to a new agent session, in every policy.
  */
 import type { ErrorCode } from '../errors.ts';
 import type { AttemptOutcome, ResumePolicy, Verification } from '../types.ts';
@@ -13,32 +13,33 @@ export type NativeMethod = 'session/resume' | 'session/load';
 export interface TriedStep {
   readonly method: NativeMethod;
   /**
-   * `ok` is a success that was checked. If its check failed, it is `unproven` after a load (none of the expected messages came) and
+   * `ok` is a success that passed its check. One that did not is `unproven` after a load (none of the expected messages came), and
    * `unknown_session` after a resume (a complete list does not show the session).
    */
   readonly outcome: AttemptOutcome;
-  /** Of `classifyResumeFailure`. */
+  /** See `ResumeFailure.weak`. */
   readonly weak?: true | undefined;
 }
 
-/** What the agent's list says of the session. */
+/** What the agent's list says about the session. */
 export type Listed = 'present' | 'absent' | 'unknown';
 
 export interface ResumeState {
   readonly policy: ResumePolicy;
-  /** As `initialize` of this very process advertised them. */
+  /** What this process advertised in `initialize`. */
   readonly capabilities: { readonly resume: boolean; readonly load: boolean; readonly list: boolean };
   readonly agentSessionId: string | null;
   /** Whether the log has anything to tell a successor. */
   readonly hasHistory: boolean;
-  /** In order. Once the list was asked, as classified with its answer. */
+  /** In order; once the list was asked, classified with its answer. */
   readonly attempts: readonly TriedStep[];
+  /** Undefined until the list was asked. */
   readonly listed?: Listed | undefined;
 }
 
 export type NextStep =
   | { readonly do: NativeMethod }
-  /** Ask `session/list`, classify the errors again with its answer, and ask here again with `listed`. */
+  /** Ask `session/list`, classify the errors again with its answer, and call `nextStep` again with `listed`. */
   | { readonly do: 'ask-list' }
   | { readonly do: 'session/new'; readonly tier: 'transcript' | 'new' }
   | { readonly do: 'accept'; readonly tier: 'resume' | 'load' }
@@ -48,7 +49,7 @@ const NATIVE: readonly NativeMethod[] = ['session/resume', 'session/load'];
 
 export const isNative = (method: string): method is NativeMethod => NATIVE.includes(method as NativeMethod);
 
-/** What is done next. Never asks for a method that was tried, so a loop over it ends. */
+/** Never returns a method that was tried, so a loop over it ends. */
 export function nextStep({ policy, capabilities, agentSessionId, hasHistory, attempts, listed }: ResumeState): NextStep {
   const last = attempts.at(-1);
   const stopped = last && hardStop(last);
@@ -63,19 +64,19 @@ export function nextStep({ policy, capabilities, agentSessionId, hasHistory, att
 
   const can = { 'session/resume': capabilities.resume, 'session/load': capabilities.load };
   const untried = NATIVE.find((method) => can[method] && !attempts.some((attempt) => attempt.method === method));
-  // A load that brought nothing of ours was the agent's last word.
+  // After an unproven load no other method is tried.
   if (untried && last?.outcome !== 'unproven') return { do: untried };
   if (!hasHistory) return fresh;
 
-  const word = attempts.findLast(({ outcome }) => outcome !== 'unsupported');
-  if ((word?.outcome === 'indeterminate' || word?.weak) && listed === undefined && capabilities.list) return { do: 'ask-list' };
-  if (word?.outcome === 'indeterminate') {
+  const answer = attempts.findLast(({ outcome }) => outcome !== 'unsupported');
+  if ((answer?.outcome === 'indeterminate' || answer?.weak) && listed === undefined && capabilities.list) return { do: 'ask-list' };
+  if (answer?.outcome === 'indeterminate') {
     return stop(
       'resume_indeterminate',
       'the agent’s error does not say whether it still has the session, so the session was left as it is',
     );
   }
-  if (policy === 'strict') return stop('session_not_resumable', notResumable(word));
+  if (policy === 'strict') return stop('session_not_resumable', notResumable(answer));
   return fresh;
 }
 
@@ -97,21 +98,21 @@ function hardStop({ method, outcome }: TriedStep): NextStep | null {
   }
 }
 
-function notResumable(word: TriedStep | undefined): string {
-  if (word === undefined) return 'the agent can neither resume nor load sessions';
-  return word.outcome === 'unproven' ? 'the agent loaded it, but replayed none of its messages' : 'the agent does not have it';
+function notResumable(answer: TriedStep | undefined): string {
+  if (answer === undefined) return 'the agent can neither resume nor load sessions';
+  return answer.outcome === 'unproven' ? 'the agent loaded it, but replayed none of its messages' : 'the agent does not have it';
 }
 
 function stop(code: ErrorCode, reason: string): NextStep {
   return { do: 'stop', code, reason };
 }
 
-// ---------------------------------------------------------------- what checking a success gave
+// ---------------------------------------------------------------- judging a replay
 
 /**
- * How the replay of a load compares with the log. Nothing of what was said, even if only in turns that were cut off, is no sign that the
- * agent has it; something where nothing was expected is not this session's. An agent that compacted its memory replays something else than
- * was said, and is believed like one that replays a part.
+ * How a load's replay compares with the log. If nothing comes of what was said, even if only in turns that were cut off, the agent may not
+ * have the session; if something comes although nothing was expected, it is another session. An agent that compacted its memory replays
+ * other words than were said, and is believed like one that replays a part.
  */
 export function verifyReplay(counts: {
   readonly expected: number;
@@ -129,14 +130,14 @@ export function verifyReplay(counts: {
 }
 
 /**
- * What comes after a replay that reached the end of the log: `more` of it, matched together with it; the same `again`, matched by itself;
- * or the agent's `own` words.
+ * What it is that comes after a replay reached the end of the log: `more` of the replay, to be matched together with it; the same `again`,
+ * to be matched by itself; or the agent's `own` words.
  */
 export function whatFollows(
   before: {
-    /** The last thing was new: what follows without a word of the user's belongs to it. */
+    /** Whether the replay ended with something new. What follows without words of the user's then belongs to it. */
     readonly endsNew: boolean;
-    /** What the newest message still lacks, or one of a turn that was cut off; without white space. */
+    /** The rest that the newest message, or one of a turn that was cut off, still lacks; without white space. */
     readonly next: string;
   },
   came: { readonly hasUser: boolean; readonly beginsOurs: boolean; readonly text: string },
@@ -144,7 +145,7 @@ export function whatFollows(
   const { next } = before;
   const { text } = came;
   if (next !== '' && text !== '' && (next.startsWith(text) || text.startsWith(next))) return 'more';
-  // A replay begins with words of the user's.
+  // Words of the user's are part of a replay, since nobody has prompted.
   if (came.hasUser) return came.beginsOurs ? 'again' : 'more';
   return before.endsNew ? 'more' : 'own';
 }

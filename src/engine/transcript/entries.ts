@@ -1,5 +1,6 @@
 /**
- * A log read backwards as entries, newest first: messages, tool calls, notes. What agents send for machines, and thoughts, are left out.
+ * Reads a log backwards as entries of a transcript: messages, tool calls, plans, notes. Thoughts and what is meant for machines are left
+ * out.
  */
 import type { SessionEvent, TurnEnded } from '../types.ts';
 import { fieldsOf, stringOf } from '../objects.ts';
@@ -23,14 +24,14 @@ import {
 } from '../protocol/updates.ts';
 import { asText } from './text.ts';
 
-/** Raw: nothing is redacted, tamed or cut yet. */
+/** Nothing in it is redacted, tamed or cut yet. */
 export interface Entry {
   readonly label: 'user' | 'agent' | 'tool' | 'plan' | 'note';
-  /** After the label, on its line. */
+  /** Stands behind the label, on the same line. */
   readonly head: string;
-  /** Below the label, in chunks, so that a huge message is joined once. */
+  /** Stands below the label. In pieces, so that a huge message is joined only once. */
   readonly body: readonly string[];
-  /** True for what may only ever be an excerpt. */
+  /** Whether only an excerpt of the body is shown, even if there is room. */
   readonly excerpt?: true;
   readonly seq: number;
 }
@@ -40,14 +41,14 @@ type UpdateEvent = SessionEvent & { readonly kind: 'update' };
 interface OpenMessage {
   readonly label: 'user' | 'agent';
   readonly piece: MessagePiece;
-  /** A thought stands before its oldest part so far. */
+  /** Whether a thought comes before the oldest part so far. */
   isParted: boolean;
   /** Newest first. */
   readonly parts: string[];
   /** Whether the oldest part so far continues a line. */
   inline: boolean;
   chars: number;
-  /** It was told whole: what was said before is replaced. */
+  /** Whether the oldest part so far replaced what was said before it. */
   isWhole: boolean;
 }
 
@@ -55,19 +56,19 @@ export function createEntryReader() {
   let open: OpenMessage | null = null;
   let openSeq = 0;
   let planSeen = false;
-  /** Tool calls whose beginning is still to come, with the first update so far. */
+  /** Tool calls whose beginning is still to come. `first` is the oldest update so far. */
   const toolCalls = new Map<string, { readonly report: ToolCallReport; readonly seq: number; readonly first: UpdateEvent }>();
-  /** Tool calls that were given, and where they began. */
+  /** Tool calls that have become entries, with the updates that began them. */
   const given = new Map<string, UpdateEvent>();
-  /** The last word on a question: an answer that was cancelled while it was stored does not count. */
+  /** The last answer to each question. An earlier one was cancelled while it was being stored, and does not count. */
   const answers = new Map<string, string>();
   const answered = (id: string, answer: string): Entry[] => {
     if (!answers.has(id)) answers.set(id, answer);
     return close();
   };
-  /** Messages that were told whole: what was said before under their ids is replaced. */
+  /** Messages that replaced what was said before under their ids. */
   const replaced = new Set<string>();
-  /** A turn without an end was cut off. */
+  /** Turns whose end was read, or noted as missing. */
   const ended = new Set<string>();
   let seq = 0;
 
@@ -83,16 +84,16 @@ export function createEntryReader() {
     const piece = pieceOf(event) as MessagePiece;
     const continues = open && continuesMessage(open.piece, piece, open.isParted);
     const key = `${piece.turnId} ${label} ${piece.messageId}`;
-    const done = continues ? [] : close();
-    if (!continues && replaced.has(key)) return done;
+    const closed = continues ? [] : close();
+    if (!continues && replaced.has(key)) return closed;
     open ??= { label, piece, isParted: false, parts: [], inline: true, chars: 0, isWhole: false };
     open.isParted = false;
     openSeq = event.seq;
-    if (open.isWhole) return done;
+    if (open.isWhole) return closed;
     for (const content of blocksOf(event.payload).toReversed()) {
       const text = textOf(content, 'describe');
       const inline = contentKind(content) === 'text';
-      // What is a prompt's block, or not text, stands on a line of its own.
+      // A block of a prompt, and one that is not text, gets a line of its own.
       if (open.parts.length > 0 && (event.origin === 'host' || !inline || !open.inline)) open.parts.push('\n');
       open.parts.push(text);
       open.inline = inline;
@@ -100,7 +101,7 @@ export function createEntryReader() {
     }
     open.isWhole = replacesMessage(event.payload);
     if (open.isWhole && piece.messageId !== null) replaced.add(key);
-    return done;
+    return closed;
   };
 
   const update = (event: UpdateEvent): Entry[] => {
@@ -135,7 +136,7 @@ export function createEntryReader() {
         );
         return [...close(), { label: 'plan', head: '', body, excerpt: true, seq: event.seq }];
       }
-      // These do not part a message.
+      // These do not end a message.
       case 'state':
       case 'notice':
       case 'compaction':
@@ -146,8 +147,8 @@ export function createEntryReader() {
   };
 
   /**
-   * ACP v2 does not tell a beginning: a call with a title and a kind is taken to have begun after the words that come before it, and every
-   * one after its prompt.
+   * In ACP v2 nothing marks where a tool call begins. One with a title and a kind is taken to have begun after the agent's words before it,
+   * any other after the prompt.
    */
   const begunCalls = (before: 'user' | 'agent'): Entry[] => {
     if (toolCalls.size === 0) return [];
@@ -163,7 +164,7 @@ export function createEntryReader() {
   };
 
   const read = (event: SessionEvent): Entry[] => {
-    // What has the id of a given call in the turns before is another.
+    // A tool call of an earlier turn that has the same id is another one.
     if (cutOffBy(event)) given.clear();
     switch (event.kind) {
       case 'update':
@@ -185,8 +186,9 @@ export function createEntryReader() {
       }
       case 'elicitation_resolved': {
         const { answer } = event.payload;
-        const given = fieldsOf(answer)['content'];
-        return answered(event.payload.requestId, given === undefined ? stringOf(answer?.['action']) || 'cancelled' : JSON.stringify(given));
+        const content = fieldsOf(answer)['content'];
+        const words = content === undefined ? stringOf(answer?.['action']) || 'cancelled' : JSON.stringify(content);
+        return answered(event.payload.requestId, words);
       }
       case 'elicitation_requested': {
         const { requestId, question } = event.payload;
@@ -202,22 +204,22 @@ export function createEntryReader() {
   };
 
   return {
-    /** Takes the next older event; gives the entries that are now complete, newest first. */
+    /** Takes the next older event, and returns the entries that are now complete, newest first. */
     push(event: SessionEvent): Entry[] {
       seq = event.seq;
-      // Newest of its turn and not its end: cut off, or still running. (What was imported later says nothing of it.)
+      // The newest event of a turn is not its end, so the turn was cut off or is still running. (Imported events say nothing of that.)
       if (event.turnId !== null && event.origin !== 'import' && event.kind !== 'turn_ended' && !ended.has(event.turnId)) {
         ended.add(event.turnId);
         return [...note('this turn did not end'), ...read(event)];
       }
       return read(event);
     },
-    /** Gives what is still open; of tool calls that are left, only updates are known. */
+    /** Returns what is still open. Of the tool calls that are left, the beginning is not known. */
     end: (): Entry[] => [
       ...close(),
       ...[...toolCalls.values()].sort((a, b) => b.seq - a.seq).map(({ report, seq: oldest }) => toolEntry(report, oldest)),
     ],
-    /** Of the message that is still open. */
+    /** The length of the message that is still open. */
     get openChars(): number {
       return open?.chars ?? 0;
     },
@@ -233,7 +235,7 @@ function toolEntry(report: ToolCallReport, seq: number): Entry {
   return { label: 'tool', head, body, excerpt: true, seq };
 }
 
-/** Null when it simply ended. */
+/** Null when the turn ended normally. */
 function describeTurnEnd({ state, stopReason, error }: TurnEnded): string | null {
   switch (state) {
     case 'completed':

@@ -3,9 +3,9 @@ import type { ContentBlock, PreambleMode } from '../types.ts';
 import { RECORD_CLOSING, RECORD_OPENING } from './render.ts';
 
 /**
- * How the record travels. An embedded resource is never the default, since two widely used agents keep only a placeholder of it, and is
- * only sent to an agent that takes them, since one that drops the block would forget in silence. Then it becomes `inline`, and `instead` is
- * the reason, for the report.
+ * How the record is sent. An embedded resource is never the default, since two widely used agents keep only a placeholder of it. An agent
+ * that does not advertise `embeddedContext` gets `inline` instead, since it could drop the block in silence; `instead` tells the report
+ * why.
  */
 export function choosePreambleMode(
   requested: PreambleMode | undefined,
@@ -16,12 +16,12 @@ export function choosePreambleMode(
   return { mode: requested ?? 'inline', instead: null };
 }
 
-/** The name of the embedded record, which nobody fetches. */
+/** Only a name: nobody fetches it. */
 const RECORD_URI = 'rehydrate:///earlier-conversation.md';
 
 /**
- * Every mode begins with `RECORD_OPENING` and ends with `RECORD_CLOSING` in a text of its own, so that it can be told from the user's words
- * in a replay. `path`: of mode `file`.
+ * In every mode the preamble has a text block from `RECORD_OPENING` to `RECORD_CLOSING`, so that a replay of it can be told from the user's
+ * words. `path` is that of mode `file`.
  */
 export function buildPreamble(transcript: string, mode: PreambleMode, path = ''): ContentBlock[] {
   switch (mode) {
@@ -46,8 +46,8 @@ export function buildPreamble(transcript: string, mode: PreambleMode, path = '')
 const text = (text: string): ContentBlock => ({ type: 'text', text });
 
 /**
- * Agents look for a slash command only at the beginning of the first block, so after a preamble it would not be one. Of an agent that
- * advertised its commands, only those are.
+ * Whether a prompt begins with a slash command: if the agent has advertised commands, one of those. Agents look for commands only at the
+ * beginning of the first block, so behind a preamble it would not be recognised.
  */
 function isSlashCommand(prompt: readonly ContentBlock[], commands?: readonly { readonly name: string }[] | null): boolean {
   const first = prompt[0];
@@ -55,7 +55,7 @@ function isSlashCommand(prompt: readonly ContentBlock[], commands?: readonly { r
   return name !== undefined && (!commands || commands.length === 0 || commands.some((command) => command.name.split(' ')[0] === name));
 }
 
-/** A slash command goes as it is: then the preamble goes with the next prompt. */
+/** The prompt with the preamble in front. A slash command goes without it; then the next prompt gets the preamble. */
 export function withPreamble(
   preamble: readonly ContentBlock[],
   prompt: readonly ContentBlock[],

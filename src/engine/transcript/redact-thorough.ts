@@ -1,13 +1,13 @@
 /**
- * Takes secrets out of what leaves the log for an agent, a file or a screen: known values, their encoded forms, the lines of long ones, and
- * the shapes of well-known tokens.
+ * Takes secrets out of what leaves the log for an agent, a file or a screen: known values, their encoded forms, the lines of long values,
+ * and what has the shape of a well-known token.
  */
 import { FIXED_LIMITS } from '../limits.ts';
 import { formsOf, replacer, wholeForms, type Secret } from './redact.ts';
 import { collapsed, tame } from './text.ts';
 import { LONGEST_TOKEN, redactTokens } from './token-shapes.ts';
 
-/** Lines of a many-line value (a private key) are secrets of their own from this length. */
+/** A line of a value (of a private key, say) that is at least this long is a secret of its own. */
 const MIN_LINE_CHARS = 16;
 
 export function createThoroughRedactor(secrets: readonly Secret[]) {
@@ -16,29 +16,28 @@ export function createThoroughRedactor(secrets: readonly Secret[]) {
   return {
     /** Linear in the text. */
     thorough: (text: string): string => redactTokens(partly(text)),
-    /** The longest text one replacement may span; a caller that cuts before redacting keeps this margin. */
+    /** The length of the longest text that may be replaced. Who cuts a text before redacting it must keep this margin. */
     reach: Math.max(LONGEST_TOKEN, ...[...forms.keys()].map((form) => form.length)),
   };
 }
 
-/** The value as text formats carry it, and its longer lines. */
+/** The value as text formats encode it, and its longer lines. */
 function encodedForms(value: string): string[] {
-  const spoken = [...new Set(wholeForms(value))].filter(longEnough);
-  const lines = value.split(/\r?\n/);
-  const parts =
-    lines.length > 1 ? lines.map((line) => line.trim()).filter((line) => line.length >= MIN_LINE_CHARS && !/^-----/.test(line)) : [];
-  return [...spoken.flatMap(spellings).filter(longEnough).flatMap(escapes), ...spoken.flatMap(base64Forms), ...parts];
+  const whole = [...new Set(wholeForms(value))].filter(longEnough);
+  const lines = value.includes('\n') ? value.split(/\r?\n/).map((line) => line.trim()) : [];
+  const secretLines = lines.filter((line) => line.length >= MIN_LINE_CHARS && !/^-----/.test(line));
+  return [...whole.flatMap(spellings).filter(longEnough).flatMap(escapes), ...whole.flatMap(base64Forms), ...secretLines];
 }
 
-/** Encoded, a shorter text may be long, and yet occur everywhere: `\u00e4`. */
+/** Checked before encoding, which makes a short text long enough although it occurs everywhere: `ä` becomes `\u00e4`. */
 const longEnough = (text: string): boolean => text.length >= FIXED_LIMITS.secretChars;
 
-/** The same to a reader: made harmless and one line by ourselves, accents composed or apart. */
+/** What reads the same: as we tame it and put it on one line, and with accents composed or apart. */
 function spellings(value: string): string[] {
   return [...new Set([value, tame(value), collapsed(value), value.normalize('NFC'), value.normalize('NFD')])];
 }
 
-/** Escaped in JSON, and in JSON inside JSON, as each of its writers does it; and in addresses and forms. */
+/** The value escaped in JSON and in JSON inside JSON, in the ways that writers differ, and in addresses and forms. */
 function escapes(value: string): string[] {
   const whole = value.toWellFormed();
   const plain = json(value);
@@ -54,10 +53,10 @@ function escapes(value: string): string[] {
 
 const json = (text: string): string => JSON.stringify(text).slice(1, -1);
 
-/** A shorter value would leave fragments in base64 that occur elsewhere, too. */
+/** The base64 of a shorter value, without its edges, could occur elsewhere by chance. */
 const MIN_BASE64_BYTES = 12;
 
-/** What a value is in base64 wherever it stands: at each of three alignments, without the characters it shares with its neighbours. */
+/** The base64 of a value inside a longer text: at each of the three alignments, without the characters that depend on its neighbours. */
 function base64Forms(value: string): string[] {
   const bytes = new TextEncoder().encode(value);
   if (bytes.length < MIN_BASE64_BYTES) return [];

@@ -1,6 +1,6 @@
 /**
- * Takes known secret values out of what is stored, and out of a replay before it is matched. It must touch nothing else (I11): whole values
- * in one string of free text are replaced, and never what the protocol itself says.
+ * Takes known secret values out of what is stored, and out of a replay before it is matched. Nothing else may change (I11): a value is
+ * replaced where it stands whole in a string of free text, and never in the protocol's own words.
  */
 import { FIXED_LIMITS, NESTED_DEEPER } from '../limits.ts';
 
@@ -10,14 +10,15 @@ export interface Secret {
 }
 
 /**
- * Replaces every known value by `[secret NAME]`, in a string and in the free text of a JSON value. Returns the same object when nothing
- * changed, and what it returned before without looking again.
+ * Replaces every known value by `[secret NAME]`, in a string or in the free text of a JSON value. Returns the same object when nothing
+ * changed.
  */
-export type Redact = <T>(value: T) => T;
+type Redact = <T>(value: T) => T;
 
 /**
- * Keys whose strings are the protocol's words, ids and addresses. A secret may be an ordinary word (`message`, `completed`), and an update
- * whose kind were rewritten could not be read (I4). Anything else, fields of an agent's own among it, is free text.
+ * Keys whose strings are the protocol's words, ids and addresses, which are never rewritten. A secret may be an ordinary word (`message`,
+ * `completed`), and an update whose kind was replaced could not be read (I4). Everything else, also fields of the agent's own, is free
+ * text.
  */
 const PROTOCOL_KEYS = new Set(
   // discriminators and states
@@ -28,16 +29,15 @@ const PROTOCOL_KEYS = new Set(
   ).split(' '),
 );
 
-/** Never rewritten. */
-export function isProtocol(key: string): boolean {
+function isProtocol(key: string): boolean {
   return PROTOCOL_KEYS.has(key) || /Ids?$/.test(key);
 }
 
-/** The protocol's where it is an ordinary word (a command's name, a level of effort), and a place where a key may lie all the same. */
+/** Under these keys an ordinary word is the protocol's (a command's name, a level of effort), and anything else may be a secret. */
 const NAMES = new Set(['name', 'value', 'currentValue']);
 const ORDINARY_WORD = /^[A-Za-z]+(?:[ _-][A-Za-z]+)*$/;
 
-/** Nothing in what a tool was given, or gave, is the protocol's, whatever its keys are called. */
+/** What a tool was given, or gave, is free text, whatever its keys are called. */
 const FREE_KEYS = new Set(['rawInput', 'rawOutput']);
 
 export function createRedactor(secrets: readonly Secret[]): Redact {
@@ -45,13 +45,13 @@ export function createRedactor(secrets: readonly Secret[]): Redact {
   if (forms.size === 0) return (value) => value;
   const replace = replacer(forms);
   const replaceInNames = replacer(new Map([...forms].filter(([form]) => !ORDINARY_WORD.test(form))));
-  /** An update is redacted when it comes, and once more when it is written. */
+  /** Objects that were redacted already: an update is redacted when it comes, and again when it is written. */
   const clean = new WeakSet<object>();
 
   const walk = (value: unknown, free: boolean, depth: number, key = ''): unknown => {
     if (typeof value === 'string') return !free && NAMES.has(key) ? replaceInNames(value) : replace(value);
     if (value === null || typeof value !== 'object') return value;
-    // What is not searched is not let through.
+    // What is too deep to be searched is left out.
     if (depth > FIXED_LIMITS.nestedLevels) return NESTED_DEEPER;
     if (Array.isArray(value)) {
       let changed: unknown[] | null = null;
@@ -62,7 +62,7 @@ export function createRedactor(secrets: readonly Secret[]): Redact {
       return changed ?? value;
     }
     const fields = value as Readonly<Record<string, unknown>>;
-    // An image or a sound is not text.
+    // The data of an image or a sound is not text.
     const bytes = !free && (fields['type'] === 'image' || fields['type'] === 'audio') ? 'data' : null;
     let changed: Record<string, unknown> | null = null;
     for (const key of Object.keys(fields)) {
@@ -84,12 +84,12 @@ export function createRedactor(secrets: readonly Secret[]): Redact {
   };
 }
 
-/** An object, or a list of them, under a protocol's key (`kind: {…}`) is read on. */
+/** Whether a value is an object, or a list with objects: such a value is searched even under a key of the protocol's. */
 function isNested(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !(Array.isArray(value) && value.every((item) => typeof item !== 'object'));
 }
 
-/** Of equal forms the first name. */
+/** The names of all forms of the values. Of equal forms the first name counts. */
 export function formsOf(secrets: readonly Secret[], forms: (value: string) => readonly string[]): Map<string, string> {
   const found = new Map<string, string>();
   for (const { name, value } of secrets) {
@@ -98,19 +98,19 @@ export function formsOf(secrets: readonly Secret[], forms: (value: string) => re
   return found;
 }
 
-/** Whole, and a header's token without its scheme (`Bearer abc…`). */
+/** The value, and a header's token without its scheme (`Bearer abc…`). */
 export function wholeForms(value: string): string[] {
   const token = /^(?:bearer|basic|token|apikey|digest)\s+(\S+)$/i.exec(value.trim())?.[1];
   return [value, value.trim(), ...(token ? [token] : [])];
 }
 
 /**
- * One pass for all values. Occurrences that overlap go as one, with the names of all: what is left of one beside another would still be
- * secret. (Of two that begin at the same place the longer one is enough.)
+ * Replaces all forms in one pass. Occurrences that overlap are replaced as one, with the names of all, since what stayed of one beside
+ * another would still be secret. (Of two that begin at the same place the longer one is enough.)
  */
 export function replacer(forms: ReadonlyMap<string, string>): (text: string) => string {
   if (forms.size === 0) return (text) => text;
-  // Whole values could be too large a pattern; their beginnings are as long as the shortest.
+  // The pattern has only the beginnings of values, since whole values could make it too large.
   const byHead = Map.groupBy(
     [...forms.keys()].sort((a, b) => b.length - a.length),
     (form) => form.slice(0, FIXED_LIMITS.secretChars),
@@ -126,7 +126,7 @@ export function replacer(forms: ReadonlyMap<string, string>): (text: string) => 
       const at = match.index;
       heads.lastIndex = at + 1;
       const found = byHead.get(match[0])?.find((form) => text.startsWith(form, at));
-      // It lies whole in another.
+      // No form begins here, or it lies whole in the one before.
       if (found === undefined || at + found.length <= end) continue;
       if (at >= end) {
         out += mark() + text.slice(end, at);

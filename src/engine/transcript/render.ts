@@ -1,7 +1,7 @@
 /**
- * The transcript: a bounded, redacted rendering of a session's log for an agent to read. It reads the log newest first until the budget is
- * used up, so it costs what the budget costs. What someone said is indented and fenced, and speakers are named at the line's beginning, so
- * nothing said can pass for another speaker, the record's end, or a word of the host.
+ * Renders the transcript: a bounded, redacted text of a session's log, for an agent to read. The log is read newest first until the budget
+ * is used up, so the cost follows the budget. What somebody said is indented and fenced, and speakers are named at the beginning of a line,
+ * so that nothing said can pass for another speaker, the end of the record, or words of the host.
  */
 import { checkOptions } from '../check-options.ts';
 import { RehydrateError } from '../errors.ts';
@@ -12,7 +12,7 @@ import type { Secret } from './redact.ts';
 import { createThoroughRedactor } from './redact-thorough.ts';
 import { clip, collapsed, front, MAX_FENCE_RUN, oneLine, tame, utf8Length } from './text.ts';
 
-/** The first and last words of every record; a replay that holds them holds the preamble (match.ts). */
+/** The first and last words of every record. By them a replay of the preamble is recognised. */
 export const RECORD_OPENING = 'Record of an earlier conversation, kept by the host of this session.';
 export const RECORD_CLOSING = 'End of the record of the earlier conversation.';
 
@@ -30,7 +30,7 @@ export interface TranscriptOptions {
   readonly budget?: number | undefined;
   /** Values that must not be in it, with the names to put in their place. */
   readonly secrets?: readonly Secret[] | undefined;
-  /** The caller's own redaction, run over each message after ours, and once more over one that was then made harmless to quote. */
+  /** The caller's own redaction of each text. Runs after ours, and again if the text was changed to be quoted safely. */
   readonly redact?: ((text: string) => string) | undefined;
   /** The most bytes of one tool call's output. Default 600 (`toolExcerptBytes`). */
   readonly toolExcerptBytes?: number | undefined;
@@ -60,7 +60,7 @@ export async function renderTranscript(events: NewestFirst, options: TranscriptO
   return (await renderTranscriptRecord(events, options)).text;
 }
 
-/** `renderTranscript` with what the resume report tells of it. */
+/** `renderTranscript`, with the figures for the resume report. */
 export async function renderTranscriptRecord(events: NewestFirst, options: TranscriptOptions = {}): Promise<TranscriptRecord> {
   const budget = checkedBudget(options);
   const frame = frameFor(budget);
@@ -70,7 +70,7 @@ export async function renderTranscriptRecord(events: NewestFirst, options: Trans
   let newest = 0;
   let complete = true;
 
-  // Entries are complete only at their oldest event, so the open one is watched too.
+  // An entry is complete only at its oldest event, so the open one counts, too.
   const enough = (): boolean => writer.full || reader.openChars > writer.left || read >= maxEvents(budget);
   outer: for await (const page of events) {
     for (const event of Array.isArray(page) ? (page as readonly SessionEvent[]) : [page as SessionEvent]) {
@@ -90,7 +90,7 @@ export async function renderTranscriptRecord(events: NewestFirst, options: Trans
   return { text, bytes: utf8Length(text), events: truncated ? covered : read, truncated };
 }
 
-/** A log may hold any number of events that say nothing to an agent, and the cost still has to follow the budget. */
+/** Bounds the cost by the budget, since a log may have any number of events that say nothing to an agent. */
 function maxEvents(budget: number): number {
   return 4_096 + Math.floor(budget / 4);
 }
@@ -116,7 +116,7 @@ function checkedBudget({
 
 // ---------------------------------------------------------------- the frame
 
-/** Without room for a frame that says what it is, there is no transcript. `bytes` is what it takes at most. */
+/** The text around the entries, and how many bytes it takes at most. Without room for it there is no transcript. */
 function frameFor(budget: number): { readonly bytes: number; readonly wrap: (body: readonly string[], cut: boolean) => string } {
   for (const [opening, room] of [
     [`${RECORD_OPENING}\n${EXPLANATION}`, 256],
@@ -138,7 +138,7 @@ function wrap(opening: string, body: readonly string[], cut: boolean): string {
 
 // ---------------------------------------------------------------- the entries
 
-/** Less of an entry is not worth beginning. */
+/** With less room than this no entry is begun. */
 const WORTHWHILE = 48;
 
 function createWriter(budget: number, options: TranscriptOptions) {
@@ -167,7 +167,7 @@ function createWriter(budget: number, options: TranscriptOptions) {
       }
       const most = entry.excerpt ? Math.min(excerptBytes, bodyRoom) : bodyRoom;
       const body = entry.body.length === 0 ? { text: '', cut: false } : indented(entry.body.join(''), most, cleaner);
-      // An excerpt is all a tool call ever gets: no loss.
+      // A cut excerpt does not count as a loss, since a tool call never gets more.
       if (body.cut && !entry.excerpt) {
         cut = true;
         full = true;
@@ -183,11 +183,11 @@ function createWriter(budget: number, options: TranscriptOptions) {
     get left() {
       return left;
     },
-    /** True when no more can be added. */
+    /** Whether nothing more can be added. */
     get full() {
       return full;
     },
-    /** Something that was given is not wholly there. */
+    /** Whether something that was added is not wholly there. */
     get cut() {
       return cut;
     },
@@ -199,9 +199,9 @@ function createWriter(budget: number, options: TranscriptOptions) {
 
 const INDENT = '  ';
 
-/** Indented lines. Redacted before anything is cut, so that no half of a secret stays. */
+/** The words as indented lines. They are redacted before they are cut, so that no half of a secret stays. */
 function indented(words: string, bytes: number, { clean, reach }: Cleaner): { text: string; cut: boolean } {
-  // Far larger than what is shown: its two ends, without the margins in which a secret may have been cut.
+  // Of a text far larger than what is shown only the two ends are redacted. Their margins, where a secret may be cut, are dropped.
   const most = bytes + reach;
   const isHuge = words.length > 2 * most + 4_096;
   const text = isHuge
@@ -210,15 +210,16 @@ function indented(words: string, bytes: number, { clean, reach }: Cleaner): { te
   const lines = text === '' ? '' : INDENT + text.replaceAll('\n', `\n${INDENT}`);
   if (!isHuge && utf8Length(lines) <= bytes) return { text: lines, cut: false };
   const clipped = clip(lines, Math.max(0, bytes - 4 * INDENT.length), utf8Length(words)).text;
-  // Indented again after the cut: nothing said stands at a line's beginning.
+  // Indented again after the cut, so that nothing said stands at the beginning of a line.
   return { text: front(clipped.replace(/\n(?! {2})/g, `\n${INDENT}`), bytes), cut: true };
 }
 
-/** Shown of a head, and looked at for that. */
+/** How much of a head is shown. */
 const HEAD_CHARS = 400;
+/** How much of it is looked at, since taming makes it shorter. */
 const HEAD_CHARS_READ = 4 * HEAD_CHARS;
 
-/** One line. What is cut off has the margin in which a secret may have been cut. */
+/** A head on one line. If it is cut, the margin where a secret may be cut is dropped. */
 function headLine(head: string, { clean, reach }: Cleaner): string {
   const line = clean(head.slice(0, HEAD_CHARS_READ + reach), (text) => collapsed(tame(text)));
   return oneLine(head.length > HEAD_CHARS_READ + reach ? line.slice(0, -reach) : line, HEAD_CHARS);
@@ -230,20 +231,19 @@ function createCleaner({ secrets = [], redact = (text) => text }: TranscriptOpti
   const { thorough, reach } = createThoroughRedactor(secrets);
   return {
     /**
-     * Redacted before it is made harmless, which could break a value's own characters, and again where that changed anything, since what it
-     * took away may have parted a value.
+     * Redacts before making harmless, which could change the characters of a value; and again if that changed anything, since a value may
+     * have been interrupted by what was taken away.
      */
     clean(text: string, harmless: (text: string) => string = tame): string {
       const once = redact(thorough(text));
       const tamed = harmless(once);
       return unframed(tamed === once ? once : harmless(redact(thorough(tamed))));
     },
-    /** So much more is read where something is cut. */
     reach,
   };
 }
 
-/** Said inside the frame, its own words would end it for a reader that looks for them. */
+/** Marks the frame's own words where somebody said them, since for a reader they would end the record. */
 function unframed(text: string): string {
   return text.replace(FRAME_WORDS, (found) => found.slice(0, -1) + ' (quoted)');
 }

@@ -1,10 +1,10 @@
-/** Text in a byte budget: measuring, cutting where no character breaks, and making foreign text harmless. */
+/** Measures and cuts text by its bytes, and makes foreign text harmless. */
 import { withoutControls } from '../safe-text.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-/** A lone surrogate counts as its replacement character. */
+/** The number of bytes in UTF-8. A lone surrogate counts as its replacement character. */
 export function utf8Length(text: string): number {
   return /[\u0080-\uffff]/.test(text) ? encoder.encode(text).length : text.length;
 }
@@ -15,10 +15,10 @@ export function exceeds(bytes: number, text: string): boolean {
   return text.length * 3 > bytes && utf8Length(text) > bytes;
 }
 
-/** Whether a character begins at this place of its UTF-8. */
+/** Whether a byte of UTF-8 begins a character, or is behind the end. */
 const begins = (byte: number | undefined): boolean => byte === undefined || (byte & 0xc0) !== 0x80;
 
-/** Ends between two characters. */
+/** The beginning of the text in at most so many bytes, cut between two characters. */
 export function front(text: string, bytes: number): string {
   const all = encoder.encode(text);
   if (all.length <= bytes) return text;
@@ -27,7 +27,7 @@ export function front(text: string, bytes: number): string {
   return decoder.decode(all.subarray(0, end));
 }
 
-/** Begins between two characters. */
+/** The end of the text in at most so many bytes, cut between two characters. */
 export function back(text: string, bytes: number): string {
   const all = encoder.encode(text);
   if (all.length <= bytes) return text;
@@ -36,7 +36,7 @@ export function back(text: string, bytes: number): string {
   return decoder.decode(all.subarray(start));
 }
 
-/** Around a mark that says how large the whole is (`whole`, when the text is a part already); the text itself when it fits. */
+/** The text, if it fits; else its two ends around a mark with the size of the whole: `whole`, if the text is only a part. */
 export function clip(text: string, bytes: number, whole?: number): { readonly text: string; readonly cut: boolean } {
   const size = utf8Length(text);
   if (size <= bytes) return { text, cut: false };
@@ -53,12 +53,12 @@ export function formatBytes(bytes: number): string {
   return `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
 
-/** Longer runs are shortened, so that a fence around the text has a bounded length. */
+/** Longer runs of fence characters are shortened, so that the fence around the text has a bounded length. */
 export const MAX_FENCE_RUN = 16;
 
 /**
- * Makes what someone said harmless to quote, without changing how it reads: line breaks are one kind, control characters go, runs of fence
- * characters stay short, and tags by which agents mark off context, tools and speakers open and close nothing.
+ * Makes what somebody said safe to quote, without changing how it reads: line breaks become `\n`, control characters go, runs of fence
+ * characters are shortened, base64 data is left out, and tags that agents use for context, tools and speakers are broken.
  */
 export function tame(text: string): string {
   return withoutControls(text.toWellFormed().replace(/\r\n?|[\u0085\u2028\u2029\v\f]/g, '\n'), 'text')
@@ -73,18 +73,19 @@ export function tame(text: string): string {
     );
 }
 
-/** Every run of blanks and line breaks as one blank, and none at the ends. */
+/** On one line: every run of white space becomes one blank, and none is left at the ends. */
 export function collapsed(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
 }
 
-/** For titles and names inside our own lines. */
+/** A title or a name, to stand inside a line of ours. */
 export function oneLine(text: string, chars = 200): string {
   const line = collapsed(tame(text.slice(0, chars * 4)));
   return line.length <= chars ? line : `${front(line, chars)}…`;
 }
 
-/** Anything else as JSON, since not everything can be made a string. */
+/** A value as text: what is not a string as JSON, and null as nothing. */
 export function asText(value: unknown): string {
-  return typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value);
+  if (typeof value === 'string') return value;
+  return value === undefined || value === null ? '' : JSON.stringify(value);
 }

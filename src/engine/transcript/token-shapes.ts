@@ -1,42 +1,40 @@
 /**
- * The shapes of tokens that nobody named. A hit needs a shape that its maker publishes, or a place that is a secret's (`PASSWORD=`)
- * together with a mixture of characters that words do not have. Repeats are bounded, so that no text makes the search slow; a pattern with
- * a lookbehind is tried at every character, so a hint, which has none, says whether to try it at all.
+ * Finds tokens that nobody named as secrets, by their shapes. A hit needs a shape that the token's issuer publishes, or a place for secrets
+ * (`PASSWORD=`) together with a mixture of characters that words do not have. Repeats are bounded, so that no text makes the search slow. A
+ * pattern with a lookbehind is tried at every character, so a hint without one says first whether to try it at all.
  */
 export interface TokenShape {
   readonly name: string;
-  /** What it is replaced by, in brackets. */
+  /** What the replacement `[secret …]` says. */
   readonly what: 'token' | 'password' | 'private key' | 'value';
   readonly pattern: RegExp;
   /**
-   * Literals, one of which is in every such token: it is looked for only in runs without blanks that have one. A pattern: the token is
-   * known by what stands before it, and is looked for in texts that match.
+   * Literals: every such token has one of them, and only runs of token characters around one are searched. A pattern: the token is known by
+   * what stands before it, and only texts that match are searched.
    */
   readonly hint: readonly string[] | RegExp;
-  /** Looks more closely. `before` is what stands in front. */
+  /** A closer look at what the pattern found. `before` is the text in front of it. */
   readonly is?: (found: string, before: string) => boolean;
 }
 
-/** With one of the prefixes, and at least so many characters of the class. */
+/** A token with one of the prefixes (separated by blanks) and at least `least` characters of the class `rest`. */
 function prefixed(name: string, prefixes: string, rest: string, least: number, is?: TokenShape['is']): TokenShape {
   const hint = prefixes.split(' ');
   const any = hint.map((prefix) => prefix.replace('.', '\\.')).join('|');
   return { name, what: 'token', hint, pattern: new RegExp(`(?<![\\w-])(?:${any})${rest}{${least},512}`, 'g'), ...(is ? { is } : {}) };
 }
 
-const count = (text: string, what: RegExp): number => text.match(what)?.length ?? 0;
-
-/** Not words, however they are joined, and no plain number. */
+/** Whether it mixes letters and digits as neither words nor numbers do. */
 function isMixed(text: string): boolean {
-  const turns = count(text, /[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])|[A-Z](?=[a-z])/g);
-  return /\d/.test(text) && /[A-Za-z]/.test(text) && turns >= Math.max(2, text.length / 10);
+  const changes = text.match(/[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])|[A-Z](?=[a-z])/g)?.length ?? 0;
+  return /\d/.test(text) && /[A-Za-z]/.test(text) && changes >= Math.max(2, text.length / 10);
 }
 
 const SECRET_NAME =
   '(?:pass(?:word|wd|phrase)|pwd|secret|token|credential|(?:api|access|account|auth|private|secret|signing|encryption|shared|subscription)[_-]?key)s?';
 const SUFFIX = '(?:_(?:v?\\d+|prod|production|dev|test|staging|live))?';
 
-/** What stands instead of a value. */
+/** What people write instead of a value. */
 const PLACEHOLDER =
   /^(?:-?[\d._]+|true|false|null|none|undefined|nil|string|str|number|bool(?:ean)?|object|any|void|unknown|required|optional|empty|redacted|hidden|example|changeme|placeholder|todo|[xX*.…-]+|your[_-].*|my[_-].*|process\.env.*|os\.environ.*|env\..*|secrets\..*|.*\(.*)$/i;
 
@@ -96,7 +94,7 @@ export const TOKEN_SHAPES: readonly TokenShape[] = [
   },
 ]; // prettier-ignore
 
-/** In a line of an environment file anything but a placeholder, elsewhere anything but a word. */
+/** Whether it is a secret that is assigned: in a line of an environment file anything but a placeholder, elsewhere anything but a word. */
 function isAssigned(value: string, before: string): boolean {
   if (PLACEHOLDER.test(value)) return false;
   if (/(?<![a-z0-9_.-])[A-Z0-9_]*[A-Z]["']?=["']?$/.test(before)) return true;
@@ -116,18 +114,19 @@ const IN_RUNS = TOKEN_SHAPES.filter((shape) => literals(shape).length > 0);
 const IN_TEXT = TOKEN_SHAPES.filter(({ hint }) => hint instanceof RegExp);
 const LITERALS = IN_RUNS.flatMap(literals);
 const ANY_LITERAL = new RegExp(LITERALS.map((literal) => literal.replaceAll('.', '\\.')).join('|'), 'g');
-/** Where one literal begins with another, either may have been meant. */
+/** The shapes to try at a literal: also those whose literal it begins, or that begins it. */
 const BY_LITERAL = new Map(
   LITERALS.map((literal) => [
     literal,
-    IN_RUNS.filter((shape) => literals(shape).some((each) => each.startsWith(literal) || literal.startsWith(each))),
+    IN_RUNS.filter((shape) => literals(shape).some((other) => other.startsWith(literal) || literal.startsWith(other))),
   ]),
 );
-/** What tokens are written in, by their codes; shorter runs hold none. */
+/** Whether tokens have the character, by its code. */
 const RUN_CODES = Array.from({ length: 128 }, (_, code) => /[\w.~+/=:@%&?-]/.test(String.fromCharCode(code)));
+/** A shorter run of such characters holds no token. */
 const LEAST_RUN = 18;
 
-/** Keys stay as they are. */
+/** Changes every string in a JSON value, but not keys. */
 export function inStrings(value: unknown, change: (text: string) => string): unknown {
   if (typeof value === 'string') return change(value);
   if (typeof value !== 'object' || value === null) return value;
@@ -142,7 +141,7 @@ export function redactTokens(text: string): string {
   return clean;
 }
 
-/** Looks only at runs around literals: nearly all of a text is passed over in one search. */
+/** Searches only the runs around literals, so that nearly all of a text is passed over in one search. */
 function inRuns(text: string): string {
   let out = '';
   let at = 0;
@@ -155,7 +154,7 @@ function inRuns(text: string): string {
     const shapes = new Set<TokenShape>();
     for (; hit && hit.index < end; hit = ANY_LITERAL.exec(text)) {
       for (const shape of BY_LITERAL.get(hit[0])!) shapes.add(shape);
-      // Another one may begin inside.
+      // Another literal may begin inside this one.
       ANY_LITERAL.lastIndex = hit.index + 1;
     }
     if (end - begin < LEAST_RUN) continue;
@@ -177,7 +176,7 @@ function without(text: string, { what, pattern, is }: TokenShape): string {
 const BEGIN_KEY = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
 const END_KEY = /-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
 
-/** Also ones that were cut off before their end. Each place is looked at once. */
+/** Replaces private keys, also those that were cut off before their end. */
 function keyBlocks(text: string): string {
   let out = '';
   let at = 0;
@@ -194,7 +193,7 @@ function keyBlocks(text: string): string {
   return at === 0 ? text : out + text.slice(at);
 }
 
-/** How far an unfinished key block goes: headers, long base64 runs, and a shorter one on the line after them. */
+/** The length of a key block without an end: headers, long runs of base64, and a shorter one on the line after them. */
 function keyMaterial(window: string): number {
   return (
     /^(?:\s{0,4}(?:Proc-Type|DEK-Info|Comment|Version):[^\n]{0,200})*(?:(?:\s|\\[nr]){0,8}[A-Za-z0-9+/=]{16,128})*(?:(?:\n|\\n)[A-Za-z0-9+/=]{1,16}(?=\s|\\n|$))?/.exec(

@@ -1,4 +1,4 @@
-/** What counts as a message, and how it is read and written, for every transport. Runs in browsers and Node. */
+/** What counts as a JSON-RPC message, and how it is read and written, for every transport. Runs in browsers and Node. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 
 /**
@@ -13,12 +13,12 @@ export function isMessage(value: unknown): value is AnyMessage {
   return typeof method === 'string' || ((method === undefined || method === null) && 'id' in message);
 }
 
-/** The message in this text, or null. What is invisible on a terminal may stand around it. */
+/** The message in a text, or null. Characters that a terminal does not show may surround it. */
 export function parseText(text: string): AnyMessage | null {
   return findMessage(text, false)?.message ?? null;
 }
 
-/** Whether a line that is not a message was meant as one or as part of one: with `NaN` in it, say, or as two in a line. */
+/** Whether a line that is not a message was meant to be one, or a part of one. It may contain `NaN`, for example, or be one of two on a line. */
 export function looksLikeMessage(text: string): boolean {
   return /"(?:jsonrpc|sessionUpdate)"\s*:|^\s*\{\s*"id"\s*:[^,{}[\]]*,\s*"(?:result|error)"\s*:/.test(text);
 }
@@ -31,9 +31,9 @@ export interface FoundMessage {
 }
 
 /**
- * The message in a line that may hold more: a byte-order mark, escape sequences (a window's title, colours), control characters, what a
- * carriage return overwrites. While an agent is `opening`, an answer may also follow a visible banner; a request may not, since agents log
- * what they were sent.
+ * The message in a line that may contain more: a byte-order mark, escape sequences (a window title, colours), control characters, text that a
+ * carriage return overwrites. While an agent is `opening`, a response may also follow a visible banner. A request may not, because agents log
+ * the requests they get.
  */
 export function findMessage(text: string, opening: boolean): FoundMessage | null {
   const whole = parseWhole(text);
@@ -75,9 +75,9 @@ const INVISIBLE = String.raw`[\u0000-\u001a\u001c-\u0020\u007f-\u009a\u00a0\ufef
 const INVISIBLE_START = new RegExp(`^(?:${INVISIBLE}){1,65536}`);
 const INVISIBLE_REST = new RegExp(`^(?:${INVISIBLE})*$`);
 const OBJECT_START = /\{\s{0,256}"/g;
-/** Each try costs as much as reading the line. */
+/** Each try costs as much as parsing the whole line. */
 const MOST_TRIES = 8;
-/** May follow a message: a colour is switched off, a title is set. */
+/** How much invisible text may follow a message, which switches a colour off or sets a title. */
 const LONGEST_TAIL = 1_024;
 
 function endOfVisible(text: string, from: number, to: number): number {
@@ -88,7 +88,7 @@ function endOfVisible(text: string, from: number, to: number): number {
   return INVISIBLE_REST.test(text.slice(end, to)) ? end : to;
 }
 
-/** The text must be a message and nothing else. */
+/** The message, if the text is one and nothing else. */
 export function parseWhole(text: string): AnyMessage | null {
   try {
     const value: unknown = JSON.parse(text);
@@ -102,12 +102,12 @@ export function parseWhole(text: string): AnyMessage | null {
 // ---------------------------------------------------------------- ids
 
 /**
- * Begins the stand-in for an id that JavaScript's numbers cannot hold as it was written, such as 2^53 + 1; its JSON text follows. An agent's
- * own string that begins like this gets a stand-in, too, so that each id goes back as it came.
+ * An id that a JavaScript number cannot represent as it was written, such as 2^53 + 1, is replaced by a string: this prefix and the id's JSON
+ * text. So is a string id that begins with the prefix itself, so that every id is sent back as it came.
  */
 const STAND_IN = 'json-rpc-id:';
 
-/** Ids of a message: its own, and the id of a request that it cancels. */
+/** Where a message has ids: its own, and that of a request it cancels. */
 interface WithIds {
   id?: unknown;
   readonly method?: unknown;
@@ -131,7 +131,7 @@ function exactId(id: unknown, text: string, key: string, pick: (read: WithIds) =
   return written === null || written === String(id) ? id : STAND_IN + written;
 }
 
-/** Nearly all ids stand in the text as JavaScript writes them; then the text need not be parsed again. */
+/** Whether the id is written as JavaScript would write it. Nearly all are, and then the text need not be parsed again. */
 function isPlain(id: number, text: string, key: string): boolean {
   return (
     Number.isSafeInteger(id) &&
@@ -142,7 +142,7 @@ function isPlain(id: number, text: string, key: string): boolean {
   );
 }
 
-/** How a number was written; null where JavaScript cannot tell (`JSON.parse` without source text). */
+/** How a number was written; null if this JavaScript engine cannot tell (its `JSON.parse` gives no source text). */
 function sourceOf(text: string, pick: (read: WithIds) => unknown): string | null {
   class Written {
     readonly source: string;
@@ -156,7 +156,7 @@ function sourceOf(text: string, pick: (read: WithIds) => unknown): string | null
   return found instanceof Written ? found.source : null;
 }
 
-/** Ids go back as they came. */
+/** A message as JSON, with ids as they came. */
 export function messageText(message: unknown): string {
   const found = (message as { id?: unknown } | null | undefined)?.id;
   if (typeof found !== 'string' || !found.startsWith(STAND_IN)) return JSON.stringify(message);

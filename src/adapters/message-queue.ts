@@ -1,18 +1,18 @@
-/** Received messages that wait to be read, bounded by what they cost. Runs in browsers and Node. */
+/** A queue of received messages that wait to be read, bounded by their size. Runs in browsers and Node. */
 
 export interface MessageQueue<T> {
   readonly readable: ReadableStream<T>;
-  /** What waits, in the unit of the sizes. */
+  /** The total size of the waiting messages. */
   readonly waiting: number;
-  /** False once nothing more is taken: it ended, or its reader left. */
+  /** False once the queue has ended or its reader has left. */
   readonly open: boolean;
-  /** False when there is no room for more: the transport waits for `room`. */
+  /** Adds a message. False if there is no room for more: the transport then waits for `room`. */
   push(message: T, size: number): boolean;
-  /** Nothing follows. The reader gets an error instead of what waits. */
+  /** Ends the queue. With an error, the reader gets that instead of the waiting messages. */
   end(error?: Error): void;
 }
 
-/** `room` is called when a reader wants more, `left` when it wants nothing more. */
+/** `room` is called when the reader wants more, `left` when it wants no more. */
 export function messageQueue<T>(limit: number, room: () => void = () => undefined, left: () => void = () => undefined): MessageQueue<T> {
   let out!: ReadableStreamDefaultController<T>;
   let size = 0;

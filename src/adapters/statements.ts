@@ -1,8 +1,8 @@
-/** For the adapters on SQLite: prepared statements by their text, and whether a text may run as a query or in a batch. */
+/** For adapters on SQLite: a cache of prepared statements, checks of what may run as a query or in a batch, and joined inserts. */
 import { SqlError, type SqlValue, type Statement } from '../engine/ports.ts';
 import { parameterProblem, statementProblem, type StatementShape, statementShape } from '../engine/sql-text.ts';
 
-/** The least recently used goes first. */
+/** The size of the cache, from which the least recently used statement is dropped. */
 const CACHED_STATEMENTS = 128;
 
 export type Use = 'query' | 'batch';
@@ -12,7 +12,7 @@ export interface Prepared<S> {
   readonly statement: S;
   readonly shape: StatementShape;
   readonly problem: Readonly<Record<Use, string | null>>;
-  /** The texts of a plain INSERT for more rows, by their number. */
+  /** The text of a plain INSERT for several rows, by the number of rows. */
   readonly wide: string[];
 }
 
@@ -36,20 +36,20 @@ export class Statements<S> {
     this.#batchProblem = batchProblem;
   }
 
-  /** Without a `use` it is the adapter's own. */
+  /** Without a `use` the statement is the adapter's own, and not checked. */
   get(sql: string, use?: Use): Prepared<S> {
-    // Most batches run one text many times.
+    // Most batches run the same text many times.
     if (this.#last?.sql === sql) return this.#last;
     const known = this.#kept.get(sql);
     if (known !== undefined) {
-      // Keeps the least recently used first.
+      // Moved to the end: the least recently used is first.
       this.#kept.delete(sql);
       this.#kept.set(sql, known);
       return (this.#last = known);
     }
     const shape = statementShape(sql);
     const problem = { query: statementProblem(shape, 'query'), batch: statementProblem(shape, 'batch') ?? this.#batchProblem(shape, sql) };
-    // Before SQLite sees it: some PRAGMAs act as soon as they are prepared.
+    // Refused before SQLite sees it, because some PRAGMAs act as soon as they are prepared.
     if (use !== undefined && problem[use] !== null) throw this.#refusal(problem[use], sql);
     const prepared = { sql, statement: this.#prepare(sql), shape, problem, wide: [] };
     this.#kept.set(sql, prepared);
@@ -62,7 +62,7 @@ export class Statements<S> {
     return prepared;
   }
 
-  /** Throws when it may not run like this with these parameters. For several rows, the statement that takes them all. */
+  /** The statement for these rows: for several, the one that inserts them all. Throws if it may not run like this. */
   forRun(sql: string, use: Use, rows: Joined['rows']): Prepared<S> {
     const prepared = this.get(sql, use);
     for (const params of rows) {
@@ -83,7 +83,7 @@ export class Statements<S> {
   }
 }
 
-/** What runs as one statement: rows of one plain INSERT, or a statement alone. */
+/** What runs as one statement: several rows of a plain INSERT, or a single statement. */
 export interface Joined {
   readonly sql: string;
   readonly rows: readonly (readonly SqlValue[])[];
@@ -91,9 +91,7 @@ export interface Joined {
 
 const PLAIN_INSERT = /^(INSERT INTO \w+ \([^()]*\) VALUES )(\(\s*\?(?:\s*,\s*\?)*\s*\))\s*;?\s*$/i;
 
-/**
- * Joins runs of one plain INSERT, up to so many parameters: SQLite takes many rows in one statement in half the time of as many statements.
- */
+/** Joins runs of the same plain INSERT, up to `mostParams` parameters. SQLite inserts many rows with one statement in half the time. */
 export function joinInserts(statements: readonly Statement[], mostParams: number): readonly Joined[] {
   const joined: { sql: string; rows: (readonly SqlValue[])[] }[] = [];
   let most = 0;
@@ -113,7 +111,7 @@ export function manyRows(sql: string, count: number): string {
   return sql.replace(PLAIN_INSERT, (_all, head: string, row: string) => head + Array(count).fill(row).join(', '));
 }
 
-/** SQLite ends the transaction itself when disk or memory is full: then there is nothing left to roll back. */
+/** Whether there is no transaction left to roll back: SQLite ends it itself when disk or memory is full. */
 export function isRolledBack(error: unknown): boolean {
   return error instanceof Error && error.message.includes('no transaction is active');
 }

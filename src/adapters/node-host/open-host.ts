@@ -44,7 +44,7 @@ export async function openHost(file: string, options: OpenHostOptions): Promise<
     },
     agents: launchersOf(agents),
   };
-  // What is wrong with them is said before there is a file.
+  // Checks the options before the file is created.
   configure({ ...given, database: NO_DATABASE });
   try {
     const database = await openNodeSqlite(file, { readOnly, powerLossSafe, busyTimeoutMs });

@@ -1,4 +1,4 @@
-/** Whether the process that owns a lease still lives: first without looking, then by what is seen of it. */
+/** Finds out whether the process that owns a lease still lives: by its identity if that suffices, else by looking for it. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { threadId } from 'node:worker_threads';
 import { PS_ENV, isGone, parsePs, type ProcessEntry, psArguments, psProcesses, readProcess } from '../stdio/process-table.ts';
 import type { LeaseOwner, OwnerRegistry } from '../../engine/ports.ts';
 
-/** Shared by every copy of this module in the thread: a second bundle must see the hosts of the first. */
+/** Shared by all copies of this module in the thread, so that a second bundle sees the hosts of the first. */
 const HOSTS = Symbol.for('acp-rehydrate.process-hosts');
 
 interface ThreadHosts {
@@ -38,10 +38,10 @@ export function processOwners(): OwnerRegistry {
   };
 }
 
-/** What was seen of the process with the owner's pid; `hidden`: there may be one, and no more can be seen of it. */
+/** What was seen of the process with the owner's pid. `hidden`: there may be one, but it cannot be seen. */
 export type ProcessSighting = Pick<ProcessEntry, 'startTime' | 'zombie'> | 'gone' | 'hidden';
 
-/** The lease owner's identity as this process has it. */
+/** The identity of this process as an owner of leases. */
 export type ProcessIdentity = Omit<LeaseOwner, 'hostId'>;
 
 type Liveness = boolean | 'unknown';
@@ -53,10 +53,10 @@ type Liveness = boolean | 'unknown';
 export function livenessByIdentity(owner: LeaseOwner, self: ProcessIdentity): Liveness | 'look' {
   if (owner.kind !== 'process' || owner.pid === undefined) return 'unknown';
   const sameMachine = owner.machine === self.machine;
-  // Another boot id on another machine says nothing: that machine may be up.
+  // On another machine another boot id says nothing, because that machine may be running.
   if (owner.bootId !== undefined && self.bootId !== undefined && owner.bootId !== self.bootId)
     return owner.machine !== undefined && sameMachine ? false : 'unknown';
-  // In another container of the same kernel, its pid means another process here.
+  // In another container of the same kernel, the same pid is another process.
   return (owner.bootId === undefined && !sameMachine) || owner.pidNamespace !== self.pidNamespace ? 'unknown' : 'look';
 }
 
@@ -76,7 +76,7 @@ export function livenessBySighting(
   return owner.thread === self.thread ? openHosts.has(owner.hostId) : 'unknown';
 }
 
-/** What cannot be found out is left out. */
+/** The identity of this process. What cannot be found out is undefined. */
 function identifySelf(): ProcessIdentity {
   return {
     kind: 'process',
@@ -92,7 +92,7 @@ function identifySelf(): ProcessIdentity {
 /** Looks for a process of this machine. Never throws. */
 export async function sight(pid: number): Promise<ProcessSighting> {
   if (!Number.isInteger(pid) || pid <= 0) return 'hidden';
-  // Nothing seen: it is gone, or hidden (hidepid, another user), or `ps` is missing or slow.
+  // Not seen means gone, or hidden (hidepid, another user), or that `ps` is missing or slow.
   const seen = process.platform === 'linux' ? attempt(() => readProcess(pid)) : (await psProcesses(pid).catch(() => []))[0];
   return seen ?? (isGone(pid) ? 'gone' : 'hidden');
 }
@@ -103,7 +103,7 @@ function ownStartTime(): string | undefined {
     ?.startTime;
 }
 
-/** Hashed, because the machine id must not be published as it is. */
+/** The machine's id, hashed because it must not be published. */
 function machineName(): string {
   const id = readTrimmed('/etc/machine-id') || hostname();
   return createHash('sha256').update(`rehydrate ${id}`).digest('hex').slice(0, 16);

@@ -9,7 +9,7 @@ import { makeDirectory } from '../node-sqlite/make-directory.ts';
 export interface PreambleFilesOptions {
   /** Default `$XDG_STATE_HOME/rehydrate/preambles`, or `~/.local/state/rehydrate/preambles`. */
   readonly directory?: string | undefined;
-  /** Keeps sessions of the same id in other databases apart: the database's path, say. Default none. */
+  /** Keeps apart sessions with the same id in different databases. For example the path of the database. Default: none. */
   readonly scope?: string | undefined;
 }
 
@@ -24,7 +24,7 @@ export interface PreambleFilesOptions {
 export function preambleFiles(options: PreambleFilesOptions = {}): PreambleFiles {
   checkOptions('preambleFiles', options, ['directory', 'scope']);
   const root = path.resolve(options.directory ?? defaultDirectory());
-  // The id may hold anything, and a directory listing must not show it.
+  // Hashed, because an id may contain anything, and a directory listing must not show it.
   const directoryOf = (sessionId: string): string =>
     path.join(
       root,
@@ -38,7 +38,7 @@ export function preambleFiles(options: PreambleFilesOptions = {}): PreambleFiles
     async write(sessionId, text) {
       const directory = directoryOf(sessionId);
       makeDirectory(directory);
-      // Both may exist with wider modes.
+      // The directories may already exist with wider modes.
       await Promise.all([chmod(root, 0o700), chmod(directory, 0o700)]);
       const name = `${randomUUID()}.md`;
       const unfinished = path.join(directory, `${name}.part`);
@@ -65,7 +65,7 @@ export function preambleFiles(options: PreambleFilesOptions = {}): PreambleFiles
   };
 }
 
-/** The XDG rules ignore a relative `$XDG_STATE_HOME`. */
+/** The XDG rules say to ignore a relative `$XDG_STATE_HOME`. */
 function defaultDirectory(): string {
   const state = process.env['XDG_STATE_HOME'];
   const base = state && path.isAbsolute(state) ? state : path.join(homedir() || userInfo().homedir, '.local', 'state');

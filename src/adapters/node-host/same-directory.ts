@@ -2,7 +2,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { isSamePath } from '../../engine/same-path.ts';
 
 /**
- * Whether two paths lead to one directory, through links, too. A missing one is the same only by its path.
+ * Whether two paths lead to the same directory, also through links. Missing directories are the same only if their paths are.
  *
  * @example
  * const host = await createHost({ database, agents, sameDirectory });

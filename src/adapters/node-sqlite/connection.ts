@@ -7,29 +7,29 @@ import { isRolledBack, joinInserts, Statements, type Joined, type Use } from '..
 import { IOERR_SHMSIZE } from './errors.ts';
 import { COPIED, copyToRead, hasWriteAheadLog, isReadable, makePrivate, prepareFile, type FileState } from './files.ts';
 
-/** How long SQLite itself may block the thread for a lock; longer waits are asynchronous. */
+/** How long SQLite itself may block the thread to wait for a lock. Longer waits are asynchronous. */
 const BLOCKING_WAIT_MS = 2;
 
-/** The next checkpoint cuts a larger write-ahead log back to this. */
+/** A larger write-ahead log is cut back to this at its next checkpoint. */
 const WAL_KEPT_BYTES = 16 * 1024 * 1024;
 
 /** How often a writer of single inserts checks that the file still has its name. */
 const CHECK_THERE_MS = 1_000;
 
-/** Those of eight events: more rows in one statement gain nothing. */
+/** The parameters of eight events. More rows in one statement gain nothing. */
 const JOINED_PARAMS = 64;
 
 const CHANGES_SCHEMA = new Set(['CREATE', 'ALTER', 'DROP']);
 
 export interface ConnectionOptions {
   readonly powerLossSafe: boolean;
-  /** The file must be there, and is never written. */
+  /** The file must exist, and is never written. */
   readonly readOnly: boolean;
 }
 
 /**
- * One synchronous connection. Until the first batch an existing file is only read and stays as it is, byte for byte: the caller has to read it
- * to know whether it may write to it.
+ * One synchronous connection. Until the first batch an existing file is only read, and stays unchanged byte for byte, because the caller must
+ * read it to know whether it may write to it.
  */
 export class Connection {
   readonly #path: string;
@@ -39,35 +39,35 @@ export class Connection {
   readonly #options: ConnectionOptions;
   #database: DatabaseSync;
   readonly #statements: Statements<StatementSync>;
-  /** `query_only`: SQLite itself refuses a query that would write, however it is worded. */
+  /** The state of `query_only`, with which SQLite itself refuses a query that would write. */
   #queryOnly = false;
-  /** False until the first batch made the file ours to write. */
+  /** False until the first batch. */
   #writer = false;
   #readOnly: boolean;
-  /** Why only the state at opening can be read. */
+  /** The error for which only the state at opening can be read, or null. */
   #snapshot: unknown = null;
-  /** A copy of a file that cannot be read in place; removed at the end. */
+  /** The directory with a copy of a file that cannot be read in place. Removed by `close`. */
   #copy: string | null = null;
-  /** Node 22 keeps the old columns of a prepared `SELECT *`. */
+  /** Prepared statements must be dropped then: in Node 22 a `SELECT *` would keep the old columns. */
   #schemaChanged = false;
 
   constructor(path: string, options: ConnectionOptions) {
     this.#path = path;
-    // The process may change its directory later.
+    // Resolved now, because the process may change its directory later.
     this.#file = resolve(path);
     this.#options = options;
     this.#statements = new Statements(path, (sql) => this.#database.prepare(sql));
     const state: FileState = path === ':memory:' ? 'new' : prepareFile(path, options.readOnly);
-    // A writable connection that closes last moves a dead process's log into the file, so such a file is opened read-only. Without a log, a
-    // read-only connection would leave an empty one behind.
+    // With a dead process's log, the file is opened read-only, because a writable connection would move the log into it when it closes. Without a
+    // log it is not, because a read-only connection would leave an empty log behind.
     this.#readOnly = options.readOnly || (state === 'existing' && hasWriteAheadLog(path));
     this.#database = state === 'existing' ? this.#openExisting() : verified(this.#open(this.#readOnly));
     this.#opened = this.#fileThere();
   }
 
   /**
-   * SQLite makes a file beside a database in WAL mode even to read it. Where it may not, nobody on this machine writes (the file would be
-   * there), so the database is read as one that does not change; with a dead writer's log, a copy of both is read.
+   * Even to read a database in WAL mode, SQLite makes a shared file beside it. If that is not allowed, nobody on this machine is writing (their
+   * shared file would exist), so the database is read as immutable. If a dead writer left a log, a copy of both is read.
    */
   #openExisting(): DatabaseSync {
     try {
@@ -111,7 +111,7 @@ export class Connection {
       }
       return results;
     };
-    // A single statement is its own transaction.
+    // A single statement is a transaction by itself.
     if (joined.length === 1) return run();
     this.#plain('BEGIN IMMEDIATE');
     try {
@@ -125,8 +125,8 @@ export class Connection {
   }
 
   /**
-   * A file that is deleted or replaced while open still takes writes, which are gone when it is closed. Batches of several statements, which
-   * begin or end something, are checked each time; single inserts once a second.
+   * Throws if the file was deleted or replaced, since it would still take writes, which are lost when it is closed. Batches of several
+   * statements, such as the start and end of a turn, are checked each time; single inserts once a second.
    */
   #checkThere(isSeveral: boolean): void {
     if (this.#path === ':memory:' || (!isSeveral && performance.now() < this.#checkAgainAt)) return;
@@ -138,7 +138,7 @@ export class Connection {
     this.#checkAgainAt = performance.now() + CHECK_THERE_MS;
   }
 
-  /** Which file has this path now. */
+  /** Identifies the file that has this path now. */
   #fileThere(): string | undefined {
     const there = statSync(this.#file, { bigint: true, throwIfNoEntry: false });
     return there && `${there.dev} ${there.ino}`;
@@ -174,7 +174,7 @@ export class Connection {
     if (this.#snapshot !== null)
       throw this.#unwritable('this user may not write it. Give the right to write the file and its directory, and open it again');
     if (this.#path !== ':memory:') {
-      // The log takes its mode from the file.
+      // Before there is a log, which gets its mode from the file.
       makePrivate(this.#path);
       if (this.#readOnly) this.#reopen();
       this.#setQueryOnly(false);
@@ -217,7 +217,7 @@ export class Connection {
   }
 }
 
-/** Reads the schema, so that damage and other kinds of files are found at once. */
+/** Reads the schema, so that a damaged file, or one of another kind, is found at once. */
 function verified(database: DatabaseSync): DatabaseSync {
   try {
     database.prepare('SELECT count(*) FROM sqlite_schema').all();
@@ -228,10 +228,10 @@ function verified(database: DatabaseSync): DatabaseSync {
   }
 }
 
-/** SQLite cannot make or lock the file that readers and writers of a WAL share: CANTOPEN, kinds of READONLY, or no room. */
+/** SQLite's codes when it cannot create or lock the shared file of a WAL: CANTOPEN, kinds of READONLY, or no room. */
 const CANNOT_SHARE: ReadonlySet<number> = new Set([14, 8, 264, 520, 1_544, IOERR_SHMSIZE]);
 
-/** Node before 22.15 takes no URL. */
+/** Node before 22.15 does not accept a URL. */
 const UNDERSTANDS_URLS = ((): boolean => {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   return major > 22 || (major === 22 && minor >= 15);
@@ -239,7 +239,7 @@ const UNDERSTANDS_URLS = ((): boolean => {
 
 let cuts: boolean | undefined;
 
-/** Node 22 reads text only up to the first NUL. */
+/** Whether this Node reads text only up to the first NUL, as Node 22 does. */
 function cutsTextAtNul(): boolean {
   if (cuts === undefined) {
     const probe = new DatabaseSync(':memory:');
@@ -249,7 +249,7 @@ function cutsTextAtNul(): boolean {
   return cuts;
 }
 
-/** `node:sqlite` binds every number as a float, which JSON and text show as 5.0; whole numbers are bound as integers. */
+/** Makes whole numbers integers: `node:sqlite` binds every number as a float, which SQLite's JSON and text functions show as 5.0. */
 function bindable(value: SqlValue, path: string): SqlValue | bigint {
   if (typeof value === 'number') return Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value;
   if (typeof value !== 'string' || !cutsTextAtNul() || !value.includes('\0')) return value;

@@ -1,6 +1,6 @@
 /**
- * A host as a RivetKit actor: one actor, its SQLite, its sessions. The agent processes die when the actor sleeps; the first prompt after a wake
- * rehydrates. Typed by shape: this file imports nothing of rivetkit, and its result is what `actor(…)` takes.
+ * A host as a RivetKit actor, with the sessions in the actor's SQLite. Agent processes end when the actor sleeps, and the first prompt after a
+ * wake rehydrates. Typed structurally: this file imports nothing of rivetkit, and its result is what `actor(…)` takes.
  */
 import { createHost, type Host, type PromptOptions } from '../../engine/index.ts';
 import { checkOptions } from '../../engine/check-options.ts';
@@ -14,12 +14,12 @@ import { utf8Length } from '../../engine/transcript/text.ts';
 import { rivetkitDatabase, type RivetDb } from './database.ts';
 import { askedOf, socketMessages, type RivetSocket } from './socket.ts';
 
-/** What is used of an actor's context. */
+/** The part of an actor's context that is used. */
 export interface SessionActorContext {
   readonly db: RivetDb;
   /** Where the call came from. Only an HTTP call has a delivery id. */
   readonly conn?: { readonly state?: unknown };
-  /** Of a raw WebSocket: what asked for it. */
+  /** The request for a raw WebSocket. */
   readonly request?: Request | undefined;
   vars: SessionActorVars;
   broadcast(name: string, ...args: unknown[]): void;
@@ -31,7 +31,7 @@ export interface SessionActorContext {
 /** Lives as long as the actor is awake. */
 export interface SessionActorVars {
   open: Promise<Opened> | null;
-  /** The actor goes to sleep: calls that still come belong to its next life. */
+  /** The actor is going to sleep, so later calls must go to its next life. */
   asleep: boolean;
 }
 
@@ -88,7 +88,7 @@ export interface HistoryRange {
   readonly maxBytes?: number;
 }
 
-/** Operations of the host that are actions unchanged. */
+/** Methods of the host that are actions as they are. */
 const MIRRORED = [
   'open', 'resume', 'previewPreamble', 'cancel', 'respondPermission', 'setMode', 'setConfigOption', 'describeAgent', 'request', 'authenticate', 'close',
   'delete', 'get', 'list', 'transcript', 'update', 'search', 'agentSessions', 'adopt',
@@ -114,7 +114,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
   const ofHost = HOST_OPTIONS.filter((name) => name !== 'database' && name !== 'ownerAlive');
   checkOptions('sessionActor', options, ['db', 'UserError', 'sleepTimeout', 'actionTimeout', 'serveAcp', ...ofHost], []);
   const { db, UserError, sleepTimeout = 30_000, actionTimeout = 30 * 60_000, serveAcp, ...hostOptions } = options;
-  // For programs without types, and a bundler's stand-in for a missing package.
+  // Checked for programs without types, and for a bundler that replaces a missing package by a stub.
   if (!db || typeof UserError !== 'function') {
     throw new RehydrateError(
       'invalid_argument',
@@ -134,7 +134,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     ));
   };
 
-  /** Runs one call on the host; its errors cross with their code. */
+  /** Runs one call on the host. Its errors reach the client with their code. */
   const act =
     <Args extends unknown[], Result>(work: (host: Host, ...args: Args) => Promise<Result>) =>
     async (c: SessionActorContext, ...args: Args): Promise<Result> => {
@@ -174,11 +174,11 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
       }
     })(c);
 
-  /** One client of the actor's raw WebSocket. What it asked for goes on when it leaves. */
+  /** Serves one client of the actor's raw WebSocket. Its turns go on when it leaves. */
   async function serve(c: SessionActorContext, socket: RivetSocket, through: ServeAcp): Promise<void> {
     const asked = askedOf(c.request);
     if (!asked) return socket.close(4000, 'ACP clients are served at /websocket/agents/NAME');
-    // Keeps what the client sends while the host opens.
+    // Made before the host is open, so that what the client sends meanwhile is kept.
     const stream = socketMessages(socket, () => c.vars.asleep);
     try {
       const { host, clients } = await open(c);
@@ -200,11 +200,11 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
     onDestroy: (c: SessionActorContext) => shutDown(c),
     options: { sleepTimeout, actionTimeout },
     actions: {
-      /** Without an idempotency key, a prompt gets one from its HTTP call: delivered twice, it still runs once. */
+      /** A prompt without an idempotency key gets one from its HTTP call, so that it runs once even if the call is delivered twice. */
       prompt: (c: SessionActorContext, sessionId: string, content: string | readonly ContentBlock[], given?: PromptArgs) =>
         prompt(c, sessionId, content, { ...given, ...keyOf(c, given) }),
       ...mirrored,
-      /** A session without an id, as one from `fork`, gets it from its HTTP call: delivered twice, that still makes one. */
+      /** A session without an id (from `fork`, too) gets one from its HTTP call, so that it is made once even if the call is delivered twice. */
       create: (c: SessionActorContext, given: CreateOptions) => make(c, given, (host, options) => host.create(options)),
       fork: (c: SessionActorContext, sessionId: string, given: ForkOptions = {}) =>
         make(c, given, (host, options) => host.fork(sessionId, options)),
@@ -222,7 +222,7 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
         try {
           await shutDown(c);
         } finally {
-          // This life takes no calls any more, however its host ended.
+          // Even if the host failed to sleep, because this life takes no more calls.
           c.sleep();
         }
       },
@@ -230,11 +230,11 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
   };
 }
 
-/** Calls after which a session's record grows: the session's id is what they are given first, or in what they make. */
+/** Calls that add to a session's record. `WRITING` ones have the session's id as first argument, `MAKING` ones in their result. */
 const WRITING: ReadonlySet<string> = new Set(['prompt', 'resume', 'setMode', 'setConfigOption', 'request', 'update']);
 const MAKING: ReadonlySet<string> = new Set(['create', 'open', 'fork', 'adopt', 'import']);
 
-/** Whoever calls it: its work keeps the actor awake, even when nobody waits for it anymore, and what it writes is broadcast. */
+/** Wraps the host so that its work keeps the actor awake, even when nobody waits for it any more, and what it writes is broadcast. */
 function opened(c: SessionActorContext, host: Host): Opened {
   const followed = new Map<string, Promise<void>>();
   const stop = new AbortController();
@@ -266,12 +266,12 @@ function opened(c: SessionActorContext, host: Host): Opened {
   return { host: wrapped, followed, clients: new Set(), stop };
 }
 
-/** These return no promise, or none to stay awake for. */
+/** Methods that return no promise, or none to stay awake for. */
 const NOT_PROMISED: ReadonlySet<string> = new Set(['events', 'watch', 'export', 'notify', 'sleep']);
 
 /**
- * Whether a host that goes to sleep refused a call that did nothing yet. As RivetKit's own `actor.stopping` it makes the client call again, and
- * the next life answers.
+ * Whether a host that is going to sleep refused a call before it did anything. Sent as RivetKit's own `actor.stopping`, this makes the client call
+ * again, and the next life answers.
  */
 function isRefusedForSleep({ code }: RehydrateError): boolean {
   return code === 'agent_exited' || code === 'host_closed';
@@ -288,7 +288,7 @@ async function shutDown(c: SessionActorContext): Promise<void> {
   await Promise.all(followed.values());
 }
 
-/** The id that all deliveries of one HTTP call share; null for a connection, all of whose calls would share one. */
+/** The id that all deliveries of one HTTP call have in common; null for a connection, all of whose calls would have the same. */
 export function deliveryOf(request: Request | undefined): string | null {
   if (!request || !new URL(request.url).pathname.startsWith('/action/')) return null;
   return request.headers.get('x-rivet-ray-id');
@@ -303,8 +303,8 @@ function keyOf(c: SessionActorContext, given: PromptArgs | undefined): { idempot
 }
 
 /**
- * RivetKit runs an actor once at a time, so a lease in its database is a dead life's. Should two overlap, the generation in the lease stops
- * the older one.
+ * RivetKit runs an actor only once at a time, so a lease in its database belongs to a life that is over. If two lives should overlap, the lease's
+ * generation stops the older one.
  */
 function owned(database: SqlDatabase): SqlDatabase {
   const owners: OwnerRegistry = { self: { kind: 'actor' }, opened: () => undefined, closed: () => undefined, alive: () => false };

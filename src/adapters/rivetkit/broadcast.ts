@@ -1,12 +1,12 @@
-/** An actor tells the followers of its sessions that there is more to read. */
+/** Broadcasts to the followers of an actor's sessions that there is more to read. */
 import { RehydrateError } from '../../engine/errors.ts';
 import type { Host } from '../../engine/index.ts';
 import { delay } from '../../engine/waiting.ts';
 
-/** The broadcast that says how far a session's record goes: `{ sessionId, latestSeq }`. */
+/** The name of the broadcast that says how far a session's record goes: `{ sessionId, latestSeq }`. */
 export const EVENTS = 'rehydrate.events';
 
-/** The pause after a failure. Doubles, up to 32 times this. */
+/** The pause after a failure. It doubles, up to 32 times this. */
 const AGAIN_MS = 250;
 
 /** What arrives with the `rehydrate.events` broadcast. The events themselves are read with `history`, in pages of any size. */
@@ -41,7 +41,7 @@ export async function broadcastEvents(
         if (seen !== null) tell({ sessionId, latestSeq: seen, deleted: true });
         return;
       }
-      // The call for which this began may have written before it was looked.
+      // The call for which following began may have written before.
       if (seen === null || seen < found.firstSeq - 1) tell({ sessionId, latestSeq: (seen = found.latestSeq) });
       for await (const { seq: latestSeq } of host.events(sessionId, { after: seen, signal })) {
         tell({ sessionId, latestSeq });

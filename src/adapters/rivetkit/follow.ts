@@ -1,10 +1,10 @@
-/** Following a session of an actor from anywhere: stored events, then live ones, across reconnects. */
+/** Follows a session of an actor from anywhere: stored events, then live ones, across reconnects. */
 import { checkOptions } from '../../engine/check-options.ts';
 import { within } from '../../engine/waiting.ts';
 import type { SessionEvent } from '../../engine/types.ts';
 import { EVENTS, type EventsBroadcast } from './broadcast.ts';
 
-/** What is used of a RivetKit connection to the actor, as `handle.connect()` gives it. */
+/** The part of a RivetKit connection (from `handle.connect()`) that is used. */
 export interface SessionConnection {
   history(sessionId: string, range: { after: number; limit: number; maxBytes: number }): Promise<SessionEvent[]>;
   on(name: string, listener: (message: EventsBroadcast) => void): () => void;
@@ -15,11 +15,11 @@ export interface SessionConnection {
 }
 
 const PAGE = 500;
-/** Well below what RivetKit sends in one message, 1 MiB unless told otherwise. */
+/** Well below the largest message of RivetKit, which is 1 MiB by default. */
 const PAGE_BYTES = 512 * 1024;
 /**
- * How long one read of the record may take before it is repeated, in milliseconds. A connection whose runner died can stay open for a while,
- * and never answers. Reading twice does no harm.
+ * How long one read of the record may take before it is repeated, in milliseconds. A connection whose runner died may stay open for a while
+ * and never answer. To read twice does no harm.
  */
 export const READ_AGAIN_MS = 5_000;
 
@@ -40,7 +40,7 @@ export async function* followSession(
   const { after = 0, signal } = options;
   let cursor = after;
   let behind = true;
-  /** The newest event that was told of. */
+  /** The newest event that the actor has announced. */
   let latest = Infinity;
   let wake: (() => void) | null = null;
   let opened = 0;
@@ -70,7 +70,7 @@ export async function* followSession(
   ];
   signal?.addEventListener('abort', nudge, { once: true });
 
-  /** A page after the cursor; null when the reader left. Waits out a lost connection. */
+  /** The next page after the cursor; null if the reader has left. Waits while the connection is lost. */
   async function page(): Promise<SessionEvent[] | null> {
     for (;;) {
       const opening = opened;
@@ -99,7 +99,7 @@ export async function* followSession(
         continue;
       }
       behind = false;
-      // A page may be short because more would be too large: the end is an empty page, or the newest event that was told of.
+      // A page may be short because of its size. So the end is an empty page, or the newest announced event.
       while (cursor < latest) {
         const events = await page();
         if (!events || events.length === 0) break;
@@ -116,7 +116,7 @@ export async function* followSession(
   }
 }
 
-/** Whether the call failed because of its connection. */
+/** Whether a call failed because of its connection. */
 function wasLost(error: unknown, status: string): boolean {
   const { group } = error as { group?: string };
   return status !== 'connected' && group !== 'user' && group !== 'message';

@@ -1,11 +1,11 @@
-/** An actor's raw WebSocket as a client of our agent side: one JSON-RPC message a text frame, as over the bridge. */
+/** Turns an actor's raw WebSocket into a message stream for our agent side. Each text frame is one JSON-RPC message, as over the bridge. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { MessageStream } from '../../engine/ports.ts';
 import { messageText, parseText } from '../json-rpc.ts';
 import { messageQueue } from '../message-queue.ts';
 
-/** What is used of a RivetKit WebSocket. */
+/** The part of a RivetKit WebSocket that is used. */
 export interface RivetSocket {
   readonly readyState: number;
   send(data: string): void;
@@ -15,10 +15,10 @@ export interface RivetSocket {
 
 const OPEN = 1;
 
-/** How many characters may wait to be read: those of one largest message. The socket cannot be paused. */
+/** How many characters may wait to be read, since the socket cannot be paused: as many as the largest message has. */
 const WAITING_CHARS = DEFAULT_LIMITS.messageBytes;
 
-/** The request for a WebSocket: `/websocket/agents/NAME`, with `observe.v1` to look only. Null for any other. */
+/** What a request for a WebSocket asks for: `/websocket/agents/NAME`, with `observe.v1` to only look. Null for any other request. */
 export function askedOf(request: Request | undefined): { readonly agent: string; readonly observe: boolean } | null {
   const [, name = ''] = /\/agents\/([^/]+)\/?$/.exec(request ? new URL(request.url).pathname : '') ?? [];
   const agent = decoded(name);
@@ -34,12 +34,12 @@ function decoded(name: string): string | null {
   }
 }
 
-/** The close code of a server that will be back (RFC 6455's registry). */
+/** The registered WebSocket close code of a server that will be back. */
 const SERVICE_RESTART = 1012;
 
 /**
- * A frame that is not a message comes as its text, which the reader answers. While the actor `isGoing` to sleep, which may take as long as its
- * agents, clients are sent to its next life.
+ * A frame that is not a message is passed on as its text, for the reader to refuse. While the actor `isGoing` to sleep, which takes until its
+ * agents have ended, clients are sent to its next life.
  */
 export function socketMessages(socket: RivetSocket, isGoing: () => boolean): MessageStream {
   const said = messageQueue<AnyMessage>(WAITING_CHARS);

@@ -1,3 +1,4 @@
+/** A sql.js database whose batches are written to a journal before they are committed. */
 import {
   SqlError,
   type OwnerRegistry,
@@ -22,12 +23,12 @@ import {
 } from './journal.ts';
 
 /**
- * The journal grows to this, or to half the snapshot if that is more, before a snapshot replaces it. Copying the database for a snapshot blocks
- * the page for about 2 ms for each MB.
+ * A snapshot replaces the journal when that has grown to this size, or to half of the snapshot if that is more. Copying the database for a
+ * snapshot blocks the page for about 2 ms for each MB.
  */
 export const SNAPSHOT_AFTER_BYTES = 4 * 1024 * 1024;
 
-/** Answers of named batches, for callers that lost theirs. */
+/** How many results of named batches are kept, for callers that did not get theirs. */
 const KEPT_ANSWERS = 256;
 
 /** Where a sql.js database is kept. */
@@ -40,16 +41,16 @@ export type SqljsStorage =
 export interface Commit {
   /** The number of the batch; an import and a reset count as one. */
   readonly n: number;
-  /** What a batch stored, as its statements are noted, each once. */
+  /** What the batch stored: the notes of its statements, each once. */
   readonly notes?: readonly string[];
 }
 
 export interface JournalEntry {
   readonly n: number;
   readonly at: number;
-  /** Those that may change something. */
+  /** The statements that may change something. */
   readonly statements: readonly Statement[];
-  /** What they are noted to store, each once; undefined in a journal of an older release. */
+  /** The notes of the statements, each once; undefined in a journal of an older release. */
   readonly notes?: readonly string[];
 }
 
@@ -101,7 +102,7 @@ export interface DatabaseParts {
 
 const labelOf = (storage: SqljsStorage): string => (storage.kind === 'memory' ? ':memory:' : storage.name);
 
-/** Loads what is stored, replays the journal on it, and becomes its writer. */
+/** Loads what is stored, replays the journal on it, and becomes its only writer. */
 export async function openDatabase(parts: DatabaseParts): Promise<JournalledDatabase> {
   for (;;) {
     const stored = await parts.store.load();
@@ -110,7 +111,7 @@ export async function openDatabase(parts: DatabaseParts): Promise<JournalledData
     try {
       if (await parts.store.claim(stored)) return journalled(parts, memory, stored, null);
     } catch (error) {
-      // On a full disk it can still be read; the first batch claims again.
+      // On a full disk the database can still be read. The first batch tries to claim it again.
       if (error instanceof SqlError && error.kind === 'full') return journalled(parts, memory, stored, stored);
       memory.close();
       throw error;
@@ -131,7 +132,7 @@ function rebuild(module: SqljsModule, { snapshot, records }: Pick<Stored, 'snaps
   }
 }
 
-/** A database that this page owns. A change may have a name, `id`, under which it is done once. */
+/** A database that this page owns. A change may have an `id`; with the same id it is done only once. */
 export interface JournalledDatabase extends SqljsDatabase {
   /** Repeated, it gives the results of the first time. */
   batchOnce(id: string, statements: readonly Statement[]): Promise<readonly StatementResult[]>;
@@ -139,11 +140,11 @@ export interface JournalledDatabase extends SqljsDatabase {
   reset(id?: string): Promise<void>;
   /** The number of the last acknowledged change. */
   readonly head: number;
-  /** Its storage is silent: it can be read, and nothing more is stored. */
+  /** Whether its storage no longer answers. It can be read then, but nothing more is stored. */
   readonly isSilent: boolean;
 }
 
-/** `unclaimed` is what was loaded, until this page becomes its writer. */
+/** `unclaimed` is what was loaded, until this page has become the writer; null after that. */
 function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored, unclaimed: Stored | null): JournalledDatabase {
   const { module, store, storage, owners, snapshotAfterBytes, onProblem } = parts;
   const { snapshot, records } = stored;
@@ -161,7 +162,7 @@ function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored
   let compaction: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
 
-  /** Runs after everything asked before, so that nothing sees a batch that ran and is not stored. */
+  /** Runs one call after the other, so that no call sees a batch that ran but is not stored yet. */
   function enqueue<T>(work: () => T | Promise<T>): Promise<T> {
     if (closing) return Promise.reject(new SqlError('closed', `Database ${label}: it was closed. Open it again.`));
     const call = tail.then(work).catch((error: unknown) => {
@@ -171,7 +172,7 @@ function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored
     return call;
   }
 
-  /** Run, store, and only then commit: what could not be stored was never there. */
+  /** Runs the batch, stores it, and only then commits, so that a batch which cannot be stored is rolled back. */
   async function commit(statements: readonly Statement[], id?: string): Promise<readonly StatementResult[]> {
     if (statements.length === 0) return [];
     const { results, written } = memory.begin(statements);
@@ -205,7 +206,7 @@ function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored
     unclaimed = null;
   }
 
-  /** Another database replaces this one, once it is stored. */
+  /** Stores another database, which then replaces this one. */
   function replaceBy(make: () => MemoryDatabase, id: string | undefined): Promise<void> {
     return enqueue(async () => {
       if (id !== undefined && answers.has(id)) return;
@@ -231,7 +232,7 @@ function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored
     });
   }
 
-  /** Runs beside the commits that follow. */
+  /** Writes a snapshot when the journal is large enough. Commits go on meanwhile. */
   function compactWhenDue(): void {
     if (compaction || journalBytes < Math.max(snapshotAfterBytes, snapshotBytes / 2)) return;
     const covered = journalBytes;
@@ -244,7 +245,7 @@ function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored
           journalBytes -= covered;
         },
         (error: unknown) => {
-          // Tried again when twice as much has been written.
+          // Try again only when twice as much was written.
           snapshotBytes = Math.max(snapshotBytes, covered * 4);
           onProblem(toSqlError(error, label));
         },
@@ -290,7 +291,7 @@ function journalled(parts: DatabaseParts, opened: MemoryDatabase, stored: Stored
   };
 }
 
-/** What a listener throws is reported as an error of the page: the caller whose batch is stored must be told that it is. */
+/** Calls listeners. What one throws is reported as an error of the page, since the caller must still learn that its batch is stored. */
 export function tell<T>(listeners: ReadonlySet<(value: T) => void>, value: NoInfer<T>): void {
   for (const listener of listeners) {
     try {
@@ -334,7 +335,7 @@ export function copyAt(
 
 const MAGIC = 'SQLite format 3\0';
 
-/** Opens bytes from outside, whole and sound or not at all. */
+/** Opens a file to be imported. Throws unless it is whole and sound. */
 function openImport(module: SqljsModule, bytes: Uint8Array, label: string): MemoryDatabase {
   const refuse = (why: string, cause?: unknown): SqlError =>
     new SqlError('corrupt', `Database ${label}: what was to be imported ${why}. Nothing was changed: choose a SQLite database file.`, {
@@ -343,7 +344,7 @@ function openImport(module: SqljsModule, bytes: Uint8Array, label: string): Memo
   if (!((bytes as unknown) instanceof Uint8Array)) throw refuse('is not a Uint8Array');
   if (bytes.length < 512 || String.fromCharCode(...bytes.subarray(0, 16)) !== MAGIC) throw refuse('is not a SQLite database');
   const file = bytes.slice();
-  // A closed file in WAL mode is complete, but cannot be opened in memory with that mark.
+  // A closed file in WAL mode is complete, but in memory it can only be opened with that flag removed.
   file[18] = 1;
   file[19] = 1;
   let memory: MemoryDatabase | undefined;

@@ -1,13 +1,13 @@
 import { SqlError, type SqlErrorKind } from '../../engine/ports.ts';
 
-/** sql.js also throws bare strings. */
+/** Makes a `SqlError` of what sql.js threw, which may be a bare string. */
 export function toSqlError(error: unknown, label: string): SqlError {
   if (error instanceof SqlError) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new SqlError('other', `Database ${label}: ${message}.`, { cause: error });
 }
 
-/** A failure of IndexedDB. Nothing of its transaction was stored. */
+/** Makes a `SqlError` of a failure of IndexedDB, whose transaction stored nothing. */
 export function toStorageError(error: unknown, label: string): SqlError {
   if (error instanceof SqlError) return error;
   const { name, message } = (error ?? {}) as { name?: string; message?: string };

@@ -1,3 +1,4 @@
+/** The journal's store in IndexedDB. */
 import { RehydrateError } from '../../engine/errors.ts';
 import { SqlError } from '../../engine/ports.ts';
 import { within } from '../../engine/waiting.ts';
@@ -6,29 +7,29 @@ import { randomId } from '../../engine/random-id.ts';
 import { type Answer, EMPTY, type JournalRecord, type JournalStore, type Snapshot, readRecords } from './journal.ts';
 
 /**
- * `journal`: one record a batch, by its number. `chunks`: the snapshot in pieces, by [snapshot id, index], so that writing a large one never
- * blocks the page for long. `meta`: `snapshot` says which chunks count, `writer` who may write.
+ * The object stores. `journal` has one record for each batch, by its number. `chunks` has the snapshot in pieces, by [snapshot id, index], so
+ * that writing a large one does not block the page for long. In `meta`, `snapshot` says which chunks are valid, and `writer` who may write.
  */
 const VERSION = 1;
 const STORES = ['meta', 'chunks', 'journal'] as const;
 type StoreName = (typeof STORES)[number];
 
-/** A commit may have to wait for one piece. */
+/** The size of a piece. A commit may have to wait while one is written. */
 export const CHUNK_BYTES = 256 * 1024;
 
-/** After this the database is in memory instead. */
+/** How long opening may take. After that the database is kept in memory instead. */
 const OPEN_MS = 10_000;
 
 /**
- * How long IndexedDB may leave a transaction without an answer, in milliseconds: twice in a row, since a page that was frozen hears of the time
- * before it hears of the answer.
+ * How long IndexedDB may take to answer a transaction, in milliseconds. It must be exceeded twice in a row, because a page that was frozen sees
+ * the timeout before it sees the answer.
  */
 export const STORAGE_SILENT_MS = 30_000;
 
 const NO_CHUNKS = '';
 
 interface SnapshotMeta {
-  /** Never used twice, so that two writers never mix their pieces. */
+  /** Unique, so that two writers never mix their pieces. */
   readonly id: string;
   readonly n: number;
   readonly at: number;
@@ -38,8 +39,8 @@ interface SnapshotMeta {
 }
 
 /**
- * Opens the named database, or makes it. Rejects with what IndexedDB said, or when there is no IndexedDB. Error: `database_too_new`; `SqlError`
- * `corrupt` for another program's.
+ * Opens the named database, or creates it. Rejects with the error of IndexedDB, with `NotSupportedError` if there is none, with
+ * `database_too_new`, or with a `SqlError` `corrupt` if the database is another program's.
  */
 export async function openIndexedDbStore(name: string, factory: IDBFactory | undefined): Promise<JournalStore> {
   if (!factory) throw new DOMException('this browser offers no IndexedDB here', 'NotSupportedError');
@@ -70,7 +71,7 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
     gone = true;
     database.close();
   };
-  // The database is deleted, or the browser cleared the site's data: the next batch says so.
+  // The database is being deleted, or the browser has cleared the site's data. The next batch will fail for that.
   database.onversionchange = leave;
   database.onclose = leave;
 
@@ -84,7 +85,10 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
   }
 
   let silent = false;
-  /** Whoever waited is told that nobody knows whether it is stored; from then on nothing more is, so that the page and the store do not part. */
+  /**
+   * Fails work that IndexedDB does not answer; it may be stored or not. From then on nothing more is stored, so that the page and the store do
+   * not diverge.
+   */
   async function answered<T>(work: Promise<T>): Promise<T> {
     const done = work.then((value) => ({ value }));
     const answer = (await within(done, STORAGE_SILENT_MS)) ?? (await within(done, STORAGE_SILENT_MS));
@@ -107,8 +111,8 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
   }
 
   /**
-   * One writing transaction, durable when it resolves; when it rejects, nothing of it was stored. One at a time: Chromium, when killed with two
-   * of them unfinished, finds the database corrupt at its next start and deletes everything of the origin.
+   * Runs one writing transaction, which is durable when this resolves; if it rejects, nothing was stored. They run one at a time, because a
+   * Chromium that is killed with two of them unfinished finds the database corrupt at its next start, and deletes all data of the origin.
    */
   function write(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => unknown): Promise<void> {
     const done = written.then(async () => {
@@ -134,7 +138,7 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
     return done;
   }
 
-  /** Fails when another writer has taken over, of a tab that was frozen, say. */
+  /** The same, but fails if another writer has taken over, for example because this tab was frozen. */
   function writeFenced(stores: readonly StoreName[], ask: (transaction: IDBTransaction) => void): Promise<void> {
     return write(stores, (transaction) => {
       const fenced = result(transaction.objectStore('meta').get('writer')).then((now) => {
@@ -148,7 +152,7 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
   async function replace(id: string, { bytes: given, ...snapshot }: Snapshot): Promise<void> {
     const bytes = given ?? new Uint8Array(0);
     const chunks = Math.ceil(bytes.length / CHUNK_BYTES);
-    // Commits may go between the pieces, which count only from the last transaction on.
+    // Commits may come between the pieces, which become valid only with the last transaction.
     for (let i = 0; i < chunks; i++) {
       await write(['chunks'], (transaction) =>
         transaction.objectStore('chunks').put(bytes.slice(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES), [id, i]),
@@ -164,13 +168,13 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
   }
 
   /**
-   * Deletes the pieces of a snapshot that failed, which on a full disk take the room that is missing. The caller hears why the snapshot failed,
-   * not whether this did.
+   * Deletes the pieces of a snapshot that failed, which on a full disk take up room that is needed. A failure of this is ignored: the caller is
+   * told why the snapshot failed.
    */
   async function forget(id: string): Promise<void> {
     const forgotten = write(['meta', 'chunks'], async (transaction) => {
       const found = await snapshotIn(transaction);
-      // If the browser stored what it called aborted, these pieces are the database.
+      // Unless the browser has stored what it reported as aborted: then these pieces are the database.
       if (found?.id !== id) transaction.objectStore('chunks').delete(keysOf(id));
     });
     await forgotten.catch(() => undefined);
@@ -208,7 +212,7 @@ function storeIn(database: IDBDatabase, label: string): JournalStore {
         unchanged = base === loaded.snapshot.n && Number(last?.key ?? base) === (loaded.records.at(-1)?.n ?? base);
         if (!unchanged) return;
         meta.put(writer, 'writer');
-        // Pieces of unfinished snapshots.
+        // Delete the pieces of unfinished snapshots.
         const chunks = transaction.objectStore('chunks');
         chunks.delete(IDBKeyRange.upperBound([chunkSet], true));
         chunks.delete(IDBKeyRange.lowerBound([chunkSet, []]));
@@ -250,10 +254,10 @@ function join(meta: SnapshotMeta, chunks: readonly unknown[], label: string): Ui
 const snapshotIn = (transaction: IDBTransaction): Promise<SnapshotMeta | undefined> =>
   result(transaction.objectStore('meta').get('snapshot') as IDBRequest<SnapshotMeta | undefined>);
 
-/** Arrays sort after numbers. */
+/** The keys of a snapshot's pieces. (Arrays sort after all numbers.) */
 const keysOf = (id: string): IDBKeyRange => IDBKeyRange.bound([id], [id, []]);
 
-/** With a broken profile no event may come; a late success is closed again. */
+/** Limits the wait, because with a broken browser profile no event may ever come. A database that opens later is closed again. */
 async function inTime(opening: IDBOpenDBRequest): Promise<IDBDatabase> {
   const database = await within(result(opening), OPEN_MS);
   if (database) return database;

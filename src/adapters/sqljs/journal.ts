@@ -1,18 +1,18 @@
-/** The journal: acknowledged batches as records, and where they are kept. */
+/** The journal: acknowledged batches as records, and the port of where they are stored. */
 import type { SqlValue, Statement, StatementResult } from '../../engine/ports.ts';
 
-/** One acknowledged batch. Numbered without gaps, from the snapshot on. */
+/** One acknowledged batch. Numbers have no gaps, from the snapshot on. */
 export interface JournalRecord {
   readonly n: number;
   /** Milliseconds since the epoch, by the clock of the tab that stored it. */
   readonly at: number;
-  /** Each text once. */
+  /** The SQL texts, each once. */
   readonly texts: readonly string[];
   /** For each statement the index of its text, and its parameters. */
   readonly calls: readonly (readonly [text: number, ...params: SqlValue[]])[];
-  /** What its statements are noted to store, each once. A record of an older release has none. */
+  /** The notes of its statements, each once. Records of older releases have none. */
   readonly notes?: readonly string[];
-  /** Its caller's name for it, and its answer: a caller that never heard it may ask again. */
+  /** The caller's id for the batch and its results, for a caller that did not get them and asks again. */
   readonly id?: string;
   readonly results?: readonly StatementResult[];
 }
@@ -46,7 +46,7 @@ export function sizeOf(record: JournalRecord): number {
   return size;
 }
 
-/** The records up to the first one that is damaged or missing, and what is wrong with that. */
+/** The records before the first damaged or missing one, and what is wrong with that. */
 export function readRecords(records: readonly unknown[], after: number): Pick<Stored, 'records' | 'problem'> {
   const sound: JournalRecord[] = [];
   for (const record of records) {
@@ -68,19 +68,19 @@ function isRecord(value: unknown): value is JournalRecord {
   );
 }
 
-/** A view of a large buffer would take the whole buffer into storage. */
+/** Copies a view of a larger buffer, which would be stored with the whole buffer. */
 function owned(value: SqlValue): SqlValue {
   return value instanceof Uint8Array && value.byteLength !== value.buffer.byteLength ? value.slice() : value;
 }
 
-/** The database after one batch, from which the journal goes on. */
+/** The database after some batch, with which the journal continues. */
 export interface Snapshot {
   /** The last batch it holds; 0 for the empty database. */
   readonly n: number;
   readonly at: number;
-  /** A SQLite file; null: empty. */
+  /** A SQLite file; null for the empty database. */
   readonly bytes: Uint8Array | null;
-  /** Of the last named batches it holds. */
+  /** The results of the last named batches in it. */
   readonly answers: readonly Answer[];
 }
 
@@ -88,7 +88,7 @@ export type Answer = readonly [id: string, results: readonly StatementResult[]];
 
 export interface Stored {
   readonly snapshot: Snapshot;
-  /** Whole, and without gaps after the snapshot. */
+  /** Undamaged, and without gaps after the snapshot. */
   readonly records: readonly JournalRecord[];
   /** What is wrong with the next record; null when nothing is. */
   readonly problem: string | null;
@@ -102,20 +102,20 @@ export interface Since {
 
 /** Failures are `SqlError`s, and leave things as they were. */
 export interface JournalStore {
-  /** What can be trusted of what is stored; `corrupt` when not even its snapshot can. */
+  /** What can be trusted of what is stored. Rejects with `corrupt` if not even the snapshot can. */
   load(): Promise<Stored>;
   /** Where the journal begins, and the records after batch `n`, without loading the database. */
   since(n: number): Promise<Since>;
   /**
-   * Makes this the only writer of what `load` gave: an earlier writer's writes fail from then on. False when somebody else wrote meanwhile: load
+   * Makes this the only writer of what `load` gave; writes of an earlier writer fail from then on. False if someone has written since: load
    * again.
    */
   claim(loaded: Stored): Promise<boolean>;
   /** Durable when it resolves. */
   append(record: JournalRecord): Promise<void>;
-  /** Makes the snapshot the new beginning and drops the records it covers, at once. */
+  /** Atomically replaces the snapshot, and drops the records that the new one covers. */
   replace(snapshot: Snapshot): Promise<void>;
-  /** It did not answer, and is not asked any more. */
+  /** Whether it did not answer, and is not used any more. */
   readonly isSilent: boolean;
   close(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+/** One sql.js database in memory, and what a journal of its statements can reproduce. */
 import { toSqlError } from './errors.ts';
 import type { JournalRecord } from './journal.ts';
 import type { SqljsModule, SqljsStatement } from './module.ts';
@@ -15,14 +16,14 @@ interface RunBatch {
 
 const SETTINGS = [
   'foreign_keys = ON',
-  // In memory, with one user, nothing guards against crashes and others.
+  // In memory, with one user, there are no crashes and no other users to guard against.
   'journal_mode = MEMORY',
   'synchronous = OFF',
   'temp_store = MEMORY',
   'locking_mode = EXCLUSIVE',
 ];
 
-/** Deferred foreign keys are checked at COMMIT, which comes only after the batch is stored. */
+/** SQLite would check deferred foreign keys at COMMIT, but that comes only after the batch is stored. So they are checked by hand. */
 const DEFERS = /\bdefer/i;
 
 /** One sql.js database in memory, synchronous. All failures are `SqlError`s. */
@@ -34,7 +35,7 @@ export interface MemoryDatabase {
   rollback(): void;
   /** Runs committed batches again, in one transaction. */
   replay(records: readonly JournalRecord[]): void;
-  /** A part of the schema that gives something else each time, or null. */
+  /** A part of the schema whose result varies (a clock, random numbers), or null. */
   unrepeatable(): string | null;
   /** The whole database as a SQLite file. Not while a transaction is open. */
   export(): Uint8Array;
@@ -94,7 +95,7 @@ export function openMemory(module: SqljsModule, bytes: Uint8Array | null, label:
     }
   }
 
-  /** SQLite itself refuses a query that would write. */
+  /** With `query_only`, SQLite itself refuses a query that would write. */
   function setQueryOnly(on: boolean): void {
     if (queryOnly === on) return;
     connection.run(`PRAGMA query_only = ${on ? 'ON' : 'OFF'}`);
@@ -181,12 +182,12 @@ export function openMemory(module: SqljsModule, bytes: Uint8Array | null, label:
   };
 }
 
-/** Everything that may change the database belongs in the journal. */
+/** Whether a statement belongs in the journal: everything that may change the database does. */
 export function journalled(shape: StatementShape): boolean {
   return shape.verb === 'PRAGMA' ? shape.actingPragma !== null : shape.mayWrite;
 }
 
-/** Functions whose value depends on when or where they run; dates do by 'now', which may come from a column. Not tables with their names. */
+/** Functions whose value depends on when or where they run (those of dates by 'now', which may come from a column), but not tables with such names. */
 const VARIES =
   /(?<!\b(?:into|table|on|references)\s+)\b(?:random|randomblob|total_changes|last_insert_rowid|date|time|datetime|julianday|unixepoch|strftime|timediff|sqlite_\w+)\s*\(|\bcurrent_(?:date|time|timestamp)\b/i;
 
@@ -196,7 +197,7 @@ export const varies = (sql: string): boolean => VARIES.test(sql);
 /** What a PRAGMA in a batch may set: these are in the file, and are rolled back with it. */
 const STORED_PRAGMAS: readonly (string | null)[] = ['user_version', 'application_id', null];
 
-/** Why a statement may not be in a batch, or null: the journal would not give the same again. */
+/** Why a statement may not be in a batch, because replaying the journal would give another result; else null. */
 export function batchProblem(shape: StatementShape, sql: string): string | null {
   if (!STORED_PRAGMAS.includes(shape.actingPragma))
     return `PRAGMA ${shape.actingPragma} sets up the connection, which is the adapter's; in a batch only user_version and application_id can be set`;

@@ -1,4 +1,4 @@
-/** The part of sql.js that this adapter uses, so that nobody needs its types. */
+/** The part of sql.js that this adapter uses (so that its types need not be installed), and how it is loaded. */
 import { SqlError, type SqlValue } from '../../engine/ports.ts';
 
 export interface SqljsModule {
@@ -10,7 +10,7 @@ export interface SqljsConnection {
   run(sql: string): unknown;
   export(): Uint8Array;
   close(): void;
-  /** Replaced to learn the code, which sql.js's errors leave out. */
+  /** The adapter replaces this to learn SQLite's error code, which the errors of sql.js do not have. */
   handleError(code: number): null;
 }
 
@@ -51,7 +51,7 @@ export async function loadSqljs(source: SqljsSource): Promise<SqljsModule> {
 /** Node, browsers and Vite (for an optional peer) word it differently; all quote the name. */
 const NOT_INSTALLED = /['"“]sql\.js['"”]/;
 
-/** A missing package is not the same as a missing wasm. */
+/** What to do about a load that failed: the package may be missing, or only its wasm. */
 export function loadProblem(error: unknown): string {
   const said = error instanceof Error ? error.message : String(error);
   return NOT_INSTALLED.test(said)

@@ -1,7 +1,7 @@
 import type { LeaseOwner, OwnerRegistry } from '../../engine/ports.ts';
 import { randomId } from '../../engine/random-id.ts';
 
-/** For a database that nobody outside this page can see. */
+/** The owners of a database that only this page can see. */
 export function pageOwners(): OwnerRegistry {
   const open = new Set<string>();
   const page = randomId();
@@ -19,7 +19,7 @@ interface TabHosts {
   readonly held: Promise<void>;
 }
 
-/** Shared by every copy of this module in the tab: a second bundle must see the hosts of the first. */
+/** Shared by all copies of this module in the tab, so that a second bundle sees the hosts of the first. */
 const HOSTS = Symbol.for('acp-rehydrate.tab-hosts');
 
 /**
@@ -45,7 +45,7 @@ export async function tabOwners(locks: LockManager): Promise<OwnerRegistry> {
         const { held: all = [] } = await locks.query();
         return all.some(({ name }) => name === owner.lock);
       } catch {
-        // The page is being torn down, or was refused: the lease decides by its end.
+        // The page is being closed, or was refused. So the lease's expiry decides.
         return 'unknown';
       }
     },
@@ -55,7 +55,7 @@ export async function tabOwners(locks: LockManager): Promise<OwnerRegistry> {
 function holdTabLock(locks: LockManager): TabHosts {
   const lock = `rehydrate:tab:${randomId()}`;
   const held = new Promise<void>((resolve, reject) => {
-    // Never settles: the browser lets go when the tab ends.
+    // Never settles, so the lock is held until the browser releases it when the tab ends.
     locks.request(lock, () => (resolve(), new Promise(() => undefined))).catch(reject);
   });
   return { lock, open: new Set(), held };

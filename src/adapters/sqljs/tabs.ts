@@ -1,7 +1,7 @@
 /**
- * One sql.js database for all tabs of an origin. The tab that holds the Web Lock owns it and serves the others; however it ends, the next one in
- * the lock's queue opens what is stored and goes on. A call without an answer goes to the next owner: reading twice does no harm, and a change
- * has an id that is stored with it, so it is done exactly once.
+ * Shares one sql.js database between all tabs of an origin. The tab that holds the Web Lock owns the database and serves the others. However that
+ * tab ends, the next in the lock's queue opens what is stored and continues. An unanswered call is sent to the next owner: to read twice does no
+ * harm, and a change has an id that is stored with it, so it is done exactly once.
  */
 import {
   type Commit,
@@ -25,10 +25,10 @@ import {
 } from '../../engine/ports.ts';
 import { randomId } from '../../engine/random-id.ts';
 
-/** How long an owner may leave a question unanswered before it is asked whether it is there, in milliseconds. */
+/** How long an owner may leave a call unanswered before it is asked whether it is still there, in milliseconds. */
 export const OWNER_QUIET_MS = 3_000;
 
-/** How long it may then stay silent before its database is taken over, in milliseconds: it is frozen, or stopped in a debugger. */
+/** How long it may then be silent (frozen, or stopped in a debugger) before another tab takes the database over, in milliseconds. */
 export const OWNER_SILENT_MS = 5_000;
 
 interface TabParts {
@@ -39,7 +39,7 @@ interface TabParts {
   readonly owners: OwnerRegistry;
   readonly quietMs: number;
   readonly silentMs: number;
-  /** Opens what is stored, as its only writer; the lock is held. */
+  /** Opens what is stored, as its only writer. Called with the lock held. */
   readonly open: () => Promise<JournalledDatabase>;
   readonly openAt: (n: number) => Promise<SqljsCopy>;
 }
@@ -62,12 +62,12 @@ export class SharedDatabase implements SqljsDatabase {
   readonly #roleListeners = new Set<(role: TabRole) => void>();
   readonly #started = Promise.withResolvers<void>();
   #local: JournalledDatabase | undefined;
-  /** Names one time of ownership; undefined while no owner is known. */
+  /** Identifies one tab's term as owner; undefined while no owner is known. */
   #period: string | undefined;
   #head: number | undefined;
   /** Set while this tab has the lock, and is opening the database or has it open. */
   #ownership: object | undefined;
-  /** After `close`, when everything asked before is answered. */
+  /** Set by `close`, once all earlier calls are answered. */
   #left = false;
   #closed = false;
   #failure: SqlError | undefined;
@@ -79,7 +79,7 @@ export class SharedDatabase implements SqljsDatabase {
 
   constructor(parts: TabParts) {
     this.#parts = parts;
-    // `openSqljs` awaits it; calls tell a later failure.
+    // `openSqljs` awaits this. Later failures are reported by calls.
     this.#started.promise.catch(() => undefined);
     this.storage = { kind: 'indexeddb', name: parts.name };
     this.owners = parts.owners;
@@ -149,7 +149,7 @@ export class SharedDatabase implements SqljsDatabase {
     const local = this.#local;
     this.#local = undefined;
     this.#period = undefined;
-    // It answers what other tabs asked before; the next owner does the rest.
+    // Closing finishes the calls that other tabs made before; the next owner does the rest.
     await local?.close();
     this.#closed = true;
     this.#parts.channel.close();
@@ -180,7 +180,7 @@ export class SharedDatabase implements SqljsDatabase {
       try {
         this.#say({ type: 'call', period: this.#period, tab: this.#tab, id, request });
       } catch (error) {
-        // What cannot be cloned reached nobody.
+        // A call that cannot be cloned was not sent to anyone.
         this.#answered(id, failed(toSqlError(error, this.#parts.name)));
         return;
       }
@@ -197,13 +197,13 @@ export class SharedDatabase implements SqljsDatabase {
     if (this.#pending.size === 0) this.#drained?.();
   }
 
-  /** Undefined when this tab turns out not to own the database: the next owner answers. */
+  /** Undefined if this tab turns out not to own the database any more; the next owner then answers. */
   async #execute(local: JournalledDatabase, id: string, request: Request): Promise<Outcome | undefined> {
     try {
       return { ok: true, value: await RUN[request.method](local, request.args as never, id) };
     } catch (error) {
       const failure = toSqlError(error, this.#parts.name);
-      // Another tab writes, or this one is closing: nothing was done, and the next owner is asked.
+      // Another tab is the writer, or this one is closing. Nothing was done, so the next owner is asked.
       if (failure.kind === 'busy' || failure.kind === 'closed') {
         if (failure.kind === 'busy') this.#stepDown(local);
         return undefined;
@@ -226,7 +226,7 @@ export class SharedDatabase implements SqljsDatabase {
     };
     this.#parts.locks.request(this.#parts.lock, how.steal ? { steal: true } : { signal }, held).catch((error: unknown) => {
       if (signal.aborted || this.#left || this.#failure) return;
-      // Stolen by a tab that waited too long; any other error means there are no locks.
+      // An AbortError means that a tab which waited too long has stolen the lock; any other, that locks do not work.
       if ((error as Error).name !== 'AbortError') this.#fail(toStorageError(error, this.#parts.name));
       else if (this.#ownership === ownership) this.#stepDown(this.#local);
     });
@@ -256,7 +256,7 @@ export class SharedDatabase implements SqljsDatabase {
     }
   }
 
-  /** No longer the owner: goes to the end of the queue and is served. A tab whose storage is silent does so when another needs it. */
+  /** Gives up ownership: queues for the lock again, and is served. A tab whose storage is silent does so when another tab needs the database. */
   #stepDown(local: JournalledDatabase | undefined): void {
     if (this.#left || local !== this.#local) return;
     this.#local = undefined;
@@ -270,7 +270,7 @@ export class SharedDatabase implements SqljsDatabase {
     this.#watchOwner();
   }
 
-  /** What is stored cannot be opened: every call says so, and the next tab tries for itself. */
+  /** What is stored cannot be opened. All calls fail with that, and the next tab in the queue tries for itself. */
   #fail(failure: SqlError): void {
     this.#failure = failure;
     this.#ownership = undefined;
@@ -300,7 +300,7 @@ export class SharedDatabase implements SqljsDatabase {
         const local = this.#local;
         if (!local || message.period !== this.#period) return;
         void this.#execute(local, message.id, message.request).then((outcome) => {
-          // Whoever opens what is stored knows whether it was done.
+          // No answer: the next owner, which opens what is stored, knows whether the change was done.
           if (local.isSilent) this.#stepDown(local);
           else if (outcome) this.#say({ type: 'answer', tab: message.tab, id: message.id, outcome });
         });
@@ -325,7 +325,7 @@ export class SharedDatabase implements SqljsDatabase {
     for (const pending of [...this.#pending.values()]) this.#dispatch(pending);
   }
 
-  /** The last owner may have ended between storing a change and telling of it. */
+  /** Reports changes that nobody told of, because the last owner ended right after storing them. */
   #catchUp(head: number): void {
     if (this.#head === undefined) this.#head = head;
     else if (head > this.#head) this.#tellCommit({ n: head });
@@ -337,7 +337,7 @@ export class SharedDatabase implements SqljsDatabase {
     tell(this.#commitListeners, commit);
   }
 
-  /** Starts over whenever the owner is heard; runs while something waits for it. */
+  /** Watches that the owner answers, while something waits for it. Restarted whenever the owner is heard. */
   #watchOwner(): void {
     clearTimeout(this.#watch);
     const waits = (): boolean =>
@@ -349,16 +349,16 @@ export class SharedDatabase implements SqljsDatabase {
         if (!waits()) return;
         this.#queue.abort();
         this.#waitForLock({ steal: true });
-        // Another tab may steal it before we own it.
+        // Watch on, because another tab may steal the lock first.
         this.#watchOwner();
       }, this.#parts.silentMs);
     }, this.#parts.quietMs);
   }
 }
 
-// ------------------------------------------------------------- what tabs say to each other, over a BroadcastChannel
+// ------------------------------------------------------------- messages between tabs, over a BroadcastChannel
 
-/** What a tab asks the owner. `id` names a change, so that asking again does not do it again. */
+/** The calls of a tab to the owner. `id` identifies a change, so that a repeated call does not do it again. */
 const RUN = {
   query: (local: JournalledDatabase, [sql, params]: readonly [string, readonly SqlValue[]]) => local.query(sql, params),
   batch: (local: JournalledDatabase, [statements]: readonly [readonly Statement[]], id: string) => local.batchOnce(id, statements),
@@ -374,7 +374,7 @@ interface Request {
 }
 
 export type TabMessage =
-  /** Who owns it? Asked by a new tab, and when the owner has been quiet for long. */
+  /** Asks who the owner is. Sent by a new tab, and when the owner has been quiet for long. */
   | { readonly type: 'hello' }
   /** `head` is the last acknowledged change. */
   | { readonly type: 'owner'; readonly period: string; readonly head: number }

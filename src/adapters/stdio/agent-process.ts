@@ -1,4 +1,4 @@
-/** One agent's process: started in its own group, ended as a whole tree. */
+/** One agent's process: started in a process group of its own, and ended as a whole tree. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
@@ -21,11 +21,11 @@ export interface ProcessSpec extends Started {
 export interface StartOptions {
   readonly signal?: AbortSignal;
   readonly limits: StdioLimits;
-  /** What the leader leaves behind lives on until `end()`, instead of being ended with it. */
+  /** Processes that the leader leaves behind live on until `end()`, instead of being ended with it. */
   readonly keepOrphans?: boolean;
 }
 
-/** How much of a dropped line is told. */
+/** How much of a dropped line is reported. */
 const DROPPED_CHARS = 500;
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
@@ -54,7 +54,7 @@ export async function startProcess(spec: ProcessSpec, options: StartOptions): Pr
   } catch (error) {
     throw startProblem(spec, error);
   }
-  // A failed write must not end the host; `#deaf` handles an agent that stays.
+  // A failed write must not end the host. `#inputClosed` handles an agent that keeps running.
   child.stdin.on('error', () => undefined);
   child.stdout.on('error', () => undefined);
   child.stderr.on('error', () => undefined);
@@ -65,7 +65,7 @@ export async function startProcess(spec: ProcessSpec, options: StartOptions): Pr
   });
   if (running === null)
     throw new RehydrateError('agent_start_failed', `The agent '${spec.name}' started without a process id.`, { agent: spec.name });
-  // A late 'error' reports a signal that could not be delivered; `survivors` looks whether it was.
+  // Later errors are signals that could not be delivered; `survivors` shows whether they were.
   child.on('error', () => undefined);
   if (options.signal?.aborted === true) {
     await running.end('kill');
@@ -79,11 +79,11 @@ export class RunningProcess {
   readonly pid: number;
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** The diagnostics read it already. */
+  /** Is already being read, for the diagnostics. */
   readonly stderr: Readable;
   /** Settles when the whole tree is gone; never rejects. */
   readonly exited: Promise<AgentExit>;
-  /** Settles when the leader itself is gone, whatever it left behind. */
+  /** Settles when the leader itself has exited, whatever it left behind. */
   readonly left: Promise<ExitFacts>;
   readonly tree: ProcessTree;
   readonly #limits: StdioLimits;
@@ -111,13 +111,13 @@ export class RunningProcess {
     this.tree = new ProcessTree(pid, token, guard.add(pid));
     this.#tail = new Tail(limits.stderrBytes);
     child.stderr.on('data', (chunk: Buffer) => this.#tail.push(chunk));
-    child.stdin.once('error', () => this.#deaf());
+    child.stdin.once('error', () => this.#inputClosed());
     this.#stderrDone = new Promise((resolve) => child.stderr.once('close', () => resolve()));
     this.left = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
         this.#leader = { code, signal, asked: this.#asked, sent: [...this.#sent], why: this.#why };
         resolve(this.#leader);
-        // An agent that goes by itself has exited only when what it left is ended, too.
+        // The exit of an agent that ends by itself is complete only when what it left behind has been ended, too.
         if (keepOrphans) void this.#lives().then((lives) => lives || this.#begin(async () => this.#settle()));
         else this.#begin(() => this.#endOrphans());
       });
@@ -134,8 +134,8 @@ export class RunningProcess {
     return this.exited;
   }
 
-  /** A write failed: the agent is gone, or going, or it closed its input and stays. */
-  #deaf(): void {
+  /** A write failed. The agent has exited, is exiting, or has closed its input and keeps running; the last is ended. */
+  #inputClosed(): void {
     const timer = setTimeout(() => {
       if (this.#leader !== null || this.#asked) return;
       this.#why = 'it closed its standard input and stayed';
@@ -144,7 +144,7 @@ export class RunningProcess {
     void this.left.then(() => clearTimeout(timer));
   }
 
-  /** One ending at most, which later calls join. It never rejects and always settles. */
+  /** Begins to end the tree, once; later calls join in. `ending` never rejects, and always settles the exit. */
   #begin(ending: () => Promise<void>): void {
     if (this.#ending) return;
     this.#ending = true;
@@ -161,7 +161,7 @@ export class RunningProcess {
     this.#tail.push('\n');
   }
 
-  /** Counts a line that was meant as a message and is not one, and puts its beginning into the diagnostics. */
+  /** Counts a line that was meant to be a message but is not one, and adds its beginning to the diagnostics. */
   drop(line: string): void {
     const last = line.slice(0, DROPPED_CHARS);
     this.#dropped = { lines: (this.#dropped?.lines ?? 0) + 1, last };
@@ -173,7 +173,7 @@ export class RunningProcess {
   }
 
   async #endTree(): Promise<void> {
-    // Members are remembered while the tree is whole: a child that leaves later cannot hide.
+    // Listed while the tree is whole, so that a child which leaves the process group later is still known.
     if (!this.#hurried) {
       await this.#look(() => this.tree.survivors());
       this.stdin.end();
@@ -187,14 +187,14 @@ export class RunningProcess {
     else this.#settle();
   }
 
-  /** SIGTERM, unless somebody said `kill`, and SIGKILL after `graceMs`. */
+  /** Sends SIGTERM (unless `kill` was asked for), and SIGKILL after `graceMs`. */
   async #terminate(graceMs: number): Promise<void> {
     if (!this.#hurried) {
       await this.#signal('SIGTERM');
       if (await this.#goneWithin(graceMs)) return this.#settle();
     }
     const deadline = performance.now() + this.#limits.goneMs;
-    // Repeated: a process may have forked between the look and the signal.
+    // Repeated, because a process may have forked between the look and the signal.
     do {
       await this.#signal('SIGKILL');
       if (await this.#goneWithin(Math.min(250, Math.max(1, deadline - performance.now())), true)) return this.#settle();
@@ -211,12 +211,12 @@ export class RunningProcess {
     if (seen === null) sendBlindly(this.pid, this.#leader === null, signal);
   }
 
-  /** Whether anything is left. What cannot be seen counts as there. */
+  /** Whether any process of the tree is left. If that cannot be seen, true. */
   async #lives(): Promise<boolean> {
     return (await this.#look(() => this.tree.lives())) ?? true;
   }
 
-  /** Null when the process table cannot be read: no descriptor is free, or `ps` does not start. */
+  /** Runs a look at the process table; null if that cannot be read (no free descriptor, or `ps` does not start). */
   async #look<T>(look: () => Promise<T>): Promise<T | null> {
     try {
       const seen = await look();
@@ -229,15 +229,15 @@ export class RunningProcess {
     }
   }
 
-  /** Waits until leader and tree are gone; false when the time is over or somebody said `kill`. */
-  async #goneWithin(ms: number, deaf = false): Promise<boolean> {
+  /** Waits until leader and tree are gone. False when the time is over, or when `kill` is asked for and `patient` is not set. */
+  async #goneWithin(ms: number, patient = false): Promise<boolean> {
     const deadline = performance.now() + ms;
-    const hurry = deaf ? new Promise<void>(() => undefined) : this.#hurry.promise;
+    const hurry = patient ? new Promise<void>(() => undefined) : this.#hurry.promise;
     if (this.#leader === null) await within(Promise.race([this.left, hurry]), ms);
     for (let pause = 5; ; pause = Math.min(50, pause * 2)) {
       if (this.#leader !== null && (windows || !(await this.#lives()))) return true;
       const left = deadline - performance.now();
-      if (left <= 0 || (this.#hurried && !deaf)) return false;
+      if (left <= 0 || (this.#hurried && !patient)) return false;
       await within(hurry, Math.min(pause, left));
     }
   }
@@ -245,7 +245,7 @@ export class RunningProcess {
   #settle(): void {
     guard.remove(this.pid);
     this.stdin.destroy();
-    // All writers are gone, so the rest of stderr can be read at once, unless a writer is out of our sight.
+    // All known writers are gone, so the rest of stderr can be read at once. `drainMs` is for a writer that we cannot see.
     void within(this.#stderrDone, this.#limits.drainMs).then(() => {
       const facts = this.#leader ?? { code: null, signal: 'SIGKILL', asked: true, sent: ['SIGKILL'] };
       this.#settled.resolve(exitOf(facts, this.#tail.lines(this.#limits.exitStderrBytes)));
@@ -254,12 +254,15 @@ export class RunningProcess {
     });
   }
 
-  /** Ends a stdout that stays open although the known tree is gone: soon when it is silent, else after a few looks. */
+  /** Closes a stdout that stays open although the known tree is gone: as soon as it is silent, at the latest after a few looks. */
   #watchOutput(): void {
     const stdout = this.stdout as Socket;
     if (stdout.destroyed) return;
-    // Nobody ever listened: the descriptor must not stay.
-    if (stdout.readableFlowing === null) return void stdout.destroy();
+    if (stdout.readableFlowing === null) {
+      // Nobody ever read it, so nobody would notice that it ends.
+      stdout.destroy();
+      return;
+    }
     let seen = -1;
     let looks = 0;
     const watch = setInterval(() => {
@@ -270,10 +273,10 @@ export class RunningProcess {
   }
 }
 
-/** How many looks may find more output after the tree is gone. What was in the pipe by then is read before the first. */
+/** How many looks may find more output after the tree is gone. What was in the pipe then is read before the first. */
 const DRAIN_LOOKS = 4;
 
-/** What is known of a leader's end. */
+/** What is known of how a leader ended. */
 export interface ExitFacts {
   readonly code: number | null;
   readonly signal: string | null;
@@ -281,13 +284,11 @@ export interface ExitFacts {
   readonly asked: boolean;
   /** The signals that we had sent before, in order. */
   readonly sent: readonly string[];
-  /** Why they were sent, if for something the agent did. */
+  /** Why they were sent, if the agent gave a reason. */
   readonly why?: string;
 }
 
-/**
- * How an agent ended (I8). An exit code after a signal of ours still reads as killed: the agent did not go when it was asked.
- */
+/** How an agent ended (I8). An exit code after a signal of ours still counts as killed, because the agent did not end when asked. */
 export function exitOf({ code, signal, asked, sent, why }: ExitFacts, lines: string): AgentExit {
   const stderr = lines || undefined;
   const lastSent = sent.at(-1);

@@ -1,6 +1,6 @@
 /**
- * The guard: a process that outlives the host by a moment. It runs in its own session, so that a Ctrl-C or a `kill -9` of the host's group does
- * not reach it, reads a pipe that only the host writes to, and at end of file, when the host is gone, ends what it left.
+ * The guard: a process that outlives the host by a moment, to end the agents that a dead host has left. It runs in a session of its own, which a
+ * Ctrl-C or a `kill -9` of the host's group does not reach. It reads a pipe that only the host writes to: at end of file the host is gone.
  *
  * The pipe carries lines: `mark TOKEN`, `+ PGID START`, `- PGID`.
  */
@@ -13,7 +13,7 @@ const GIVE_UP_MS = 10_000;
 
 process.title = 'rehydrate-guard';
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  // A service manager that stops the host's whole unit signals us, too; we go when the host has gone.
+  // A service manager that stops the host's unit signals the guard, too, which must end after the host.
   process.on(signal, () => undefined);
 }
 
@@ -40,7 +40,7 @@ function obey(line: string): void {
 async function sweep(): Promise<void> {
   const begun = performance.now();
   const trees = [...groups].map(([pgid, start]) => new ProcessTree(pgid, mark ?? '', start));
-  // Without a known group the mark still finds what the host started just before it died.
+  // Without a known group, the mark still finds what the host started just before it died.
   if (trees.length === 0 && mark !== null) trees.push(new ProcessTree(-1, mark));
   await seen(begun, () => Promise.all(trees.map((tree) => tree.signal('SIGTERM'))));
   const asked = performance.now();
@@ -53,7 +53,7 @@ async function sweep(): Promise<void> {
   }
 }
 
-/** Tries again: a look may fail for a moment, when no descriptor is free, say. */
+/** Tries until a look succeeds, because it may fail for a moment, for example when no descriptor is free. */
 async function seen<T>(begun: number, look: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

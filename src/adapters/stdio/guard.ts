@@ -8,7 +8,7 @@ import { MARK, readProcess } from './process-table.ts';
 /** The variables that Node may need to start; the guard needs no others. */
 const GUARD_ENV = ['PATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SystemRoot', 'TEMP', 'TMP', 'TMPDIR'];
 
-/** After so many guards that ended early, none is started again. */
+/** After this many guards that ended too early, none is started again. */
 const MOST_ENDED = 3;
 
 const REMEDY =
@@ -18,11 +18,11 @@ function warn(what: string): void {
   process.emitWarning(`${what}, ${REMEDY}`, { code: 'REHYDRATE_NO_GUARD' });
 }
 
-/** Null in a bundle that does not know where it is (CommonJS made from modules). */
+/** The guard's program; null in a bundle that does not know its own place (CommonJS made from modules). */
 function guardFile(): string | null {
   const here = import.meta.url as string | undefined;
   if (!here?.startsWith('file:')) return null;
-  // A .ts file in the sources, a .js file in the build, like this one.
+  // Like this file, it is a .ts file in the sources and a .js file in the build.
   return fileURLToPath(new URL(here.endsWith('.ts') ? './guard-process.ts' : './guard-process.js', here));
 }
 
@@ -38,7 +38,7 @@ function tell(line: string): void {
   if (child?.stdin?.writable === true) child.stdin.write(`${line}\n`);
 }
 
-/** Starts the guard unless it runs. Call it before an agent is spawned: the pipe holds our lines until the guard reads. */
+/** Starts the guard unless it is running. Called before an agent is spawned; the pipe keeps our lines until the guard reads them. */
 function ready(): void {
   if (child !== null || ended >= MOST_ENDED) return;
   const file = guardFile();
@@ -49,7 +49,7 @@ function ready(): void {
   try {
     started = spawn(process.execPath, [file], { detached: true, stdio: ['pipe', 'ignore', 'ignore'], env, cwd: '/', windowsHide: true });
   } catch (error) {
-    // If the system has no room for a process, the agent's own start says so, too.
+    // Not an error: if the system has no room for a process, the start of the agent says so.
     return warn(`The guard could not be started (${String(error)})`);
   }
   child = started;
@@ -58,7 +58,7 @@ function ready(): void {
     child = null;
     ended += 1;
     if (ended >= MOST_ENDED) return warn(`The guard, ${file}, ended ${MOST_ENDED} times`);
-    // The guard was ended while it was needed: the next one is told every group again.
+    // It ended while it was needed, so another is started, which is told every group again.
     if (groups.size > 0) setTimeout(() => groups.size > 0 && ready(), 100).unref();
   };
   started.once('exit', gone);
@@ -70,15 +70,15 @@ function ready(): void {
   for (const [pgid, start] of groups) tell(`+ ${pgid} ${start}`);
 }
 
-/** One for each process. */
+/** The guard of this process. */
 export const guard = {
   mark,
   ready,
   /** A fresh token for one agent: `HOST.AGENT`. */
   token: (): string => `${mark}.${(tokens += 1).toString(36)}`,
-  /** The variable's value for an agent: a host that is itself an agent passes its marks on. */
+  /** The value of `REHYDRATE_MARK` for an agent. A host that is itself an agent passes on its own marks. */
   variable: (token: string): string => [process.env[MARK], token].filter(Boolean).join(','),
-  /** Returns when the group's leader started. */
+  /** Tells the guard of a group. Returns the start time of its leader. */
   add(pgid: number): string {
     const start = startOf(pgid);
     groups.set(pgid, start);
@@ -90,7 +90,7 @@ export const guard = {
   },
 };
 
-/** Empty when unknown. */
+/** A process's start time; empty if unknown. */
 function startOf(pid: number): string {
   if (process.platform !== 'linux') return '';
   try {

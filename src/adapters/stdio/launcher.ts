@@ -1,4 +1,4 @@
-/** Agents as child processes, with their lines as web streams of messages. */
+/** Launches agents as child processes, and turns their lines into web streams of messages. */
 import { homedir } from 'node:os';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { type RunningProcess, startProcess } from './agent-process.ts';
@@ -16,14 +16,14 @@ import { withLimits } from '../../engine/with-limits.ts';
 export interface StdioAgent {
   readonly command: string;
   readonly args?: readonly string[] | undefined;
-  /** On top of the inherited environment. */
+  /** Added to the inherited environment. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Instead of the session's working directory; an agent that is started before it has a session runs in the home directory. */
+  /** Default: the session's working directory, or the home directory for an agent that is started without a session. */
   readonly cwd?: string | undefined;
 }
 
 export interface StdioLauncherOptions {
-  /** The agents by name, or what finds one; undefined is `agent_not_found`. */
+  /** The agents by name, or a function that finds one; undefined means `agent_not_found`. */
   readonly agents:
     Readonly<Record<string, StdioAgent>> | ((name: string, spec: AgentSpec) => StdioAgent | undefined | Promise<StdioAgent | undefined>);
   /** Whether agents get this process's environment. Default true. */
@@ -52,7 +52,8 @@ export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
           name: spec.agent,
           command: agent.command,
           args: agent.args ?? [],
-          // Without a session: neither this process's own directory, whose files would be taken for a project's, nor one that others can write to.
+          // Without a session, the home directory: files in this process's own directory would be taken for a project's, and a temporary
+          // directory may be writable by others.
           cwd: agent.cwd ?? spec.cwd ?? homedir(),
           env: { ...(options.inheritEnv === false ? {} : process.env), ...agent.env, ...spec.env },
         },
@@ -69,9 +70,9 @@ export function stdioLauncher(options: StdioLauncherOptions): AgentLauncher {
   };
 }
 
-/** Refuses what cannot run an agent: a text for `args` would be taken letter by letter. */
+/** Refuses agents that cannot be run. For example, a string for `args` would be taken letter by letter. */
 export function checkAgents(agents: StdioLauncherOptions['agents']): void {
-  // A function's agents are checked when it has found them.
+  // (The agents of a function are checked when it has found them.)
   for (const [name, agent] of Object.entries(agents ?? {})) {
     checkOptions(`The agent "${name}"`, agent, ['command', 'args', 'env', 'cwd']);
     const { command, args = [], env = {}, cwd = '.' } = agent ?? {};
@@ -102,8 +103,8 @@ async function resolve(agents: StdioLauncherOptions['agents'], spec: AgentSpec):
 }
 
 /**
- * An agent's lines as web streams of messages, with backpressure both ways. Other lines go to its diagnostics, and are counted when they were
- * meant as messages. A line over `messageBytes` errors the readable side, a message over it the writable side.
+ * An agent's lines as web streams of messages, with backpressure both ways. Lines that are not messages go to its diagnostics, and those that
+ * were meant to be messages are counted. A line over `messageBytes` errors the readable side, a message over it the writable side.
  */
 export function messageStream(
   agent: string,
@@ -130,7 +131,7 @@ function readMessages(
   running: Pick<RunningProcess, 'stdout' | 'note' | 'drop'>,
   limits: StdioLimits,
 ): ReadableStream<AnyMessage> {
-  /** Until its first message. */
+  /** True until its first message. */
   let opening = true;
   const utf8 = utf8Reader((note) => running.note(note));
   const take = (bytes: Buffer): AnyMessage | undefined => {
@@ -147,8 +148,10 @@ function readMessages(
   };
   return readLines(running.stdout, limits, take, {
     tooLong: ({ limit }) => tooLarge(agent, 'from', limit),
-    // Read on, so that a full pipe does not keep the agent from seeing the end of its stdin.
-    left: () => void running.stdout.resume(),
+    // Reads on, so that a full pipe does not keep the agent from seeing the end of its stdin.
+    left: () => {
+      running.stdout.resume();
+    },
   });
 }
 

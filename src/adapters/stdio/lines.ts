@@ -17,7 +17,7 @@ export class LineTooLong extends Error {
 
 const NEWLINE = 0x0a;
 
-/** Cuts a byte stream into blocks of whole lines, so that many are decoded at once and no UTF-8 character is split. */
+/** Cuts a byte stream into blocks of whole lines, so that many lines are decoded at once and no UTF-8 character is split. */
 export class LineCutter {
   readonly #limit: number;
   #carry: Buffer[] = [];
@@ -27,9 +27,7 @@ export class LineCutter {
     this.#limit = limit;
   }
 
-  /**
-   * Returns every line that the chunk completes, with the last newline, or null. Throws `LineTooLong`; do not use the cutter after that.
-   */
+  /** Returns all lines that the chunk completes, up to the last newline, or null. After it threw `LineTooLong` the cutter is unusable. */
   push(chunk: Buffer): Buffer | null {
     const end = chunk.lastIndexOf(NEWLINE) + 1;
     if (end === 0) {
@@ -48,7 +46,7 @@ export class LineCutter {
     return block;
   }
 
-  /** When the stream has ended: what came after the last newline, or null. */
+  /** Called at the end of the stream: returns what came after the last newline, or null. */
   rest(): Buffer | null {
     if (this.#carried === 0) return null;
     const rest = Buffer.concat(this.#carry, this.#carried);
@@ -86,19 +84,19 @@ export function eachLine(block: Buffer, visit: (start: number, end: number) => v
 }
 
 export interface BlockReader {
-  /** Hands out nothing more. Whether the stream itself is read on is for the caller who paused it. */
+  /** No more blocks come. Whether the stream itself is read further is up to the caller. */
   stop(): void;
 }
 
-/** Reads an agent's output in blocks of whole lines, and at the end what follows the last newline. */
+/** Reads an output in blocks of whole lines, and at the end what follows the last newline. */
 export function readBlocks(
   stdout: Readable,
   limit: number,
   on: {
     readonly block: (block: Buffer) => void;
-    /** A line is over the limit, or `block` threw. Nothing more is read from then on. */
+    /** Called when a line is over the limit, or `block` threw. After that nothing more is read. */
     readonly failed: (error: unknown) => void;
-    /** Once. */
+    /** Called once. */
     readonly end: () => void;
   },
 ): BlockReader {
@@ -128,15 +126,15 @@ export function readBlocks(
   return { stop: () => void (over = true) };
 }
 
-/** The lines of an input as a stream with backpressure. `take` turns a line into an item; undefined leaves it out. */
+/** The lines of an input as a stream with backpressure. `take` turns a line into an item, or leaves it out with undefined. */
 export function readLines<T>(
   input: Readable,
   limits: Pick<StdioLimits, 'messageBytes' | 'queuedBytes' | 'queuedMessages'>,
   take: (line: Buffer) => T | undefined,
   on: {
-    /** What the reader gets when a line is too long. */
+    /** Makes the error that the reader gets when a line is too long. */
     readonly tooLong: (error: LineTooLong) => Error;
-    /** The reader wants no more. */
+    /** Called when the reader wants no more. */
     readonly left: () => void;
   },
 ): ReadableStream<T> {
@@ -150,7 +148,7 @@ export function readLines<T>(
       let room = true;
       eachLine(block, (start, end) => {
         const taken = take(block.subarray(start, end));
-        // Counted so that both limits hold.
+        // A line counts at least its share of `queuedBytes`, so that `queuedMessages` holds, too.
         if (taken !== undefined) room = queue.push(taken, Math.max(end - start, limits.queuedBytes / limits.queuedMessages));
       });
       if (!room) input.pause();
@@ -162,7 +160,7 @@ export function readLines<T>(
   return queue.readable;
 }
 
-/** Gathers the writes of one turn of the event loop into one system call. */
+/** Combines the writes of one turn of the event loop into one system call. */
 export function corker(stream: { cork(): void; uncork(): void }): () => void {
   let corked = false;
   return () => {
@@ -177,14 +175,14 @@ export function corker(stream: { cork(): void; uncork(): void }): () => void {
   };
 }
 
-/** The message in these bytes, or null. Decoding alone would silently replace broken characters. */
+/** The message in these bytes, or null. UTF-8 is checked, because decoding alone would silently replace broken characters. */
 export function parseMessage(bytes: Buffer): AnyMessage | null {
   return isUtf8(bytes) ? (findInLine(bytes, false)?.message ?? null) : null;
 }
 
 /**
- * An agent's output as UTF-8. Bytes that are not UTF-8 become U+FFFD, and `note` is told of the first: with a line left out an answer would
- * never come.
+ * Makes an agent's output valid UTF-8. Other bytes become U+FFFD, because without its line an answer would never come. `note` is told of the
+ * first.
  */
 export function utf8Reader(note: (message: string) => void): (bytes: Buffer) => Buffer {
   let noted = false;
@@ -196,7 +194,7 @@ export function utf8Reader(note: (message: string) => void): (bytes: Buffer) => 
   };
 }
 
-/** In a line of UTF-8, with bounds in bytes; `opening` as in `findMessage`. */
+/** `findMessage` for a line of UTF-8, with bounds in bytes. */
 export function findInLine(line: Buffer, opening: boolean): FoundMessage | null {
   const text = line.toString('utf8');
   const found = findMessage(text, opening);
@@ -207,8 +205,8 @@ export function findInLine(line: Buffer, opening: boolean): FoundMessage | null 
 }
 
 /**
- * A message as one line, without a newline. U+2028 and U+2029 are escaped: JSON allows them, but common line readers (Node's `readline`) take them
- * for line ends.
+ * A message as one line, without the newline. U+2028 and U+2029 are escaped: JSON allows them, but common line readers (such as Node's
+ * `readline`) take them for line ends.
  */
 export const messageLine = (message: unknown): string => oneLine(messageText(message));
 

@@ -1,34 +1,34 @@
 /**
- * The system's list of processes, as far as trees need it. Linux reads /proc; other Unixes ask `ps`;
- * Windows has no table here (`taskkill /T` walks its own).
+ * Reads the system's list of processes, as far as process trees need it: from /proc on Linux, from `ps` on other Unixes. Windows needs none
+ * (`taskkill /T` finds the tree itself).
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 
-/** The variable that agents and all their descendants carry: `HOST.AGENT`, several joined by commas when hosts nest. */
+/** The environment variable of agents and all their descendants: `HOST.AGENT`, or several of these with commas when hosts are nested. */
 export const MARK = 'REHYDRATE_MARK';
 
-/** The process has just gone, or is another user's. */
+/** The process has just ended, or belongs to another user. */
 const NOT_THERE = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'];
 
 function readText(path: string): string | null {
   try {
-    // Node reads UTF-8 at a third of what other encodings cost, and each end of an agent reads hundreds. All that is looked for is ASCII.
+    // In Node UTF-8 costs a third of other encodings, and each end of an agent reads hundreds of files. What we look for is ASCII.
     return readFileSync(path, 'utf8');
   } catch (error) {
-    // Any other failure is our own (no descriptor free, say) and says nothing about the process.
+    // Any other failure (such as no free descriptor) says nothing about the process.
     if (NOT_THERE.includes((error as NodeJS.ErrnoException).code ?? '')) return null;
     throw error;
   }
 }
 
-/** Null when there is no such process. Throws when that cannot be told. Linux only. */
+/** Null if there is no such process. Throws if that cannot be found out. Linux only. */
 export function readProcess(pid: number): ProcessEntry | null {
   const text = readText(`/proc/${pid}/stat`);
   return text === null ? null : parseStat(text);
 }
 
-/** Whether the system has no process of this id, seen or hidden. */
+/** Whether no process has this id, not even one that is hidden from us. */
 export function isGone(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -38,7 +38,7 @@ export function isGone(pid: number): boolean {
   }
 }
 
-/** Every process of the machine. Rejects when the system does not let us look. */
+/** Every process of the machine. Rejects if the table cannot be read. */
 export async function readProcesses(): Promise<ProcessEntry[]> {
   if (process.platform === 'win32') return [];
   if (process.platform !== 'linux') return psProcesses();
@@ -52,7 +52,7 @@ export async function readProcesses(): Promise<ProcessEntry[]> {
   return entries;
 }
 
-/** What `ps` says of all processes, or, in a short time, of one. */
+/** What `ps` says of all processes, or of one (with a short timeout). */
 export function psProcesses(pid?: number): Promise<ProcessEntry[]> {
   const options = { maxBuffer: 64 * 1024 * 1024, env: PS_ENV, timeout: pid === undefined ? 0 : 2_000 };
   return new Promise((resolve, reject) => {
@@ -64,15 +64,15 @@ export function psProcesses(pid?: number): Promise<ProcessEntry[]> {
 }
 
 /**
- * Whether a process's token belongs to `mark`: one agent's whole token, `HOST.AGENT`, or a host's, `HOST`, for all of its agents. Not by prefix:
- * agent 1's token is the beginning of agent 1z's.
+ * Whether a process's token belongs to `mark`, which is one agent's token, `HOST.AGENT`, or `HOST` for all agents of a host. Parts are compared
+ * whole, because the token of agent 1 is the beginning of that of agent 1z.
  */
 export function isOfMark(token: string, mark: string): boolean {
   if (mark === '') return false;
   return token === mark || (!mark.includes('.') && token.split('.', 1)[0] === mark);
 }
 
-/** Whether the process's environment carries the mark. Throws when that cannot be told. Linux only; false elsewhere. */
+/** Whether a process has the mark in its environment. Throws if that cannot be found out. Linux only; false elsewhere. */
 export function carriesMark(pid: number, mark: string): boolean {
   if (process.platform !== 'linux') return false;
   const environ = readText(`/proc/${pid}/environ`);
@@ -96,15 +96,15 @@ export interface ProcessEntry {
   readonly pid: number;
   readonly ppid: number;
   readonly pgid: number;
-  /** Names a process together with the pid, since pids are used again. */
+  /** Identifies a process together with the pid, because pids are reused. */
   readonly startTime: string;
-  /** Dead but not collected by its parent. */
+  /** Dead, but not yet collected by its parent. */
   readonly zombie: boolean;
 }
 
 /**
- * Parses /proc/PID/stat; the start time is field 22, in clock ticks since boot. The program's name, in parentheses, may hold spaces and parentheses,
- * so fields are counted from the last one. Null for anything else.
+ * Parses /proc/PID/stat; null for anything else. The program's name, in parentheses, may itself contain spaces and parentheses, so fields are
+ * counted from the last closing one. The start time is field 22, in clock ticks since boot.
  */
 export function parseStat(text: string): ProcessEntry | null {
   const close = text.lastIndexOf(')');
@@ -120,7 +120,7 @@ export function parseStat(text: string): ProcessEntry | null {
   return { pid, ppid: Number(ppid), pgid: Number(pgid), startTime, zombie: DEAD.includes(state) };
 }
 
-/** A zombie, and a process being removed; older kernels write the latter small. */
+/** The states of a zombie and of a process that is being removed (a small x in older kernels). */
 const DEAD = ['Z', 'X', 'x'];
 
 export const psArguments = (pid?: number): string[] => [
@@ -129,17 +129,17 @@ export const psArguments = (pid?: number): string[] => [
   'pid=,ppid=,pgid=,stat=,lstart=',
 ];
 
-/** Times are printed in words and local time: both are fixed, so that two processes agree. */
+/** `ps` prints start times in words and local time. Language and time zone are fixed, so that two processes get the same text. */
 export const PS_ENV = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
-/** Parses what `ps` prints for `psArguments`; other lines are left out. */
+/** Parses what `ps` prints for `psArguments`, ignoring other lines. */
 export function parsePs(text: string): ProcessEntry[] {
   const entries: ProcessEntry[] = [];
   for (const line of text.split('\n')) {
     const match = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S.*?)\s*$/.exec(line);
     if (match === null) continue;
     const [, pid, ppid, pgid, stat, startTime] = match;
-    // Start times are compared, and days may be padded with spaces.
+    // Spaces are normalised, because start times are compared as text and days may be padded.
     entries.push({
       pid: Number(pid),
       ppid: Number(ppid),

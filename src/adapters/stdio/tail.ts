@@ -1,4 +1,4 @@
-/** The last bytes of an output, from the start of a character. */
+/** Keeps the last bytes of an output, from the start of a character. */
 export class Tail {
   readonly #limit: number;
   #kept: Buffer = Buffer.alloc(0);
@@ -11,21 +11,21 @@ export class Tail {
   }
 
   push(chunk: Uint8Array | string): void {
-    // A copy: a view would keep its whole slab alive.
+    // Copied, because a view would keep its whole slab alive.
     const copy = Buffer.from(chunk);
     this.#pending.push(copy);
     this.#pendingBytes += copy.length;
-    // Joining costs the whole limit, so not for each piece.
+    // Joining costs as much as the whole limit, so it is not done for each piece.
     if (this.#pendingBytes > this.#limit || this.#pending.length > 1_000) this.#join();
   }
 
   read(): { text: string; truncated: boolean } {
     this.#join();
-    // Streaming leaves out a last character whose rest may still come.
+    // `stream` leaves out an unfinished last character, whose rest may still come.
     return { text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#kept, { stream: true }), truncated: this.#cut };
   }
 
-  /** The last `bytes`, from the start of a line if possible. */
+  /** The last `bytes` as text, from the start of a line if possible. */
   lines(bytes = this.#limit): string {
     this.#join();
     const kept = this.#kept;
@@ -44,7 +44,7 @@ export class Tail {
     this.#pendingBytes = 0;
     let from = Math.max(0, all.length - this.#limit);
     this.#cut ||= from > 0;
-    // The rest of a character that an earlier cut split may come now.
+    // Also drops the rest of a character that an earlier cut has split.
     if (this.#cut) while (from < all.length && continues(all[from]!)) from += 1;
     this.#kept = Buffer.from(all.subarray(from));
   }

@@ -1,4 +1,4 @@
-/** One agent's process tree: its members, signals to all of them, and whether any are left. */
+/** One agent's process tree: finds its members, signals all of them, and says whether any are left. */
 import { execFile } from 'node:child_process';
 import { type ProcessEntry, carriesMark, isGone, readProcess, readProcesses } from './process-table.ts';
 
@@ -15,9 +15,7 @@ export interface TreeIdentity {
   readonly marked: (pid: number) => boolean;
 }
 
-/**
- * The living members of a tree: its process group, processes with its mark in any group, known members, and all their descendants.
- */
+/** The living members of a tree: its process group, processes of any group with its mark, known members, and all their descendants. */
 export function membersOf(processes: readonly ProcessEntry[], tree: TreeIdentity): ProcessEntry[] {
   const children = new Map<number, ProcessEntry[]>();
   for (const entry of processes) {
@@ -31,7 +29,7 @@ export function membersOf(processes: readonly ProcessEntry[], tree: TreeIdentity
     members.set(entry.pid, entry);
     for (const child of children.get(entry.pid) ?? []) add(child);
   };
-  // Once the whole group is gone, another may have its id.
+  // When the whole group is gone, its id may be reused.
   const leader = processes.find(({ pid }) => pid === tree.pgid);
   const usedAgain = tree.start !== '' && leader !== undefined && leader.startTime !== tree.start;
   for (const entry of processes) {
@@ -43,7 +41,7 @@ export function membersOf(processes: readonly ProcessEntry[], tree: TreeIdentity
   return [...members.values()].filter((entry) => !entry.zombie);
 }
 
-/** Its methods reject when the process table cannot be read; nothing was signalled then. */
+/** Methods reject if the process table cannot be read; then nothing was signalled. */
 export class ProcessTree {
   readonly pgid: number;
   readonly #mark: string;
@@ -57,7 +55,7 @@ export class ProcessTree {
     this.#start = start;
   }
 
-  /** Looks at every process of the machine, and remembers members, so that they cannot hide later. */
+  /** Looks at every process of the machine. Members are remembered, so that they are found even after they leave the group. */
   async survivors(): Promise<readonly ProcessEntry[]> {
     const members = membersOf(await readProcesses(), {
       pgid: this.pgid,
@@ -69,7 +67,7 @@ export class ProcessTree {
     return members;
   }
 
-  /** Whether anything is left. Cheap while a known member lives; the whole machine is searched before it says no. */
+  /** Whether any member is left. Cheap while a known member lives; only when none does is the whole machine searched. */
   async lives(): Promise<boolean> {
     if (process.platform === 'linux') {
       for (const { pid, startTime } of this.#members) {
@@ -90,7 +88,7 @@ export class ProcessTree {
   }
 }
 
-/** A process that is gone or not ours is not an error: `survivors` tells. */
+/** Sends a signal. That the process is gone, or not ours, is no error: `survivors` shows what is left. */
 export function send(pid: number, signal: TreeSignal): void {
   try {
     process.kill(pid, signal);
@@ -101,8 +99,8 @@ export function send(pid: number, signal: TreeSignal): void {
 }
 
 /**
- * Signals a group without looking at its members. The id is still the group's while its leader is there, and then while no process has it: a pid
- * is not used again while a group has it.
+ * Signals a group without looking at its members. Safe only while the id cannot have been reused: while the leader lives, and afterwards while
+ * no process has the id, since a pid is not reused as long as a group has it.
  */
 export function sendBlindly(pgid: number, leaderThere: boolean, signal: TreeSignal): void {
   if (leaderThere || isGone(pgid)) send(-pgid, signal);

@@ -1,4 +1,4 @@
-/** The bridge's few HTTP endpoints, from a page or a program. */
+/** A client for the bridge's HTTP endpoints, for pages and programs. */
 import { RehydrateError } from '../../engine/errors.ts';
 import { fieldsOf } from '../../engine/objects.ts';
 import { WEBSOCKET_LIMITS } from './limits.ts';
@@ -23,7 +23,7 @@ export type Answer<T> =
   | { readonly kind: 'refused'; readonly status: number; readonly reason: string }
   | { readonly kind: 'unreachable'; readonly reason: string };
 
-/** Error: `invalid_argument` for an address that a page would look for on its own site, which would get the token. */
+/** Error: `invalid_argument` for an address that is not absolute: a page would resolve it on its own site, and send that the token. */
 export function httpUrl(url: string): string {
   if (!/^(?:ws|http)s?:\/\/[^/]/i.test(url) || !URL.canParse(url))
     throw new RehydrateError(
@@ -36,7 +36,7 @@ export function httpUrl(url: string): string {
   return url.replace(/^ws/i, 'http').replace(/\/+$/, '');
 }
 
-/** Error: `invalid_argument` for what no header and no subprotocol can carry; where it is tried, the token is in the error's words. */
+/** Error: `invalid_argument` for what cannot be in a header or subprotocol. The browser's own error would quote the token. */
 export function checkToken(token: string): void {
   if (typeof token === 'string' && /^[\w-]+$/.test(token)) return;
   throw new RehydrateError('invalid_argument', 'token is not one of a bridge. It is 43 letters, digits, - and _, as the bridge prints it.');
@@ -57,7 +57,7 @@ export async function ask<T>(bridge: BridgeAddress, method: 'GET' | 'DELETE', pa
     if (response.ok) return { kind: 'answered', body };
     return { kind: 'refused', status: response.status, reason: body.error ?? `status ${response.status}` };
   } catch (error) {
-    // A browser does not say whether CORS, the network or the Local Network Access prompt stood in the way.
+    // A browser does not tell whether CORS, the network or its Local Network Access prompt was the reason.
     return { kind: 'unreachable', reason: error instanceof Error ? error.message : String(error) };
   }
 }
@@ -78,7 +78,7 @@ export async function agentsOf(bridge: BridgeAddress, ms: number): Promise<reado
   const answer = await ask<unknown>(bridge, 'GET', '/agents', ms);
   if (answer.kind !== 'answered') throw bridgeProblem(bridge.url, answer);
   if (Array.isArray(answer.body) && answer.body.every(isAgent)) return answer.body;
-  throw new RehydrateError('agent_start_failed', `What answers at ${bridge.url} is no bridge. Check the address.`, { url: bridge.url });
+  throw new RehydrateError('agent_start_failed', `What answers at ${bridge.url} is not a bridge. Check the address.`, { url: bridge.url });
 }
 
 function isAgent(value: unknown): value is BridgeAgent {

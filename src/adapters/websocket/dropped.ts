@@ -1,6 +1,6 @@
 /**
- * The one message that is the bridge's own, an extension as ACP names them: lines of the agent's output were meant as messages and lost. Clients
- * that do not know it ignore it.
+ * The bridge's only message of its own, an ACP extension notification: it says that lines of the agent's output were meant to be messages, and
+ * were lost. Clients that do not know it ignore it.
  */
 import { fieldsOf } from '../../engine/objects.ts';
 import type { DroppedLines } from '../../engine/ports.ts';

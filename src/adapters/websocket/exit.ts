@@ -1,9 +1,9 @@
-/** How a bridged agent ended, by what the socket and the bridge said. */
+/** How a bridged agent ended, according to the socket's close frame and the bridge's report. */
 import { fieldsOf, stringOf } from '../../engine/objects.ts';
 import { asExit, type AgentExit } from '../../engine/ports.ts';
 
 export interface CloseFacts {
-  /** The close code; 1006 when the socket went without a word. */
+  /** The close code; 1006 if the socket was lost without a close frame. */
   readonly code: number;
   readonly reason: string;
 }
@@ -28,7 +28,7 @@ export const EXIT_CODES: Readonly<Record<AgentExit['kind'], number>> = {
 /** The close code with which our side ends a connection for a limit of its own. */
 export const CLIENT_LIMIT = 4000;
 
-/** What each of them says by itself; 4005 says nothing about the agent. */
+/** What each of these codes says by itself. (4005 says nothing about the agent.) */
 const SAID: Readonly<Record<number, (reason: Reason) => AgentExit>> = {
   [EXIT_CODES.ended]: () => ({ kind: 'ended', code: 0, signal: null }),
   [EXIT_CODES.failed]: (reason) => ({ kind: 'failed', code: reason.code ?? -1, signal: null }),
@@ -37,7 +37,7 @@ const SAID: Readonly<Record<number, (reason: Reason) => AgentExit>> = {
   [EXIT_CODES.quit]: () => ({ kind: 'quit', code: 0, signal: null }),
 };
 
-/** True for the close codes that say that the agent's process ended, and how. */
+/** Whether a close code says how the agent's process ended. */
 export function saysExit(code: number): boolean {
   return SAID[code] !== undefined;
 }
@@ -48,15 +48,15 @@ export interface ConnectionDiagnostics {
   readonly agent: string;
   /** Null while the agent runs. */
   readonly exit: AgentExit | null;
-  /** The bridge's limit for which the connection was ended: a client that reads nothing cannot be told over it. */
+  /** The bridge's limit for which the connection was ended. A client that reads nothing does not get it in a close frame. */
   readonly limit?: string;
-  /** The last that the agent wrote to stderr, or to stdout without its being JSON-RPC. */
+  /** The last of what the agent wrote to stderr, and to stdout if it was not JSON-RPC. */
   readonly stderr: string;
 }
 
 /**
- * By what was `reported`, which has more (stderr above all), else by the close frame. A socket that closed for another reason than the agent's own
- * end reads as `disconnected`, however the bridge then ended the tree (I8).
+ * The exit as `reported`, which has more (above all stderr), or as told by the close frame. If the socket closed for another reason than the
+ * agent's own end, the exit is `disconnected`, however the bridge then ended the tree (I8).
  */
 export function exitFromClose(close: CloseFacts, reported: Pick<ConnectionDiagnostics, 'exit' | 'limit'> | null): AgentExit {
   const reason = parseReason(close.reason);
@@ -71,7 +71,7 @@ function parseReason(text: string): Reason {
   try {
     said = JSON.parse(text);
   } catch {
-    // Other servers, and broken sockets, give no reason or one in words.
+    // Other servers, and broken sockets, give no reason, or one that is not JSON.
   }
   const { code, signal, limit } = fieldsOf(said);
   return {
@@ -94,7 +94,7 @@ function describeClose(code: number, limit?: string): string {
   return reasons[code] ?? `the connection was closed with code ${code}`;
 }
 
-/** What a bridge answers to `GET /connections/ID/diagnostics`, as far as it is that: it crossed a network, and is stored and shown. */
+/** Reads a bridge's answer to `GET /connections/ID/diagnostics`. It is checked, because it crossed a network and is stored and shown. */
 export function readDiagnostics(body: unknown): Pick<ConnectionDiagnostics, 'exit' | 'limit' | 'stderr'> {
   const { exit, limit, stderr } = fieldsOf(body);
   return { exit: asExit(exit), ...(typeof limit === 'string' ? { limit } : {}), stderr: stringOf(stderr) };

@@ -58,7 +58,10 @@ export function socketStream(agent: string, socket: WebSocketLike, limits: WebSo
     const message = parseText(text);
     if (message === null) return reject(text);
     const lost = readDropped(message);
-    if (lost !== null) return void (dropped = lost);
+    if (lost !== null) {
+      dropped = lost;
+      return;
+    }
     if (said.waiting + text.length > limits.receivedCharacters) return fail('receivedCharacters');
     // The `ws` package can stop reading, and then the bridge stops the agent; a browser's socket cannot.
     if (!said.push(message, text.length)) socket.pause?.();

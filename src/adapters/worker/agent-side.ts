@@ -1,9 +1,9 @@
-/** The agent's side: an ACP stream inside a worker. */
+/** The agent's side: gives an agent in a worker its ACP stream. */
 import type { MessageStream } from '../../engine/ports.ts';
 import type { Frame, PortLike } from './frames.ts';
 import { portStream } from './port-stream.ts';
 
-/** What a process would learn from its command line and environment. */
+/** What a process would get from its command line and environment. */
 export interface WorkerStart {
   readonly agent: string;
   readonly sessionId: string;
@@ -16,16 +16,16 @@ export interface WorkerAgentScope {
   readonly start: WorkerStart;
   /** Resolves when the host asks the agent to end. Call `exit(0)` then, or be terminated after a grace. */
   readonly asked: Promise<void>;
-  /** Says how the agent ended; the host then terminates the worker. */
+  /** Tells the host how the agent ended. The host then terminates the worker. */
   exit(code: number): void;
   /** Writes a line to the diagnostics that error messages quote. */
   log(text: string): void;
-  /** Posts a line past the protocol, as a stray print on stdout would. */
+  /** Posts a line that is not part of the protocol, like a stray print to stdout. */
   print(line: string): void;
 }
 
 /**
- * Call it once, first in the worker, with its scope (`self`) or a port. Resolves when the host starts the agent.
+ * Call this once, first thing in the worker, with its scope (`self`) or a port. Resolves when the host starts the agent.
  *
  * @example
  * const { stream } = await workerAgent(self);

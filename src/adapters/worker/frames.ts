@@ -1,9 +1,7 @@
-/**
- * What a host and an agent in a worker say to each other over `postMessage`. ACP messages travel as JSON text, whose length backpressure counts.
- */
+/** The frames between a host and an agent in a worker, over `postMessage`. ACP messages are sent as JSON text, whose length is used for backpressure. */
 
 export type Frame =
-  /** The agent's first frame: it listens. */
+  /** The agent's first frame: it is ready. */
   | { readonly rehydrate: 'ready' }
   /** The host's first frame. */
   | {
@@ -14,9 +12,9 @@ export type Frame =
       readonly env: Readonly<Record<string, string>>;
     }
   | { readonly rehydrate: 'message'; readonly json: string }
-  /** The receiver has taken so many characters; the sender may send as many more. */
+  /** The receiver has read this many characters, so the sender may send as many more. */
   | { readonly rehydrate: 'credit'; readonly chars: number }
-  /** The sender will send no more messages, as a closed pipe would say. */
+  /** The sender will send no more messages, like the end of a pipe. */
   | { readonly rehydrate: 'close' }
   /** The host asks the agent to end. */
   | { readonly rehydrate: 'end' }
@@ -25,7 +23,7 @@ export type Frame =
   /** The agent's last frame. */
   | { readonly rehydrate: 'exit'; readonly code: number };
 
-/** Anything else that is posted is a diagnostic. */
+/** Whether posted data is a frame. Anything else is taken for diagnostics. */
 export function isFrame(value: unknown): value is Frame {
   return typeof value === 'object' && value !== null && typeof (value as { rehydrate?: unknown }).rehydrate === 'string';
 }
@@ -39,5 +37,5 @@ export interface PortLike {
   start?(): void;
 }
 
-/** How many characters may be under way in one direction. A longer message travels alone. */
+/** How many characters may be sent and unread in one direction. A longer message is sent alone. */
 export const WORKER_WINDOW_CHARS = 4 * 1024 * 1024;

@@ -1,6 +1,6 @@
 /**
- * Agents in web workers: an `AgentLauncher` over `postMessage`. A worker has no exit code and no signals; it says how it ended, or was killed,
- * failed or lost (I8).
+ * Agents in web workers: an `AgentLauncher` over `postMessage`. A worker has no exit code and no signals. So it tells how it ended; otherwise it
+ * was killed, failed or lost (I8).
  */
 import { checkOptions } from '../../engine/check-options.ts';
 import { RehydrateError } from '../../engine/errors.ts';
@@ -13,7 +13,7 @@ import { portStream } from './port-stream.ts';
 export { type WorkerAgentScope, type WorkerStart, workerAgent } from './agent-side.ts';
 export { type PortLike, WORKER_WINDOW_CHARS } from './frames.ts';
 
-/** What the launcher needs of a `Worker`. A `MessagePort`, which is closed instead of terminated, fits too. */
+/** What the launcher needs of a `Worker`. A `MessagePort` will do, too; it is closed instead of terminated. */
 export interface WorkerLike extends PortLike {
   addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
   addEventListener(type: 'error' | 'messageerror' | 'close', listener: (event: unknown) => void): void;
@@ -56,7 +56,7 @@ export function workerLauncher(options: WorkerLauncherOptions): AgentLauncher {
   };
 }
 
-/** Resolves when the worker listens; leaves no worker when it rejects. */
+/** Resolves when the worker is ready. Leaves no worker when it rejects. */
 async function launchWorker(
   make: () => WorkerLike,
   { agent, sessionId, cwd = '/', env = {} }: AgentSpec,
@@ -90,7 +90,7 @@ async function launchWorker(
     },
   });
 
-  /** Settles the exit once. The worker is always terminated: nothing of it may live on (I7). */
+  /** Settles the exit, once. The worker is always terminated, so that nothing of it lives on (I7). */
   function gone(exit: AgentExit): void {
     if (over) return;
     over = true;
@@ -122,7 +122,7 @@ async function launchWorker(
   }
 
   worker.addEventListener('error', (event) => {
-    // An uncaught error ends a process with code 1; a worker would live on, half dead.
+    // An uncaught error would end a process with code 1. A worker would live on in a broken state.
     const { message, filename, lineno } = event as { message?: string; filename?: string; lineno?: number };
     note(`${message ?? 'the worker failed to load or threw'}${filename ? ` (${filename}:${lineno})` : ''}`);
     gone({ kind: 'failed', code: 1, signal: null });

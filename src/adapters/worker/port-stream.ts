@@ -1,4 +1,4 @@
-/** A message stream over a port, with backpressure by credit, for both ends. */
+/** A message stream over a port, for both ends, with backpressure by credit: a sender may send as much as the receiver has read. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import type { MessageStream } from '../../engine/ports.ts';
@@ -7,18 +7,18 @@ import { messageQueue } from '../message-queue.ts';
 import { type Frame, type PortLike, WORKER_WINDOW_CHARS, isFrame } from './frames.ts';
 
 export interface PortStream extends MessageStream {
-  /** The other side is gone: the readable ends, with the error if there is one, and writes fail. */
+  /** Called when the other side is gone: the readable ends (with the error, if any), and writes fail. */
   finish(error?: Error): void;
 }
 
 export interface PortStreamOptions {
-  /** Frames that are not about the stream; null for anything that is not a frame. */
+  /** Called with frames that are not about the stream, and with null for data that is not a frame. */
   readonly onOther: (frame: Frame | null, data: unknown) => void;
-  /** What a write fails with when the other side is gone. Default: a plain error. */
+  /** Makes the error of a write when the other side is gone. Default: a plain error. */
   readonly goneError?: (() => Error) | undefined;
 }
 
-/** Attaches to the port at once, so that nothing is lost. */
+/** Listens at once, so that no message is lost. */
 export function portStream(port: PortLike, options: PortStreamOptions): PortStream {
   const limit = DEFAULT_LIMITS.messageBytes;
   const post = (frame: Frame) => port.postMessage(frame);
@@ -47,13 +47,16 @@ export function portStream(port: PortLike, options: PortStreamOptions): PortStre
   const take = (json: string) => {
     if (!queue.open) return;
     if (json.length > limit) return finish(tooLarge(json.length));
-    // A sender that keeps to the window has at most this under way.
+    // A sender that respects the window has at most this much unread.
     const most = WORKER_WINDOW_CHARS + limit;
     if (queue.waiting + json.length > most)
       return finish(new Error(`More than ${most} characters wait to be read (WORKER_WINDOW_CHARS and messageBytes).`));
     received += json.length;
     const message = parseText(json);
-    if (message !== null) return void queue.push(message, json.length);
+    if (message !== null) {
+      queue.push(message, json.length);
+      return;
+    }
     credit();
     options.onOther(null, json);
   };

@@ -8,7 +8,7 @@ import { DEFAULT_LIMITS } from '../../../engine/limits.ts';
 import type { ClientServiceRequest } from '../../../engine/ports.ts';
 import { sliceLines } from '../../../engine/protocol/fs-lines.ts';
 
-/** For the rest of an answer around a file's text. */
+/** Room for the rest of the message around a file's text. */
 const AROUND_BYTES = 64 * 1024;
 
 export async function readTextFile(request: ClientServiceRequest, limits: ClientLimits): Promise<{ content: string }> {
@@ -29,7 +29,7 @@ export async function readTextFile(request: ClientServiceRequest, limits: Client
     }
     const content = sliceLines(text, line, limit);
     const { messageBytes } = DEFAULT_LIMITS;
-    // It can still be read in parts.
+    // The agent can still read it in parts.
     if (Buffer.byteLength(messageLine(content)) > messageBytes - AROUND_BYTES)
       throw limitExceeded('messageBytes', messageBytes, `What is asked of ${asked} does not fit into one message; ask for fewer lines`);
     return { content };
@@ -57,17 +57,15 @@ export async function writeTextFile(request: ClientServiceRequest, limits: Clien
   }
 }
 
-/**
- * Only files inside a session's roots. The system resolves a path (links, `..`, case), the result must lie inside a resolved root, and the file is
- * opened so that a link put there meanwhile cannot lead elsewhere.
- */
+// Only files inside a session's roots are opened. The system resolves the path (links, `..`, case), the result must lie inside a resolved root, and
+// the file is opened in such a way that a link put there meanwhile cannot lead elsewhere.
 
 interface Roots {
   readonly cwd: string;
   readonly additionalDirectories: readonly string[];
 }
 
-/** Interfaces of the kernel, to which even a root of `/` must not lead. */
+/** Interfaces of the kernel, which are refused even if a root is `/`. */
 const KERNEL = ['/proc', '/sys', '/dev'];
 
 /** Whether `target` is `root` or below it; both absolute and resolved. */
@@ -129,12 +127,12 @@ async function resolve(wanted: string, asked: string, roots: readonly string[]):
   return real;
 }
 
-/** More links than this go in a circle. */
+/** More links than this are taken for a circle. */
 const MOST_LINKS = 40;
 
 /**
- * Refuses what leads outside, with the same message whether anything is there: the agent must not learn what exists outside. For paths that cannot
- * be resolved: their nearest part that can decides, or the target of a link there.
+ * Refuses an unresolvable path that leads outside, with the same message whether or not anything is there, because the agent must not learn what
+ * exists outside. The nearest parent that can be resolved decides, or the target of a link there.
  */
 async function checkLeadsInside(wanted: string, asked: string, roots: readonly string[], links = 0): Promise<void> {
   for (let place = wanted; ; place = path.dirname(place)) {
@@ -147,10 +145,10 @@ async function checkLeadsInside(wanted: string, asked: string, roots: readonly s
   }
 }
 
-/** Null when no link can be seen there. */
+/** A link's target; null if there is no link, or it cannot be read. */
 const linkAt = (place: string): Promise<string | null> => readlink(place).catch(() => null);
 
-/** The real path of a file that may not exist yet: its deepest existing directory decides. */
+/** The real path of a file that may not exist yet. Missing directories are made. */
 async function resolveNew(wanted: string, asked: string, roots: readonly string[]): Promise<string> {
   try {
     const real = await realpath(wanted);
@@ -164,7 +162,7 @@ async function resolveNew(wanted: string, asked: string, roots: readonly string[
   }
   if (path.dirname(wanted) === wanted) throw notFound(asked, { path: asked });
   const parent = await resolveNew(path.dirname(wanted), asked, roots);
-  // One by one, each inside a directory whose real path was just checked.
+  // Made one by one, each in a directory whose real path was just checked.
   await mkdir(parent).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw fileProblem(error, asked);
   });
@@ -174,9 +172,9 @@ async function resolveNew(wanted: string, asked: string, roots: readonly string[
 }
 
 /**
- * Opens `real` without following a last link. On Linux its directory is opened first and checked by what the kernel says it is, and the file is
- * opened through it, as by `openat`, so that no link swapped in meanwhile counts. Elsewhere the directory is resolved again after opening, which
- * narrows the gap but does not close it.
+ * Opens `real` without following a link at its end. On Linux its directory is opened first, the kernel's path of that is checked, and the file is
+ * opened through it, as with `openat`, so that a link swapped in meanwhile has no effect. Elsewhere the directory is resolved again after opening,
+ * which narrows the gap but does not close it.
  */
 async function openInside(real: string, flags: number, asked: string, roots: readonly string[]): Promise<FileHandle> {
   const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_DIRECTORY = 0 } = constants;

@@ -1,4 +1,4 @@
-/** What agents may ask of a host on Node: files in the session's directories, and terminals. */
+/** What a host on Node offers to agents: files in the session's directories, and terminals. */
 import { checkOptions } from '../../../engine/check-options.ts';
 import type { ClientServiceRequest, ClientServices } from '../../../engine/ports.ts';
 import { readTextFile, writeTextFile } from './files.ts';
@@ -9,14 +9,14 @@ import { withLimits } from '../../../engine/with-limits.ts';
 export { CLIENT_LIMITS, type ClientLimits } from './request.ts';
 
 export interface NodeClientOptions {
-  /** What is offered of files: `false`, `read`, or both reading and writing. Default both. */
+  /** Whether agents may read and write files (true, the default), only read them (`read`), or neither (false). */
   readonly fs?: boolean | 'read' | undefined;
-  /** Whether terminals are offered. Default true. They have the host's rights, and no directory binds them. */
+  /** Whether terminals are offered. Default true. Their commands have the host's rights, in any directory. */
   readonly terminal?: boolean | undefined;
   /** Whether terminals get this process's environment. Default true. */
   readonly inheritEnv?: boolean | undefined;
   readonly limits?: Partial<Record<keyof ClientLimits, number | undefined>> | undefined;
-  /** Who agents are told that their client is. Default: this library. */
+  /** The client's name and version, as told to agents. Default: this library's. */
   readonly info?: ClientServices['info'] | undefined;
 }
 

@@ -1,7 +1,7 @@
 /** ACP requests from an agent: their parameters, errors and bounds. */
 import { countParam as wholeNumber } from '../../../engine/protocol/fs-lines.ts';
 
-/** Becomes the JSON-RPC error of the answer, with long texts shortened. */
+/** An error that becomes the JSON-RPC error of the answer. Long texts are shortened. */
 export class ClientRequestError extends Error {
   override readonly name = 'ClientRequestError';
   readonly code: number;
@@ -15,7 +15,7 @@ export class ClientRequestError extends Error {
   }
 }
 
-/** Without its middle: what went wrong is at the end. */
+/** Cuts out the middle, because what went wrong is at the end. */
 function shortened(text: string): string {
   if (text.length <= ERROR_CHARS) return text;
   return `${text.slice(0, ERROR_CHARS / 2)}…${text.slice(-ERROR_CHARS / 2)}`;
@@ -37,7 +37,7 @@ export function textParam(params: Params, name: string): string {
   return value;
 }
 
-/** A whole number of at least `least`, or undefined where it is absent or null. */
+/** A whole number of at least `least`; undefined if it is absent or null. */
 export const countParam = (params: Params, name: string, least: number): number | undefined => wholeNumber(params, name, least, invalid);
 
 /** Every bound of what agents may ask of a Node host (I10). */
@@ -62,5 +62,5 @@ export const CLIENT_LIMITS: ClientLimits = Object.freeze({
   termMs: 2_000,
 });
 
-/** A text in an error, which may repeat what the agent gave, is shortened to this, in UTF-16 units. */
+/** The longest text in an error, in UTF-16 units, since it may repeat what the agent sent. */
 const ERROR_CHARS = 4_096;

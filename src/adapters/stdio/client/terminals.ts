@@ -18,7 +18,7 @@ interface ExitStatus {
 interface Terminal {
   readonly running: RunningProcess;
   readonly output: Tail;
-  /** Null until the command has ended and its output is read. */
+  /** Null until the command has ended and its output was read. */
   status: ExitStatus | null;
   readonly ended: Promise<ExitStatus>;
 }
@@ -26,7 +26,7 @@ interface Terminal {
 export class Terminals {
   readonly #limits: ClientLimits;
   readonly #env: Readonly<Record<string, string | undefined>>;
-  /** Includes those that are starting: they count against the limit, and a release waits for them. */
+  /** Includes those that are starting, which count against the limit, and which a release waits for. */
   readonly #terminals = new Map<string, { readonly sessionId: string; readonly started: Promise<Terminal> }>();
   #count = 0;
 
@@ -50,7 +50,7 @@ export class Terminals {
     if (open >= this.#limits.terminals)
       throw limitExceeded('terminals', this.#limits.terminals, `The session has ${open} terminals; release one first`);
     const env = envParam(params);
-    // The system's refusal would quote what may be a secret.
+    // Checked here, because the system's own error would quote the text, which may be a secret.
     const given = { command: [command], args, cwd: [cwd], env: Object.entries(env).flat() };
     for (const [name, texts] of Object.entries(given)) if (texts.some((text) => text.includes('\0'))) throw invalid(`${name} holds a NUL`);
     this.#count += 1;
@@ -95,7 +95,7 @@ export class Terminals {
   async releaseSession(sessionId: string): Promise<void> {
     const started = this.#of(sessionId).map(([id, terminal]) => {
       this.#terminals.delete(id);
-      // One that could not be started has left nothing, and the one who asked for it is told.
+      // A terminal that could not be started left nothing behind; `create` has reported it.
       return terminal.started.then(
         ({ running }) => running.end('ask'),
         () => undefined,
@@ -132,9 +132,9 @@ export class Terminals {
       output,
       status: null,
       ended: running.left.then(async ({ code, signal: died, asked, sent }) => {
-        // Something in the background may hold the output open.
+        // A background process may keep the output open.
         await within(read, STDIO_LIMITS.drainMs);
-        // A command that we ended did not finish, whatever its exit code (I8).
+        // A command that we ended has not finished by itself, whatever its exit code (I8).
         const ours = asked || sent.length > 0;
         terminal.status =
           died !== null || ours ? { exitCode: null, signal: died ?? sent.at(-1) ?? 'SIGTERM' } : { exitCode: code ?? -1, signal: null };
@@ -152,7 +152,7 @@ export class Terminals {
   }
 }
 
-/** Some agents give a whole command line, which needs a shell. */
+/** Some agents give a whole command line as the command, which then needs a shell. */
 function asProgram(command: string, args: readonly string[], cwd: string): { command: string; args: readonly string[] } {
   if (args.length > 0 || !/\s/.test(command) || isFile(path.resolve(cwd, command))) return { command, args };
   return process.platform === 'win32'
@@ -160,7 +160,7 @@ function asProgram(command: string, args: readonly string[], cwd: string): { com
     : { command: '/bin/sh', args: ['-c', command] };
 }
 
-/** What cannot be looked at counts as none: a command line may be longer than a file's name, or lead through what is closed. */
+/** False also if the path cannot be looked at: a command line may be too long for a file name, or lead through a closed directory. */
 function isFile(file: string): boolean {
   try {
     return statSync(file).isFile();

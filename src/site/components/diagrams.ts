@@ -56,11 +56,11 @@ export const layers: DiagramOf = {
 };
 
 const STEPS = [
-  { box: 'session/resume', works: 'works, not off its list', end: 'resume', down: ['lost it · cannot do it', 'off its list · unclear'] },
-  { box: 'session/load', works: 'replays ours', end: 'load', down: ['lost it · cannot do it', 'replays none of ours · unclear'] },
-  { box: 'session/list', works: 'has it, or cannot say', end: 'stop', down: ['not there', 'or the last word was clear'] },
+  { box: 'session/resume', works: 'works, not unlisted', end: 'resume', down: ['lost · unsupported', 'unlisted · unclear'] },
+  { box: 'session/load', works: 'replay matches', end: 'load', down: ['lost · unsupported', 'replay does not match · unclear'] },
+  { box: 'session/list', works: 'listed, or no proof', end: 'stop', down: ['absent', 'or the last answer was clear'] },
   { box: 'policy?', works: 'strict', end: 'stop', down: ['auto'] },
-  { box: 'session/new', works: 'with the record', end: 'transcript', down: [] },
+  { box: 'session/new', works: 'with a transcript', end: 'transcript', down: [] },
 ] as const;
 const stepAt = (i: number) => 8 + i * 92;
 
@@ -142,7 +142,7 @@ const ENDS: Readonly<Record<TurnEnded['state'], string>> = {
   completed: 'the agent answered',
   cancelled: 'it answered after session/cancel',
   failed: 'it answered with an error',
-  interrupted: 'nobody knows: it was not answered',
+  interrupted: 'it did not answer: nobody knows',
 };
 const ends = Object.entries(ENDS).map(([state, when], i) => ({ state, when, y: 84 + i * 52 }));
 

@@ -30,6 +30,8 @@ const isComingBack = (code: number, reason: string): boolean => code === 1012 ||
 const RECONNECT_MS = 250;
 const MOST_RECONNECTS = 120;
 const CLOSE_MS = 2_000;
+/** How long nothing comes before the system asks whether the server's machine is still there. */
+const KEEP_ALIVE_MS = 30_000;
 
 /**
  * Passes messages on, byte for byte. `done` resolves when the input has ended and the connection is closed. It rejects when the server closes
@@ -84,6 +86,8 @@ export function pump({ url, protocols }: ServerAddress, input: Readable, output:
         mine.pause();
         output.once('drain', () => mine.resume());
       });
+      // A client that waits for an answer sends nothing, and would wait for ever for a machine that is gone.
+      mine.once('upgrade', ({ socket: tcp }) => tcp.setKeepAlive(true, KEEP_ALIVE_MS));
       mine.once('open', () => {
         for (const line of unheard ?? []) mine.send(line, { binary: false });
         isOpen.resolve();

@@ -1,8 +1,8 @@
 /** `rehydrate acp --connect` at a server that is about to be there: an actor that goes to sleep, and comes back. */
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { Socket, type AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { pump } from '../../../src/cli/connect.ts';
 
@@ -39,6 +39,17 @@ it('what it did not read is said to its next life', async () => {
   input.end();
   await done;
   expect(heard).toEqual([['{"id":1}'], ['{"id":1}'], ['{"id":1}', '{"id":2}']]);
+});
+
+it('I10: a server whose machine is gone is noticed, also while its client only waits', async () => {
+  const kept = vi.spyOn(Socket.prototype, 'setKeepAlive');
+  onTestFinished(() => kept.mockRestore());
+  const { input, output, done } = await serverOf('answers');
+  input.write('{"id":1}\n');
+  await once(output, 'data');
+  expect(kept.mock.calls.filter(([on, ms = 0]) => on === true && ms > 0 && ms <= 60_000)).toHaveLength(1);
+  input.end();
+  await done;
 });
 
 it('one that has answered and goes ends the connection: what its client asked before is not asked again', async () => {

@@ -16,7 +16,6 @@ import type { Fields } from '../objects.ts';
 import type { Outcome, Patience } from './connection.ts';
 import type { RpcError, RpcResponse } from './json-rpc.ts';
 
-/** What an agent can do, as it said in `initialize`. */
 export interface AgentCapabilities {
   /** As the agent gave them. */
   readonly capabilities: Fields;
@@ -61,7 +60,6 @@ export interface NewAgentSession {
   readonly raw: unknown;
 }
 
-/** A page of the agent's own list. */
 export interface ListedSessions {
   readonly sessions: readonly { readonly sessionId: string; readonly cwd?: string; readonly title?: string; readonly updatedAt?: string }[];
   /** Undefined on the last page. May be anything that the agent sent. */
@@ -79,7 +77,6 @@ export type TurnAnswer =
   /** The answer lacks a field that the protocol requires. */
   | { readonly kind: 'garbled'; readonly lacks: 'stop reason' | 'messageId'; readonly said: unknown };
 
-/** What an agent says without being asked. */
 export type AgentNotification =
   | {
       readonly kind: 'update';
@@ -116,7 +113,6 @@ export interface AgentProtocol {
   forkSession(agentSessionId: string, params: SessionParams, patience: Patience): Promise<Outcome<NewAgentSession>>;
   /** Sends any other request, as it is. For `signal` see `Peer.request`. */
   request(method: string, params: unknown, over: (response: RpcResponse | null) => void, signal?: AbortSignal): void;
-  /** Sends any other notification, as it is. */
   notify(method: string, params: unknown): void;
   readNotification(method: string, params: Fields): AgentNotification;
   /** What a permission request asks: its `toolCall`, and its `options` as the agent gave them. */

@@ -18,7 +18,6 @@ export type Failure =
 
 export type Outcome<T = unknown> = { readonly kind: 'answered'; readonly value: T } | Failure;
 
-/** How long an answer is waited for. */
 export interface Patience {
   readonly ms: number;
   /** `call` (default): from the call on. `silence`: since the agent's last message, and `MOST_SILENCES` times `ms` in all. */
@@ -50,9 +49,7 @@ export interface Connection {
   note(what: string): void;
   /** stderr and notes, without what looks like a token. */
   diagnostics(): string;
-  /** What was dropped of the agent's output since the last call. */
   newlyDropped(): DroppedLines | null;
-  /** How many milliseconds were spent waiting for this agent so far. */
   readonly agentMs: number;
 }
 
@@ -187,7 +184,6 @@ export function quoteDiagnostics(diagnostics: string): string {
   return lines ? ` It last wrote:\n${lines}` : '';
 }
 
-/** An agent's error as part of a sentence. */
 export function describeError({ code, message, data }: RpcError): string {
   const details = typeof data === 'string' ? data : (data as { details?: unknown } | null | undefined)?.details;
   const reason = typeof details === 'string' && details !== message ? quoted(details.trim()) : '';

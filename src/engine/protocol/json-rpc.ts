@@ -54,7 +54,6 @@ export interface Peer {
   readonly heardAt: number;
   /** Resolves when the agent's last message has been handled, with the transport's error if it broke. */
   readonly closed: Promise<Error | null>;
-  /** Stops reading. */
   close(): void;
 }
 
@@ -89,13 +88,11 @@ export function createPeer(stream: MessageStream, handlers: PeerHandlers, limits
     reader.cancel().catch((error: unknown) => handlers.onNoise(messageOf(error)));
   };
 
-  /** Requests of the agent that are being handled. */
   const working = new Set<{ readonly id: RpcId; readonly abort: AbortController }>();
   /** Answers that the agent has not read yet, and their size. */
   let unread = 0;
   let unreadBytes = 0;
   let onRead: (() => void) | null = null;
-  /** The size of notifications that the agent has not read yet. */
   let unheardBytes = 0;
 
   const respond = (asked: Pick<IncomingRequest, 'id' | 'method'>, response: RpcResponse, instead = false): void => {

@@ -61,7 +61,6 @@ export function roleOf(update: unknown, meta?: unknown): Role | null {
   return known === 'user' || known === 'thought' ? known : null;
 }
 
-/** The kinds of update that carry messages of these roles. */
 export function kindsOf(...roles: readonly Role[]): string[] {
   return [...KINDS].flatMap(([kind, role]) => ((roles as readonly unknown[]).includes(role) ? [String(kind)] : []));
 }
@@ -189,7 +188,6 @@ const base64Size = (data: unknown): number => Math.floor(stringOf(data).length *
 /** Of a longer name only the size is told: if it were cut, half a secret could stay. */
 const MAX_NAME = 2_000;
 
-/** A name on one line. */
 function name(value: unknown): string {
   const text = stringOf(value);
   return text.length > MAX_NAME ? `(a name of ${formatBytes(utf8Length(text))})` : text.replace(/\s+/g, ' ');
@@ -207,7 +205,6 @@ export interface ToolCallReport {
   readonly content?: readonly unknown[] | undefined;
   /** Whether `content` adds to what was there, instead of replacing it. */
   readonly adds?: true | undefined;
-  /** The agent's own terminal. */
   readonly terminal?:
     | {
         /** Its output as pieces of base64, joined by commas. A piece may end within a character. */
@@ -355,7 +352,6 @@ export function toolOutput({ id, content = [], terminal, rawOutput }: ToolCallRe
   return text === undefined ? [] : [text];
 }
 
-/** A diff as its new text, a terminal as the word. */
 function toolContentText(part: unknown): string {
   const fields = fieldsOf(part);
   if (fields['type'] === 'diff') return diffText(fields);

@@ -56,7 +56,6 @@ function readSettings(result: unknown): AnsweredSettings {
   return { ...(modes ? { modes } : {}), ...(configOptions ? { configOptions } : {}), ...(commands ? { commands } : {}) };
 }
 
-/** A prompt whose turn is not over. */
 interface Running {
   readonly sessionId: string;
   /** Whether the agent has answered: the user's message is in the conversation. */

@@ -23,7 +23,6 @@ interface FinishOptions {
   readonly sessionId?: string;
   /** Only the session that was hidden at this time. */
   readonly deletedAt?: number | undefined;
-  /** Stops between two batches. */
   readonly signal?: AbortSignal;
 }
 

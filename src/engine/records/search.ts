@@ -34,9 +34,7 @@ export interface SearchRequest {
 
 interface Message {
   readonly sessionId: string;
-  /** Its first event. */
   readonly seq: number;
-  /** Its last event. */
   readonly end: number;
   readonly at: number;
   readonly role: Role;
@@ -127,7 +125,6 @@ async function indexExists(db: SqlDatabase): Promise<boolean> {
   return table !== undefined;
 }
 
-/** Returns whether there is an index. */
 async function bringUpToDate(db: SqlDatabase, store: Store, only: string | undefined): Promise<boolean> {
   if (!(await indexExists(db)) && !(await makeIndex(db))) return false;
   try {

@@ -43,7 +43,6 @@ export function contextOf(
 interface Opening {
   /** The last report of each kind of state. */
   readonly state: Map<string, UpdateWithMeta>;
-  /** Everything else. */
   readonly held: AgentUpdate[];
   heldBytes: number;
 }
@@ -155,12 +154,10 @@ export class AgentSession {
 
   // -------------------------------------------------------------- what it reports
 
-  /** Replaces our session id by the agent's. */
   toAgent<T>(value: T): T {
     return exchangeIds(value, this.context.sessionId, this.ownId);
   }
 
-  /** Replaces the agent's session id by ours. */
   fromAgent<T>(value: T): T {
     return exchangeIds(value, this.ownId, this.context.sessionId);
   }
@@ -224,5 +221,4 @@ function exchangeIds<T>(value: T, from: string | null, to: string | null, depth 
   ) as T;
 }
 
-/** How deep in a message session ids are looked for. */
 const ID_LEVELS = 4;

@@ -3,6 +3,7 @@
  * the failure is reported (I7).
  */
 import { inBackground, unlessAborted } from '../waiting.ts';
+import type { Fields } from '../objects.ts';
 import { invalid, RehydrateError } from '../errors.ts';
 import type { ClientServices } from '../ports.ts';
 import {
@@ -29,7 +30,7 @@ import type { DescribeOptions } from './host.ts';
 export interface AgentListener {
   onUpdate(update: AgentUpdate, agent: Agent): void;
   onRequest(request: IncomingRequest, agent: Agent): Promise<RpcResponse>;
-  onOther(method: string, params: Readonly<Record<string, unknown>>, agent: Agent): void;
+  onOther(method: string, params: Fields, agent: Agent): void;
   /** See `PeerHandlers.room`. */
   room(): Promise<void> | null;
 }
@@ -79,7 +80,6 @@ export class Agent {
     return this.protocol.facts;
   }
 
-  /** Aborted when the agent is gone. */
   get untilGone(): AbortSignal {
     return this.gone.signal;
   }
@@ -118,7 +118,7 @@ export class Agent {
   }
 }
 
-export interface AgentStart {
+interface AgentStart {
   readonly config: Config;
   readonly name: string;
   readonly cwd: string | undefined;
@@ -277,7 +277,6 @@ export type Agents = ReturnType<typeof createAgents>;
 
 /** An initialized process that no session has yet. */
 interface IdleProcess {
-  /** The client's capabilities that it was told in `initialize`. */
   readonly advertised: string;
   readonly agent: Promise<Agent>;
   /** Ends it before it has answered `initialize`. */

@@ -3,7 +3,7 @@
  * `RehydrateError` that names the option. Waiting for one ends when its caller gives up, when the host goes to sleep, and after
  * `callbackMs`; for `permission`, when its request is no longer open.
  */
-import { isObject } from '../objects.ts';
+import { isObject, type Fields } from '../objects.ts';
 import { RehydrateError, type ErrorCode } from '../errors.ts';
 import type { ClientServices, LeaseOwner, OwnerAlive, PreambleFiles, SecretRef, Secrets } from '../ports.ts';
 import type { PermissionRequested } from '../types.ts';
@@ -13,7 +13,6 @@ import { isAbsolute, isNewId } from './arguments.ts';
 // ---------------------------------------------------------------- one function
 
 interface Callback<T> {
-  /** The option's name. */
   readonly option: string;
   /** Default `invalid_argument`. */
   readonly code?: ErrorCode;
@@ -23,12 +22,10 @@ interface Callback<T> {
   readonly gives: string;
 }
 
-/** What a function is called for. */
 export interface Occasion {
   readonly sessionId?: string | undefined;
-  /** Aborted when the caller gives up. */
   readonly signal?: AbortSignal | undefined;
-  readonly data?: Readonly<Record<string, unknown>> | undefined;
+  readonly data?: Fields | undefined;
 }
 
 function failed<T>(
@@ -58,7 +55,6 @@ function checked<T>(callback: Callback<T>, occasion: Occasion, value: unknown): 
   throw failed(callback, occasion, `gave ${kind}`, `It must give ${callback.gives}.`);
 }
 
-/** Calls a function that returns at once. */
 function callNow<T>(callback: Callback<T>, call: () => unknown, occasion: Occasion = {}): T {
   let value: unknown;
   try {
@@ -155,7 +151,6 @@ interface Given {
   readonly files: PreambleFiles | undefined;
 }
 
-/** The user's functions, as the host calls them. */
 export type Callbacks = ReturnType<typeof wrapCallbacks>;
 
 export function wrapCallbacks(given: Given, callbackMs: number) {

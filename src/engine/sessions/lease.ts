@@ -4,6 +4,7 @@
  * write.
  */
 import { inBackground } from '../waiting.ts';
+import type { Fields } from '../objects.ts';
 import { SqlError, type Statement } from '../ports.ts';
 import { RehydrateError, sessionNotFound } from '../errors.ts';
 import type { TurnEnded } from '../types.ts';
@@ -156,11 +157,7 @@ async function abandonedWork(store: Store, { info: { sessionId }, lease }: Store
 }
 
 /** The end of a turn whose host or agent died: nobody knows what became of it (I5). `diagnostics` quotes the agent's last words. */
-export function interruptedBy(
-  cause: Readonly<Record<string, unknown>>,
-  turnId: string,
-  diagnostics = '',
-): TurnEnded & { state: 'interrupted' } {
+export function interruptedBy(cause: Fields, turnId: string, diagnostics = ''): TurnEnded & { state: 'interrupted' } {
   return {
     state: 'interrupted',
     error: {
@@ -261,7 +258,6 @@ export async function cleanUpAll(parts: LeaseParts): Promise<void> {
   await Promise.all(left.map(({ sessionId, lease }) => cleanUp(parts, sessionId, lease)));
 }
 
-/** How far a session's log goes, after `cleanUp`. */
 export async function progressOf(parts: LeaseParts, sessionId: string): Promise<SessionProgress | null> {
   const { store } = parts;
   const found = await store.progress(sessionId);

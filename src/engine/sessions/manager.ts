@@ -38,9 +38,7 @@ interface Entry {
   readonly session: Session;
   /** Settles when the last operation on the session has ended. The next one waits for it. */
   tail: Promise<unknown>;
-  /** How many operations run or wait for their turn. */
   waiting: number;
-  /** How many calls of `request` wait for the agent. */
   requests: number;
   /** The prompt that is under way, from its first look at the record to its result. */
   prompt: Prompt | null;
@@ -53,7 +51,6 @@ interface Prompt {
   /** Of the content, to tell whether another prompt with the same idempotency key has the same. */
   readonly hash: Promise<string>;
   readonly result: Promise<PromptResult>;
-  /** Null until the prompt is stored. */
   turn: RunningTurn | null;
 }
 
@@ -351,7 +348,6 @@ export function createManager(config: Config) {
       }),
   };
 
-  /** Passes a client's request on to the agent. */
   async function ask(live: Live, method: string, params: unknown, signal: AbortSignal | undefined): Promise<unknown> {
     const { agent, context, agentSession } = live;
     const { sessionId } = context;
@@ -443,7 +439,6 @@ export function createManager(config: Config) {
     const { sessionId, state } = session;
     if (state.kind !== 'asleep') {
       const stored = await store.session(sessionId);
-      // It is live here, so its turn ends by itself.
       if (stored?.lease.owner === parts.self) return;
       // Another host has taken it over, and this one has not noticed yet.
       await session.end({ kind: 'taken_over', reason: 'the session was taken over by another host' }, 'kill');
@@ -494,7 +489,6 @@ export function createManager(config: Config) {
     get size() {
       return entries.size;
     },
-    /** Ends everything, for good. */
     async endAll(cause: EndCause): Promise<void> {
       ended = true;
       clearInterval(idleCheck);

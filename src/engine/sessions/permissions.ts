@@ -20,9 +20,7 @@ interface Question {
   /** Null for an elicitation. */
   readonly request: PermissionRequested | null;
   readonly answer: (response: RpcResponse) => void;
-  /** The response for the agent. */
   readonly answered: Promise<RpcResponse>;
-  /** Aborted when an answer is no longer wanted. */
   readonly unwanted: AbortController;
   /** Whether an answer is being stored. A second one is then refused. */
   settling: boolean;

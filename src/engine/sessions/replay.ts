@@ -39,7 +39,6 @@ interface Part {
 type State =
   /** After `session/resume`, when most agents do not replay: the `items` may be a replay or the agent's own words. */
   | { readonly kind: 'undecided'; readonly part: Part; readonly items: ReplayItem[] }
-  /** All that comes is the replay. */
   | { readonly kind: 'replaying'; readonly part: Part }
   /** The replay reached the end of the log. The `items` since then are more of it, the same again, or the agent's own words. */
   | { readonly kind: 'whole'; readonly replay: Part; readonly outcome: ReplayOutcome; readonly part: Part; readonly items: ReplayItem[] }
@@ -133,7 +132,6 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
     return true;
   }
 
-  /** Matches what came so far, and decides whether it is a replay. */
   async function match(): Promise<ReplayOutcome> {
     for (;;) {
       if (state.kind === 'over') throw new Error('a replay that is over is not matched');
@@ -298,7 +296,6 @@ function createReplay(newPart: (isWhole?: boolean) => Part, method: NativeMethod
 
 const receivedOf = (state: State): number => (state.kind === 'over' ? 0 : state.part.received);
 
-/** Whether anything came since the last match. */
 const isPending = ({ received, matched }: Part): boolean => received !== (matched?.received ?? 0);
 
 const isUsers = ({ update, meta }: ReplayItem): boolean => roleOf(update, meta) === 'user';

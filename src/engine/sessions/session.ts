@@ -3,6 +3,7 @@
  * prompts it.
  */
 import { delay, inBackground, unlessAborted, within } from '../waiting.ts';
+import type { Fields } from '../objects.ts';
 import { RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
 import type { AgentExit, ClientServices } from '../ports.ts';
@@ -51,7 +52,6 @@ interface Transition {
   readonly from: StateName;
   readonly on: TransitionName;
   readonly to: StateName;
-  /** Shown in the documentation. */
   readonly when: string;
 }
 
@@ -182,7 +182,7 @@ export class Session {
   /** Values that a caller gave (`create`, `update`, `adopt`), not those of the port. Kept in memory only. */
   secrets: SecretValues | null = null;
   /** Further parameters of `session/new`, given at `create`. Kept in memory only. */
-  params: Readonly<Record<string, unknown>> | undefined = undefined;
+  params: Fields | undefined = undefined;
   /** The client that the latest operation named. It answers what the agent asks. */
   client: ClientServices | null = null;
   /** The agent is not read any further until this settles. */
@@ -239,7 +239,6 @@ export class Session {
     }
   }
 
-  /** Takes what the agent says and asks. */
   listener(agentSession: AgentSession): AgentListener {
     return {
       onUpdate: (update, agent) => {
@@ -418,7 +417,7 @@ export class Session {
   }
 
   /** Gives the client a notification. Nobody waits for an answer, so an error of the client's is ignored. */
-  private async passOn(agentSession: AgentSession, agent: Agent, method: string, params: Readonly<Record<string, unknown>>): Promise<void> {
+  private async passOn(agentSession: AgentSession, agent: Agent, method: string, params: Fields): Promise<void> {
     const client = this.client ?? this.parts.config.clientFor(agentSession.context.agent);
     if (!client?.notify) return;
     agent.clients.add(client);
@@ -455,7 +454,6 @@ export class Session {
     this.become('prompt', { kind: 'prompting', live, turn });
   }
 
-  /** The prompt could not be stored. */
   dropTurn(live: Live, turn: Turn): void {
     if (this.phase.kind === 'prompting' && this.phase.turn === turn) this.become('unsent', { kind: 'live', live });
   }
@@ -537,7 +535,6 @@ export class Session {
     const { phase } = this;
     if (phase.kind === 'starting' || phase.kind === 'resuming') return phase.abort.abort(error);
     const takenOver = RehydrateError.is(error) && error.code === 'session_busy';
-    // Never rejects: what `agentGone` cannot write is settled later.
     void this.end(
       takenOver
         ? { kind: 'taken_over', reason: 'the session was taken over by another host' }

@@ -107,7 +107,6 @@ export function withSetting<T extends InForce>(state: T, setting: Setting, said:
 }
 
 interface RestoreDriver {
-  /** What the agent has reported so far. */
   reported(): InForce;
   set(setting: Setting): Promise<Outcome<AnsweredSettings>>;
   accepted(setting: Setting, said: AnsweredSettings): void;
@@ -172,7 +171,6 @@ export function settingError(sessionId: string, setting: Setting, failure: Failu
 const MOST_NAMES = 20;
 const NAME_CHARS = 60;
 
-/** What the user could ask for instead. */
 function offered({ kind, id }: Setting, { modes, configOptions }: ReportedState): string {
   const option = configOptions?.find((candidate) => candidate.id === id);
   if (kind === 'mode' && (modes || !option)) return listed('modes', modes?.availableModes ?? []);

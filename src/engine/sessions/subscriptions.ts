@@ -50,7 +50,6 @@ export function createSubscriptions({ store, limits, progress }: SubscriptionOpt
     follower.wake = null;
   };
 
-  /** Changes each follower of a session, and wakes it. */
   const updateFollowers = (sessionId: string, change: (follower: Follower) => void) => {
     for (const follower of sessions.get(sessionId)?.followers ?? []) {
       change(follower);

@@ -1,5 +1,6 @@
 /** One turn: the prompt is stored and sent, the agent answers, and the answer is stored. */
 import { RehydrateError } from '../errors.ts';
+import type { Fields } from '../objects.ts';
 import { RPC, type TurnAnswer } from '../protocol/agent-protocol.ts';
 import { describeError } from '../protocol/connection.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';
@@ -17,14 +18,14 @@ import type { Owed } from './replay.ts';
 import type { Basis, Live, Session, Turn } from './session.ts';
 import { askList, liveReport, resumeAgain } from './wake.ts';
 
-export interface TurnRequest {
+interface TurnRequest {
   readonly turnId: string;
   /** As the user wrote it, which is how the agent gets it. It is stored with known secrets replaced. */
   readonly content: readonly ContentBlock[];
   readonly contentHash: string;
   readonly idempotencyKey: string | undefined;
   readonly policy: ResumePolicy;
-  readonly params: Readonly<Record<string, unknown>> | undefined;
+  readonly params: Fields | undefined;
 }
 
 export interface RunningTurn {
@@ -291,7 +292,7 @@ const CANCELLED: TurnEnded = { state: 'cancelled', stopReason: 'cancelled' };
 
 const preambleOf = (basis: Basis): readonly ContentBlock[] => (basis.kind === 'proven' ? [] : (basis.preamble ?? []));
 
-function failed(message: string, data: Readonly<Record<string, unknown>>): TurnEnded {
+function failed(message: string, data: Fields): TurnEnded {
   return { state: 'failed', error: { code: 'agent_protocol_error', message, data } };
 }
 

@@ -285,7 +285,6 @@ async function resumeOrLoad(method: NativeMethod, own: OwnSession, on: Circumsta
   };
 }
 
-/** What a success is worth. */
 type Check = Pick<Attempt, 'outcome' | 'evidence'> & Pick<OpenSession, 'verified' | 'replay'>;
 
 /** A load that replayed none of the expected messages is not believed. */
@@ -358,7 +357,6 @@ export async function askList(
 
 // ---------------------------------------------------------------- session/new, session/fork
 
-/** Errors: those of calling an agent. */
 async function newSession(tier: 'transcript' | 'new', on: Circumstances): Promise<Extract<StepResult, { kind: 'opened' }>> {
   const { agent, agentSession, config, store, stored } = on;
   const attempt = beginAttempt('session/new', agent);
@@ -542,7 +540,6 @@ function stopError(
   });
 }
 
-/** What follows “Try again” in the advice. */
 const TRY_AGAIN: Partial<Record<RehydrateError['code'], string>> = {
   agent_timeout: ', raise the limit sessionMs',
   agent_exited: ', run the agent by hand to see why',

@@ -12,7 +12,6 @@ function chunkText(event: NewEvent): string | null {
   return CHUNKS.has(sessionUpdate) ? textOf(content) : null;
 }
 
-/** A chunk without its text, as JSON. */
 function frame(event: NewEvent): string {
   const payload = event.payload as { content: object };
   return JSON.stringify([event.meta ?? null, { ...payload, content: { ...payload.content, text: '' } }]);

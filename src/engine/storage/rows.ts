@@ -26,7 +26,6 @@ export interface StoredSession {
 
 const text = (value: SqlValue | undefined): string | null => (typeof value === 'string' ? value : null);
 
-/** How an error names a row. */
 export const rowName = {
   session: (row: Row) => `The row of session "${String(row['session_id'])}" in acp_sessions`,
   event: (row: Row, sessionId: string) => `Event ${String(row['seq'])} of session "${sessionId}" in acp_session_events`,

@@ -58,7 +58,6 @@ function withoutComments(sql: string | null): string | null {
 
 const QUOTED_OR_BLANK = /('(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])|(?:[ \t\n\f\r]|--[^\n]*|\/\*[^]*?\*\/)+/g;
 
-/** A table that ANALYZE made. */
 function isStatistics(entry: Entry): boolean {
   return entry.type === 'table' && entry.name === entry.table && STATISTICS[entry.name] === entry.sql && entry.sql !== null;
 }

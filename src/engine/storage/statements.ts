@@ -1,5 +1,6 @@
 /** The statements the engine writes with. Times and ids are bound, so that a batch can be replayed. */
 import type { Row, SqlValue, Statement } from '../ports.ts';
+import type { Fields } from '../objects.ts';
 import type { ContentBlock, SessionEvent, SessionUpdate } from '../types.ts';
 
 // ---------------------------------------------------------------- events that have no number yet
@@ -8,7 +9,7 @@ export type NewEvent = SessionEvent extends infer E ? (E extends SessionEvent ? 
 
 export interface UpdateWithMeta {
   readonly update: SessionUpdate;
-  readonly meta?: Readonly<Record<string, unknown>> | undefined;
+  readonly meta?: Fields | undefined;
 }
 
 /** An update on its way into the log. By default it is the agent's, and between turns. */

@@ -31,7 +31,6 @@ const OF_AGENT = `SELECT a.session_id, a.agent_session_id FROM acp_agent_session
 WHERE s.deleted_at IS NULL AND s.agent = ?`;
 const EVENT_COLUMNS = 'seq, turn_id, at, kind, origin, payload, meta';
 
-/** How far a session's log goes. */
 export type SessionProgress = ReturnType<typeof toProgress>;
 const toProgress = (row: Row) => ({
   sessionId: String(row['session_id']),

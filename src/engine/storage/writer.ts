@@ -259,7 +259,6 @@ export function createWriter(options: WriterOptions) {
       if (!isFull() || lost) return null;
       return new Promise((resolve) => waiters.push(resolve));
     },
-    /** Resolves when everything appended so far is committed or rejected. */
     async settled(): Promise<void> {
       while (draining) await draining;
     },

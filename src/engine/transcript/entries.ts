@@ -219,7 +219,6 @@ export function createEntryReader() {
       ...close(),
       ...[...toolCalls.values()].sort((a, b) => b.seq - a.seq).map(({ report, seq: oldest }) => toolEntry(report, oldest)),
     ],
-    /** The length of the message that is still open. */
     get openChars(): number {
       return open?.chars ?? 0;
     },
@@ -235,7 +234,6 @@ function toolEntry(report: ToolCallReport, seq: number): Entry {
   return { label: 'tool', head, body, excerpt: true, seq };
 }
 
-/** Null when the turn ended normally. */
 function describeTurnEnd({ state, stopReason, error }: TurnEnded): string | null {
   switch (state) {
     case 'completed':

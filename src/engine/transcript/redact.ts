@@ -3,6 +3,7 @@
  * replaced where it stands whole in a string of free text, and never in the protocol's own words.
  */
 import { FIXED_LIMITS, NESTED_DEEPER } from '../limits.ts';
+import type { Fields } from '../objects.ts';
 
 export interface Secret {
   readonly name: string;
@@ -61,7 +62,7 @@ export function createRedactor(secrets: readonly Secret[]): Redact {
       }
       return changed ?? value;
     }
-    const fields = value as Readonly<Record<string, unknown>>;
+    const fields = value as Fields;
     // The data of an image or a sound is not text.
     const bytes = !free && (fields['type'] === 'image' || fields['type'] === 'audio') ? 'data' : null;
     let changed: Record<string, unknown> | null = null;

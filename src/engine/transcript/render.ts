@@ -183,7 +183,6 @@ function createWriter(budget: number, options: TranscriptOptions) {
     get left() {
       return left;
     },
-    /** Whether nothing more can be added. */
     get full() {
       return full;
     },
@@ -214,7 +213,6 @@ function indented(words: string, bytes: number, { clean, reach }: Cleaner): { te
   return { text: front(clipped.replace(/\n(?! {2})/g, `\n${INDENT}`), bytes), cut: true };
 }
 
-/** How much of a head is shown. */
 const HEAD_CHARS = 400;
 /** How much of it is looked at, since taming makes it shorter. */
 const HEAD_CHARS_READ = 4 * HEAD_CHARS;

@@ -121,7 +121,6 @@ const BY_LITERAL = new Map(
     IN_RUNS.filter((shape) => literals(shape).some((other) => other.startsWith(literal) || literal.startsWith(other))),
   ]),
 );
-/** Whether tokens have the character, by its code. */
 const RUN_CODES = Array.from({ length: 128 }, (_, code) => /[\w.~+/=:@%&?-]/.test(String.fromCharCode(code)));
 /** A shorter run of such characters holds no token. */
 const LEAST_RUN = 18;

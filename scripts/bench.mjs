@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- NAME…]`: runs tests/bench/*.mjs, prints what they measured, and writes content/data/bench.json for the site. Ratios
- * are measured side by side in one run; absolute figures belong to the machine that is named with them.
+ * `npm run bench [-- NAME…]`: runs tests/bench/*.mjs, prints the results, and writes them to content/data/bench.json for the site. The two sides
+ * of a ratio are measured in the same run. Absolute figures hold for the machine named with them.
  */
 import { fork } from 'node:child_process';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { inRoot, main, SetupError } from './support/setup.mjs';
 
 const FILE = inRoot('content/data/bench.json');
 
-/** In a process of its own: this file, told which. */
+/** Runs a benchmark in a process of its own: this file again, with the name in its environment. */
 function measure(name) {
   return new Promise((resolve, reject) => {
     const child = fork(import.meta.filename, [], { env: { ...process.env, REHYDRATE_BENCH: name } });
@@ -24,8 +24,8 @@ function measure(name) {
 }
 
 /**
- * One result as a row for people. A target that is a number is the largest allowed unless `bound` is `min`; with one in words stands
- * whether it was `met`.
+ * One result as a row for people. A numeric target is the largest allowed value, or the smallest if `bound` is `min`. With a target in words, the
+ * benchmark itself says whether it was `met`.
  *
  * @param {{ what: string, ratio?: number, value?: number | string, unit?: string, target?: number | string,
  *   bound?: 'max' | 'min', met?: boolean }} result a ratio or a value
@@ -65,7 +65,7 @@ async function benchAll() {
   }
   if (broken.length > 0) throw new SetupError(`Did not run: ${broken.join(', ')}. ${FILE} is as it was.`);
 
-  // What was not measured now stays as it was.
+  // Results of benchmarks that did not run now are kept.
   const before = JSON.parse(readFileSync(FILE, 'utf8'));
   const kept = [...before.results, ...before.others].filter(({ bench }) => !wanted.includes(bench) && all.includes(bench));
   const inOrder = [...kept, ...rows].sort((one, other) => all.indexOf(one.bench) - all.indexOf(other.bench));

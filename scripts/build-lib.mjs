@@ -1,4 +1,4 @@
-/** Builds dist/ and the programs of the tests, when what they are made of has changed. */
+/** Builds dist/ and the test programs, if their sources have changed. */
 import { chmodSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
@@ -11,7 +11,7 @@ const SOURCES = [
   'node_modules/{typescript,esbuild}/package.json',
 ];
 
-/** The entries that have a use in a page. */
+/** The entries that are useful in a page. */
 const BROWSER_ENTRIES = ['engine', 'adapters/sqljs', 'adapters/websocket', 'adapters/worker'];
 
 const GUARD = inRoot('src/adapters/stdio/guard-process.ts');
@@ -25,8 +25,8 @@ async function make(built) {
   const tsc = await run(PROJECT_NODE, [inRoot('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', built]);
   if (tsc.code !== 0) throw new SetupError('The library was not built; dist/ is as it was.');
 
-  // A few files, since every prompt of a shell is a start of this command and finding a hundred modules was a third of it. It is readable,
-  // so that source maps would only hold the sources once more.
+  // Bundled into a few files, because this command is started for every prompt in a shell, and finding a hundred modules was a third of its
+  // start. The result is readable, so source maps would only repeat the sources.
   const command = { rehydrate: inRoot('src/cli/rehydrate.ts'), 'guard-process': GUARD };
   await build({ ...NODE, sourcemap: false, splitting: true, packages: 'external', entryPoints: command, outdir: path.join(built, 'cli') });
   chmodSync(path.join(built, 'cli/rehydrate.js'), 0o755);
@@ -63,7 +63,7 @@ const lazily = (make) => {
   return new Proxy({}, { get: (_, key) => (made ??= make())[key] });
 };
 
-/** The schemas of the ACP SDK, made when they are first looked at: a start needs few, and all are a fifth of it. */
+/** Makes the ACP SDK's schemas on first use: a start needs only a few, and making all of them is a fifth of it. */
 const lazySchemas = {
   name: 'lazy-schemas',
   setup({ onLoad, onResolve }) {
@@ -71,7 +71,7 @@ const lazySchemas = {
     onLoad({ filter: /\/v1\/schema\/zod\.gen\.js$/ }, ({ path: file }) => ({
       contents: `const lazily = ${lazily};\n${readFileSync(file, 'utf8').replace(aSchema, 'export const $1 = lazily(() => $2);')}`,
     }));
-    // Made of schemas, and no agent needs them.
+    // The guards are made of schemas, and no agent needs them.
     onResolve({ filter: /\/guards\.gen\.js$/ }, ({ resolveDir, path: file }) => ({
       path: path.join(resolveDir, file),
       sideEffects: false,

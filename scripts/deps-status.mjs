@@ -1,7 +1,4 @@
-/**
- * `npm run deps:status`: whether an install tomorrow brings the same packages as one today. Prints `pinned`, or what is not, and then
- * fails.
- */
+/** `npm run deps:status`: checks that every install brings the same packages. Prints `pinned`; or else what is not pinned, and fails. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { inRoot, ROOT } from './support/setup.mjs';
@@ -23,8 +20,8 @@ export function unpinned(manifest, lock) {
 }
 
 /**
- * npm leaves out of a lockfile the optional packages that it could not see, such as the programs of other platforms, and never installs
- * them: there the install succeeds and the program fails.
+ * Finds optional packages that are missing in the lockfile. npm leaves out those that it could not see, such as the programs of other platforms,
+ * and then never installs them: there the install succeeds, but the program fails.
  *
  * @returns {string[]} one line for each optional package that is named and not there
  */
@@ -38,13 +35,13 @@ export function leftOut(lock) {
   );
 }
 
-/** Of the root and of the test folders with packages of their own. */
+/** The problems of the root, and of test folders with packages of their own. */
 export function problems() {
   return globSync(['package.json', 'tests/*/package.json'], { cwd: ROOT }).flatMap((file) => {
     const dir = path.dirname(file);
     const read = (name) => (existsSync(inRoot(dir, name)) ? JSON.parse(readFileSync(inRoot(dir, name), 'utf8')) : null);
     const lock = read('package-lock.json');
-    // `npm start` is for every platform, the test folders for those that their programs are tested on.
+    // `npm start` must work on every platform, but the test folders only where their programs are tested.
     return [...unpinned(read('package.json'), lock), ...(dir === '.' ? leftOut(lock) : [])].map((problem) => `${dir}: ${problem}`);
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Spelling, in British English, of every page as it is read, and of the texts beside the site. A word that is right and in no dictionary
- * goes into tests/spelling/words.txt.
+ * Checks the spelling (British English) of every page as it is read, and of the texts outside the site. Correct words that no dictionary has go
+ * into tests/spelling/words.txt.
  */
 import { ensureInstalled, inRoot, main, PROJECT_NODE, projectEnv, ROOT, run } from './support/setup.mjs';
 import { ensureSite } from './support/site-build.mjs';

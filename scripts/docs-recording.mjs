@@ -1,6 +1,6 @@
 /**
- * Records the playground for the home page: a session is told something, dies, and is asked. `node scripts/docs-recording.mjs [SITE]`
- * writes a looping picture and its last moment for each theme to public/recording/.
+ * Records the playground for the home page: a session is told something, dies, and is asked for it. `node scripts/docs-recording.mjs [SITE]`
+ * writes a looping animation, and its last picture, for each theme to public/recording/.
  */
 import { mkdirSync } from 'node:fs';
 import { chromium } from '@playwright/test';
@@ -11,7 +11,7 @@ import { ensureSite } from './support/site-build.mjs';
 import { serveSite } from './support/site-server.mjs';
 
 const SIZE = { width: 1080, height: 720 };
-/** Without the header of the site. */
+/** The page without the site's header. */
 const CLIP = { x: 0, y: 64, width: 1080, height: 656 };
 const TOLD = 'My cat is called Ada.';
 const ASKED = 'What is my cat called?';

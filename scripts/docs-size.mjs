@@ -1,18 +1,18 @@
-/** What a page weighs on the wire: HTML, and the scripts and style sheets that it names, each gzipped. */
+/** Measures pages as they are transferred: the HTML, and the scripts and style sheets that it names, each gzipped. */
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 
-/** Bytes, gzipped, for one prose page. */
+/** The most bytes for a prose page, gzipped. */
 const BUDGET = { html: 7_200, js: 27_000, css: 16_750 };
 
-/** Pages whose tables come from the source or from records are longer than prose. */
+/** Pages with tables from the source or from records may be longer. */
 const TABLES =
   /^reference\/(?:library\/.|command\/|limits\/|bridge\/|server\/|errors\/|glossary\/|compatibility\/|advanced\/architecture\/sessions-and-persistence\/security\/)/;
 const TABLES_HTML = 10_000;
 
 /**
- * Without the playground, which has a budget of its own. A script counts with what it imports at once.
+ * Leaves out the playground, which has a budget of its own. A script counts with its static imports.
  *
  * @returns {{ page: string, html: number, js: number, css: number, over: string[] }[]}
  */

@@ -1,5 +1,5 @@
 /**
- * Programs of test folders with packages of their own:
+ * Runs the programs of test folders that have packages of their own:
  *
  *   npm run compat [-- PACKAGE…]   the doctor against real agents; writes content/data/compat/*.json
  *   npm run compare                others that keep sessions beside this package; writes content/data/compare.json

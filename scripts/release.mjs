@@ -1,6 +1,6 @@
 /**
- * Refuses a tree that is not the version it says, and builds the library anew: for `npm run release`, and for `npm publish` by hand. What
- * npm and the registry refuse themselves is not asked here.
+ * Run by `npm run release`, and by `npm publish`: refuses a tree that is not exactly the version it claims to be, and builds the library anew.
+ * What npm and the registry refuse themselves is not checked here.
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { problems } from './deps-status.mjs';
@@ -8,7 +8,7 @@ import { inRoot, main, PROJECT_NODE, run, SetupError } from './support/setup.mjs
 
 const text = (file) => (existsSync(inRoot(file)) ? readFileSync(inRoot(file), 'utf8') : '');
 
-/** Line by line; nothing when git fails. */
+/** The lines of git's output; none if git fails. */
 async function git(...args) {
   const { code, output } = await run('git', args, { stdio: 'capture' });
   return code === 0 ? output.split('\n').flatMap((line) => line.trim() || []) : [];

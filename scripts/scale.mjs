@@ -1,9 +1,10 @@
 /**
- * What many sessions cost, from content/data/scale.json, which `npm run bench -- scale` measures, and the page's assumptions, or others:
+ * Calculates what many sessions cost, from what `npm run bench -- scale` has measured (content/data/scale.json) and the assumptions of the page, or
+ * others:
  *
  *   node scripts/scale.mjs [--sessions 20000] [--activeShare 0.5] … [--write]
  *
- * Prints; `--write` stores it for the site.
+ * Prints the result; `--write` also stores it for the site.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -13,23 +14,23 @@ const FILE = inRoot('content/data/scale.json');
 
 /** Assumed, not measured. */
 export const SCALE_INPUTS = Object.freeze({
-  /** How many there are, and the share of them that is used on a day. */
+  /** How many sessions there are, and the share of them that is used on a day. */
   sessions: 1_000_000,
   activeShare: 0.1,
-  /** Visits to such a session on that day, and turns of a visit: averages, of at least one. */
+  /** The average number of visits to such a session on that day, and of turns in a visit; each at least one. */
   visits: 2,
   turns: 6,
-  /** A turn's length and the pause until the next; both vary exponentially, as waits do. */
+  /** The average length of a turn, and of the pause until the next; both are distributed exponentially. */
   turnSeconds: 20,
   pauseSeconds: 60,
-  /** When most come, and how many more than on average: 0 the same all day, 1 twice as many. */
+  /** The busiest hour, and by how much it exceeds the average: with 0 not at all, with 1 it is twice as busy. */
   busiestHour: 15,
   swing: 0.8,
-  /** How long the record has grown. */
+  /** For how many days the records have grown. */
   days: 365,
 });
 
-/** How long after a turn an actor sleeps, in seconds; 30 is RivetKit's default. */
+/** How long after a turn an actor goes to sleep, in seconds; 30 is RivetKit's default. */
 const SLEEP_AFTER_SECONDS = [10, 30, 120, 600];
 
 const DAY = 24 * 60 * 60;

@@ -1,4 +1,4 @@
-/** `npm run setup`: makes a clone ready, as the commands that need it do themselves. */
+/** `npm run setup`: prepares a clone. Commands that need this do it themselves. */
 import { main, setUp } from './support/setup.mjs';
 
 await main(setUp);

@@ -1,4 +1,4 @@
-/** `npm start`: the site with its playground and a bridge for its agents, at one URL and with one way down. */
+/** `npm start`: serves the site with its playground, and a bridge for its agents, at one URL; one Ctrl-C stops both. */
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -33,9 +33,9 @@ const OPTIONS = {
   help: { ...switched, short: 'h' },
 };
 
-/** What `rehydrate bridge` would be told with the person's agents and the scripted ones, so that its options mean the same here. */
+/** Makes the options by parsing a `rehydrate bridge` call with the person's agents and the scripted ones, so that options mean the same. */
 function bridgeCall({ agent, port, cwd, 'agent-store': store }) {
-  // A name with a colon cannot stand in the bridge's addresses: those agents run in the tab only.
+  // A bridge's addresses cannot have a colon, so agents with one in their name run only in the tab.
   const scripted = AGENT_VARIANTS.filter((variant) => !variant.includes(':')).map((variant) => {
     const { command, args } = scriptedAgent(variant, { store: path.join(store, variant) });
     return `${variant}=${[command, ...args].map((word) => JSON.stringify(word)).join(' ')}`;
@@ -45,12 +45,15 @@ function bridgeCall({ agent, port, cwd, 'agent-store': store }) {
 }
 
 await main(async () => {
-  // npm runs scripts in the checkout, and says here where the person is.
+  // npm runs scripts in the checkout; INIT_CWD is where the person called it.
   process.chdir(process.env.INIT_CWD ?? '.');
   const open = [];
   try {
     const { values: options } = parseArgs({ options: OPTIONS });
-    if (options.help) return void console.log(USAGE);
+    if (options.help) {
+      console.log(USAGE);
+      return;
+    }
     const { port, ...asked } = bridgeCall(options);
     onShutdown(async () => {
       // The bridge first, so that no page can start an agent any more.
@@ -75,7 +78,7 @@ await main(async () => {
   }
 });
 
-/** Only where a person is watching. */
+/** Opens the address in the person's browser. */
 function openBrowser(address) {
   // SECURITY: other users see a program's arguments, so the address is in a file that only this user can read.
   const file = path.join(STATE_DIR, `open-${process.pid}.html`);

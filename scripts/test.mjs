@@ -17,7 +17,7 @@ const VITEST = inRoot('node_modules/vitest/vitest.mjs');
 const PLAYWRIGHT = inRoot('node_modules/@playwright/test/cli.js');
 const TSC = inRoot('node_modules/typescript/bin/tsc');
 
-/** Vitest would leave a core free, which is half of two. */
+/** At least two. By default Vitest leaves one processor free, which is half of two. */
 const WORKERS = Math.max(2, os.availableParallelism() - 1);
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
@@ -82,7 +82,7 @@ export function settle(code, report) {
   return { passed, skipped, failed: Math.max(failed, code === 0 && passed > 0 ? 0 : 1) };
 }
 
-/** Told once more at the end, where one looks. @type {Report['failures']} */
+/** Repeated at the end, where people look. @type {Report['failures']} */
 const failures = [];
 
 const lastOf = (output) => output.trimEnd().split('\n').slice(-40).join('\n');
@@ -107,14 +107,14 @@ const vitest = (name, args, stdio) =>
   });
 
 async function playwright(name, stdio) {
-  // The stages after this one need not look for it again.
+  // Remembered, so that later stages need not look for it again.
   process.env.REHYDRATE_CHROMIUM = await ensureChromium();
   // `CI` gives a browser test its second run, see playwright.config.ts.
   const env = (file) => ({ PLAYWRIGHT_JSON_OUTPUT_NAME: file, CI: '1' });
   return counted(name, playwrightReport, () => [PLAYWRIGHT, 'test', '--reporter=list,json'], { env, stdio });
 }
 
-/** Commands that are right or wrong as a whole: one test. */
+/** A stage of commands, which passes or fails as a whole and counts as one test. */
 async function check(...commands) {
   let failed = 0;
   for (const [program, ...args] of commands) {
@@ -128,10 +128,10 @@ async function check(...commands) {
 }
 const node = (...args) => [PROJECT_NODE, ...args];
 
-/** What each folder with packages of its own is waiting for. */
+/** The installs of test folders with packages of their own, by folder. */
 const installs = new Map();
 
-/** One folder after the other, beside other stages: an install mostly waits. */
+/** Installs one folder after the other, beside other stages, because an install mostly waits. */
 function install(name) {
   if (!installs.has(name)) {
     const before = [...installs.values()].at(-1) ?? Promise.resolve();
@@ -149,7 +149,7 @@ const ownPackage = (name, { typed = false } = {}) => ({
   async run(stdio) {
     await install(name);
     const dir = inRoot('tests', name);
-    // Vitest empties its cache at an unknown lockfile: with one cache, stages would take each other's modules away.
+    // Each folder has a cache of its own, because Vitest empties a cache when the lockfile is another one.
     const cache = path.join(dir, 'node_modules', '.vitest-cache');
     const args = ['--config', path.join(dir, 'vitest.config.ts'), '--root', dir, `--fsModuleCachePath=${cache}`];
     const tests = await vitest(name, args, stdio);
@@ -163,8 +163,8 @@ const projects = (name, ...names) => ({
 });
 
 /**
- * The stages in the order in which they begin: first what tells most in a minute, then what takes longest, so that all processors are used
- * to the end.
+ * The stages in the order in which they begin: first those that say most within a minute, then the longest, so that all processors are used to
+ * the end.
  *
  * @typedef {object} Stage
  * @property {string} name
@@ -178,7 +178,7 @@ const STAGES = [
   {
     name: 'typecheck',
     run: async () => {
-      // The build writes the content's types, which the sources are checked against; two builds would disturb each other.
+      // The build writes the types of the content, which this checks against. Two builds at once would disturb each other.
       await ensureSite();
       return check(...['', 'src/engine/'].map((folder) => node(TSC, '-p', `${folder}tsconfig.json`)));
     },
@@ -223,7 +223,7 @@ async function runStage({ name, run: tests }, stdio) {
 
 async function testAll() {
   endWithChildren();
-  // The programs that tests start find their modules compiled, which is most of what they cost.
+  // A compile cache for the programs that tests start, since compiling is most of what they cost.
   process.env.NODE_COMPILE_CACHE ??= path.join(STATE_DIR, 'compiled');
   const wanted = process.argv.slice(2);
   const unknown = wanted.filter((name) => !STAGES.some((stage) => stage.name === name));
@@ -235,7 +235,7 @@ async function testAll() {
   const runNext = async (stdio) => {
     for (let stage = chosen.shift(); stage; stage = chosen.shift()) results.push(await runStage(stage, stdio));
   };
-  // Much of each is waiting. The first tells as it goes, those beside it when they are over.
+  // Stages run side by side, because they mostly wait. The first prints as it goes, the others when they are over.
   await Promise.all(['inherit', 'capture', 'capture'].map(runNext));
 
   if (failures.length > 0) console.log('\n━━ what failed, at its first run or for good');

@@ -1,11 +1,11 @@
 /**
- * Who of this machine gets the bridge's address and token, which are the right to run agents here. Every local user can send any request to
- * our port, so no request proves anything by what it says. The terminal shows an address that lets one browser in, once, and gives it a
- * cookie, which the endpoint answers to.
+ * Decides which browser of this machine gets the bridge's address and token, and with them the right to run agents here. Every local user can
+ * send any request to our port, so the contents of a request prove nothing. Instead the terminal shows an address that lets in one browser,
+ * once, and gives it a cookie; the endpoint answers only requests with that.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** Where the page asks. */
+/** Where the page asks for the bridge. */
 export const BRIDGE_ENDPOINT = '/__rehydrate/bridge.json';
 
 /** The secret follows. */
@@ -16,7 +16,7 @@ const isSame = (one, other) => timingSafeEqual(digest(one), digest(other));
 const fresh = () => randomBytes(32).toString('base64url');
 
 /**
- * Whether a page of this site would make such a request for the bridge's token. Only a first sieve: a program can say so, too.
+ * Whether this request for the bridge's token may come from a page of this site. Only a first check, because a program can forge it.
  *
  * @param {readonly string[]} hosts the exact hosts, with their port, that this server is reached by
  * @returns {null | [status: number, reason: string]} null: it is

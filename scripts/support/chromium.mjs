@@ -1,11 +1,11 @@
 /**
- * A Chromium for the browser tests: the one that is there, else Playwright's own, else Debian's. The headless shell comes before the
- * whole browser, which needs more than twice the processor time for a page.
+ * Finds or installs a Chromium for the browser tests: one that is installed, else Playwright's, else Debian's. The headless shell is preferred,
+ * because the whole browser needs more than twice the processor time for a page.
  */
 import { existsSync, globSync } from 'node:fs';
 import { inRoot, projectEnv, PROJECT_NODE, run, SetupError } from './setup.mjs';
 
-// Not the script in /usr/bin, which starts it as a child: killed, it would leave the browser alive.
+// Not the script in /usr/bin, which starts the browser as a child and would leave it running when killed.
 const SHELL = '/usr/lib/chromium/chromium-headless-shell';
 const INSTALLED = [
   SHELL,
@@ -22,7 +22,7 @@ export function installedChromium({ whole = false } = {}) {
   return known.find((file) => file && existsSync(file)) ?? null;
 }
 
-/** Root has no sandbox, and a test talks to nobody outside. */
+/** Chromium has no sandbox as root. That is acceptable, because the tests use no outside network. */
 export function chromiumArgs() {
   const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   return [...sandbox, '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync'];

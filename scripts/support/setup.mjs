@@ -1,6 +1,6 @@
 /**
- * Where things are in the checkout, how programs are run in it, and what makes it ready. It runs on Node 20 and before anything is
- * installed; what needs a newer Node is started after it, with `PROJECT_NODE`.
+ * Prepares the checkout, knows where things are in it, and runs programs. This must work on Node 20, and before anything is installed. What needs
+ * a newer Node is started afterwards, with `PROJECT_NODE`.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -32,7 +32,7 @@ export const PROJECT_NODE = inRoot('node_modules/.bin/node');
 const WANTED_NODE = 24;
 const isWanted = (version) => Number(/^v?(\d+)/.exec(version)?.[1]) >= WANTED_NODE;
 
-/** For a person who can act on it: printed without a stack. */
+/** An error that a person can act on, so it is printed without a stack. */
 export class SetupError extends Error {
   name = 'SetupError';
 }
@@ -70,7 +70,7 @@ export async function ensureInstalled(dir, what) {
   console.error(`Installing ${what} (${before} is not there) …`);
   const npm = (...args) => run('npm', [...args, '--no-audit', '--no-fund'], { cwd: dir, stdio: 'capture' });
   let { code, output } = await npm('ci');
-  // It refuses a lockfile without some other platform's optional packages, which npm itself leaves out where it cannot see them.
+  // `npm ci` refuses a lockfile without the optional packages of another platform, although npm itself leaves out those it cannot see.
   if (code !== 0 && output.includes('npm ci')) ({ code, output } = await npm('install', '--no-save'));
   if (code === 0 && missing() === null) return;
   throw new SetupError(
@@ -112,7 +112,7 @@ async function ensureNode() {
   link(process.execPath, PROJECT_NODE);
 }
 
-/** One that is right is left alone: an editor may be starting the command through it. */
+/** A link that is right already is left alone, because an editor may be starting the command through it. */
 function link(to, from) {
   const target = path.relative(path.dirname(from), to);
   if (lstatSync(from, { throwIfNoEntry: false })?.isSymbolicLink() && readlinkSync(from) === target) return;
@@ -121,7 +121,7 @@ function link(to, from) {
 }
 
 /**
- * Makes a folder anew when what it is made of has changed; it takes the old one's place in one step.
+ * Makes a folder again if its sources have changed, and then replaces the old one in one step.
  *
  * @param {readonly string[]} sources patterns; names and contents count
  * @param {(making: string) => Promise<void>} make
@@ -144,7 +144,8 @@ export async function ensureMade(dir, sources, make) {
   if (isMade()) return false;
   return withLock(path.basename(dir), async () => {
     if (isMade()) return false;
-    const [making, before] = [`${dir}.making`, `${dir}.before`];
+    const making = `${dir}.making`;
+    const before = `${dir}.before`;
     for (const old of [making, before]) rmSync(old, { recursive: true, force: true });
     await make(making);
     if (existsSync(dir)) renameSync(dir, before);
@@ -155,7 +156,7 @@ export async function ensureMade(dir, sources, make) {
   });
 }
 
-/** One at a time: two that install into the same node_modules would tear it apart. The lock of a process that died is free. */
+/** Takes a lock, because two installs into the same node_modules would destroy it. The lock of a process that died is free. */
 async function withLock(name, work) {
   const file = path.join(STATE_DIR, `${name}.lock`);
   mkdirSync(STATE_DIR, { recursive: true });
@@ -181,14 +182,14 @@ function taken(file) {
     const owner = Number(readFileSync(file, 'utf8'));
     if (owner > 0) process.kill(owner, 0);
   } catch (error) {
-    // Its owner has died, or let go of it between our two looks.
+    // The owner has died, or has released the lock since we looked.
     if (error.code === 'ESRCH') rmSync(file, { force: true });
     else if (error.code !== 'EPERM' && error.code !== 'ENOENT') throw error;
   }
   return false;
 }
 
-/** Finds the checkout's own programs first. */
+/** The environment for programs, in which those of the checkout are found first. */
 export const projectEnv = (extra = {}) => ({
   ...process.env,
   ...extra,
@@ -197,7 +198,7 @@ export const projectEnv = (extra = {}) => ({
 
 const running = new Set();
 
-/** Passes a signal on to what is running and then goes the same way. */
+/** Passes a signal on to what is running, then ends by it, too. */
 export function endWithChildren() {
   for (const [signal, code] of Object.entries({ SIGTERM: 143, SIGHUP: 129, SIGINT: 130 }))
     process.once(signal, () => {

@@ -1,4 +1,4 @@
-/** The built site, made again when what it is made of has changed. */
+/** Builds the site, if its sources have changed. */
 import path from 'node:path';
 import { ensureMade, inRoot, projectEnv, PROJECT_NODE, run, SetupError, STATE_DIR } from './setup.mjs';
 

@@ -1,4 +1,4 @@
-/** Serves the site on 127.0.0.1, and the bridge's address to its pages in browsers that were let in. */
+/** Serves the site on 127.0.0.1. Its pages get the bridge's address, in browsers that were let in. */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { ROOT, SetupError } from './setup.mjs';
 const HOST = '127.0.0.1';
 const DEFAULT_PORT = 4321;
 
-/** Ports after the default one that are tried when it is taken. */
+/** How many ports after the default one are tried if that is taken. */
 const PORTS_TRIED = 20;
 
 const USED = `This address has let a browser in already, or is not one of this run.
@@ -18,8 +18,8 @@ The terminal in which npm start runs shows the next one. If it was not you who u
 const TEXT = 'text/plain; charset=utf-8';
 
 /**
- * In front of every request, whoever serves the pages: refuses names that are not ours, lets browsers in by the terminal's address, and
- * gives our pages there the bridge's.
+ * Sees every request first, whoever serves the pages: refuses host names that are not ours, lets browsers in by the address in the terminal, and
+ * gives our pages in those the bridge's address.
  *
  * @param {(address: string) => void} onNext told the address for the next browser when one was used
  */
@@ -41,7 +41,7 @@ function frontDoor(onNext = () => {}) {
     }
     if (!asked.startsWith(ENTRANCE)) return null;
     if (method !== 'GET') return [405, 'Only GET.'];
-    // A browser may fetch ahead of the person.
+    // A browser may prefetch the address before the person opens it.
     if ('sec-purpose' in headers || 'purpose' in headers || 'x-moz' in headers) return [503, 'Only when it is opened.'];
     const entry = access.enter(asked.slice(ENTRANCE.length), cookie);
     if (entry === 'wrong') return [403, USED];
@@ -81,13 +81,13 @@ async function listen(server, wanted) {
   }
 }
 
-/** Files here carry a hash in their names. */
+/** The names of these files contain a hash. */
 const HASHED = '/_astro/';
 
-/** A browser reads text without a charset as Latin letters. */
+/** Without a charset a browser would read text as Latin-1. */
 const TEXTS = { '.md': 'text/markdown; charset=utf-8', '.txt': TEXT };
 
-/** What the build wrote for static hosts, so that pages meet the same policy here. */
+/** The headers that the build wrote for static hosts, so that the same policy holds here. */
 function headersOf(dir) {
   const headers = JSON.parse(readFileSync(path.join(dir, 'headers.json'), 'utf8'));
   return (response, pathname) => {
@@ -109,7 +109,7 @@ function headersOf(dir) {
  */
 export async function serveSite({ dir, port, onNext }) {
   const setHeaders = headersOf(dir);
-  // Looked up with each request, since a later build may take this one's place.
+  // Looked up for each request, because a later build may replace this one.
   const files = sirv(dir, { dev: true, etag: true, setHeaders });
   const notFound = readFileSync(path.join(dir, '404.html'));
   const door = frontDoor(onNext);

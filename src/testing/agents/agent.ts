@@ -1,6 +1,6 @@
 /**
- * The core of the scripted agents: a real ACP agent on the SDK, deterministic, without a model and without a platform. It knows only what
- * is in its context, so an answer shows what survived.
+ * The core of the scripted agents: a real ACP agent built with the SDK, deterministic, without a model, for any platform. It knows only what is
+ * in its context, so its answers show what has survived.
  */
 import {
   agent,
@@ -61,7 +61,7 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
       if (versions.refusesOthers && params.protocolVersion !== 1)
         throw new RequestError(-32022, 'Unsupported protocol version', { requested: params.protocolVersion, supported: [1] });
       clientCapabilities = params.clientCapabilities ?? {};
-      if (behaviour.requestsAtStart) await pester(client);
+      if (behaviour.requestsAtStart) await requestEarly(client);
       return {
         protocolVersion: versions.claims ?? 1,
         agentInfo: { name: `scripted-${variant}`, title: `Scripted agent (${variant})`, version: '1.0.0' },
@@ -87,7 +87,7 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
     .onRequest(on.session.new, async ({ params, client }) => {
       await authorised();
       await fault('new');
-      if (behaviour.requestsAtStart) await pester(client);
+      if (behaviour.requestsAtStart) await requestEarly(client);
       const head = { sessionId: randomId(), cwd: params.cwd, title: null, updatedAt: Date.now() };
       if (behaviour.keeps === 'always') await store.put(head);
       const session = open({ ...head, entries: [] }, params.mcpServers, client);
@@ -192,7 +192,7 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
   function open(from: StoredSession, mcpServers: readonly McpServer[], client: AgentContext): LiveSession {
     const session = startSession(from, mcpServers);
     live.set(session.sessionId, session);
-    // After the response, as agents do whose commands come from elsewhere.
+    // Sent after the response, as some agents do.
     setTimeout(() => {
       notify(client, session, { sessionUpdate: 'available_commands_update', availableCommands: COMMANDS }).catch(() =>
         around.log('the client left before it was told the commands'),
@@ -232,8 +232,8 @@ export function runScriptedAgent(stream: Stream, options: ScriptedAgentOptions):
     return client.notify(methods.client.session.update, { sessionId, update });
   }
 
-  /** Asks a client before there is a session, and waits for the answers, good or bad. */
-  async function pester(client: AgentContext): Promise<void> {
+  /** Sends the client requests before there is a session, and waits for the answers, good or bad. */
+  async function requestEarly(client: AgentContext): Promise<void> {
     const questions = [
       client.request(methods.client.fs.readTextFile, { sessionId: 'not-yet', path: '/nowhere/settings.json' }),
       client.request<unknown>('_demo/hello', { from: variant }),

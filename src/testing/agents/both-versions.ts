@@ -1,4 +1,4 @@
-/** A scripted agent speaks v1; its client may speak either version. */
+/** Lets a client of either version of ACP talk to a scripted agent, which speaks v1. */
 import type { AnyMessage, Stream } from '@agentclientprotocol/sdk';
 import { createWire, type WireOptions } from '../../engine/protocol/v2-agent-side.ts';
 
@@ -17,12 +17,12 @@ export function answerBothVersions(client: Stream, options: WireOptions) {
       if (passed) controller.enqueue(passed as AnyMessage);
     },
   });
-  // A stream that breaks is noticed at its other side.
+  // A failure of a stream is noticed at its other side.
   client.readable.pipeTo(inward.writable).catch(() => undefined);
   outward.readable.pipeTo(client.writable).catch(() => undefined);
   return {
     stream: { readable: inward.readable, writable: outward.writable },
-    /** In which the client is spoken to. */
+    /** The version that the client speaks. */
     get version() {
       return wire.version;
     },

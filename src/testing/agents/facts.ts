@@ -1,17 +1,16 @@
 /**
- * What the scripted agents keep in mind: facts of the form “KEY is VALUE” in whatever text is in their context. They have no other memory,
- * so an answer proves that the text survived.
+ * What the scripted agents remember: facts of the form “KEY is VALUE” in any text of their context. They have no other memory, so an answer
+ * proves that the text has survived.
  */
 
 export interface Fact {
-  /** What questions are matched by, lower case, without articles: `name`, `door code`. */
+  /** What questions are matched by, in lower case and without articles: `name`, `door code`. */
   readonly key: string;
   /** How the agent says it: `your name`, `the door code`. */
   readonly label: string;
   readonly value: string;
 }
 
-/** Ended in a question mark where it is a `question`. */
 interface Clause {
   readonly text: string;
   readonly question: boolean;
@@ -22,8 +21,8 @@ const NAMED = /\b(?:[iI] am|[iI]'m|[cC]all me) (?:called |named )?(\p{Lu}.{0,100
 const NOTE = /\bremember(?: that)?:? (?!me\b|my\b.*\?|(?:it|this|that|these|them)(?: please| for me| too)*$)(.{2,300})$/iu;
 
 /**
- * The facts that a text tells, in order; questions tell none. In a `record` a sentence about “the …” counts only with “remember”, since
- * records speak about themselves, too.
+ * The facts in a text, in order. Questions have none. In a `record` a sentence about “the …” counts only with “remember”, because records also
+ * say things about themselves.
  */
 export function factsIn(text: string, where: 'words' | 'record' = 'words'): Fact[] {
   const facts: Fact[] = [];
@@ -45,12 +44,12 @@ function factOf(clause: string, where: 'words' | 'record'): Fact | null {
   const named = NAMED.exec(clause);
   if (named?.[1]) return { key: 'name', label: 'your name', value: tidy(named[1]) };
   const note = NOTE.exec(clause);
-  // What is not of the form “KEY is VALUE” is kept word for word, as its own key.
+  // A note that is not of the form “KEY is VALUE” is kept word for word, as its own key.
   if (note?.[1]) return { key: tidy(note[1]).toLowerCase(), label: '', value: tidy(note[1]) };
   return null;
 }
 
-/** The key without case, articles, possessives and “called”: questions and facts are compared by it. */
+/** A key without case, articles, possessives and “called”, by which questions and facts are compared. */
 export function keyOf(what: string): string {
   return what
     .toLowerCase()
@@ -68,14 +67,14 @@ export function distinct<F extends Fact>(facts: readonly F[]): F[] {
   return [...new Map(facts.map((fact) => [fact.key, fact])).values()];
 }
 
-/** In the agent's words, which never read as a fact that the user told: records would feed on themselves. */
+/** A fact in the agent's words, which must not read like a fact told by the user: otherwise records would feed on themselves. */
 export function spoken(fact: Fact): string {
   return fact.label ? `${fact.label}: ${fact.value}` : fact.value;
 }
 
 function clauses(text: string): Clause[] {
   const found: Clause[] = [];
-  // Cut, not matched: a pattern that takes any number of characters needs as deep a stack.
+  // Split, not matched, because a pattern for any number of characters needs a stack as deep.
   for (const part of text.split(/(?<=[\n;!?]|[.,](?!\S))/u)) {
     const question = part.endsWith('?');
     for (const piece of part.replace(/[.;!?,\n]$/, '').split(/ and (?=(?:my|our|the|remember|call me|i am|i'm)\b)/i)) {

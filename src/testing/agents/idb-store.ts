@@ -1,4 +1,4 @@
-/** The agents' store in a browser: one IndexedDB database for an agent, apart from the host's. */
+/** The agents' store in a browser: an IndexedDB database for each agent, separate from the host's. */
 import type { AgentVariant } from './variants.ts';
 import { storeOn, type SessionStore, type StoreLine } from './store.ts';
 
@@ -29,7 +29,7 @@ export async function indexedDbStore(name: string): Promise<SessionStore> {
   const database = await result(open);
   database.onversionchange = () => database.close();
 
-  // One at a time: a Chromium killed with two unfinished writing transactions of a database deletes all that the origin stored.
+  // One at a time, because a Chromium that is killed with two unfinished writing transactions deletes all data of the origin.
   let written: Promise<unknown> = Promise.resolve();
   const write = (work: (lines: IDBObjectStore) => void): Promise<void> => {
     const writing = written.then(() => {

@@ -19,18 +19,18 @@ export interface InProcessOptions {
 
 export interface InProcessLauncher extends AgentLauncher {
   readonly store: SessionStore;
-  /** How many processes were started, and the last of them. */
+  /** How many agents were started, and the last of them. */
   readonly launched: number;
   readonly last: InProcessAgent | null;
 }
 
 export interface InProcessAgent extends AgentProcess {
-  /** Ends the process as a crash would, without anybody asking. */
+  /** Ends the agent as a crash would. */
   crash(code?: number): void;
 }
 
 /**
- * An `AgentLauncher` whose agents run in this process. A `kill` is told apart from an end as for real processes.
+ * An `AgentLauncher` whose agents run in this process. Their exits tell a `kill` from an end, as with real processes.
  *
  * @example
  * const host = await createHost({ database, agents: inProcessLauncher({ variant: 'forgetful' }) });
@@ -74,7 +74,7 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
     over = true;
     const exit = (kind === 'killed' ? { kind, code: null, signal: 'SIGKILL' } : { kind, code, signal: null }) as AgentExit;
     host?.close();
-    // Both may be broken already.
+    // Both streams may have failed already.
     toAgentWriter.abort().catch(ignore);
     fromAgent.cancel().catch(ignore);
     settled.resolve(lines.length > 0 ? { ...exit, stderr: lines.join('\n') } : exit);
@@ -134,5 +134,5 @@ function startInProcess(options: InProcessOptions & { readonly store: SessionSto
 }
 
 function ignore(): void {
-  // A broken stream cannot be broken again.
+  // The stream had failed already.
 }

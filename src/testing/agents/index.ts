@@ -1,4 +1,4 @@
-/** The scripted agents, for tests and demonstrations. Nothing here needs Node; `stdio` and `node-store` are files of their own. */
+/** The scripted agents, for tests and demonstrations. Nothing here needs Node: `stdio.ts` and `node-store.ts`, which do, are not exported. */
 export { runScriptedAgent, type ScriptedAgentOptions } from './agent.ts';
 export { inProcessLauncher, type InProcessAgent, type InProcessLauncher, type InProcessOptions } from './in-process.ts';
 export { scriptedAgent, type ScriptedProgram } from './scripted-agent.ts';

@@ -1,7 +1,7 @@
 /** What a prompt asks of a scripted agent, read from its words. */
 import { factsIn, keyOf } from './facts.ts';
 
-/** The first pattern that fits is meant; its groups hold what is asked about. */
+/** The first pattern that matches decides. Its groups have what the prompt is about. */
 const PATTERNS = [
   ['help', /^\/?help\b/i],
   ['crash', /^\/?crash\b/i],
@@ -32,7 +32,7 @@ export interface Intent {
   readonly about: readonly string[];
 }
 
-/** `text`: a prompt's own words, without what was attached to it. */
+/** Reads a prompt's own words, without its attachments. */
 export function intentOf(text: string): Intent {
   const words = text.trim();
   for (const [is, pattern] of PATTERNS) {

@@ -1,13 +1,10 @@
-/** The agents' store on disk: a file of JSON lines, appended to, in a directory of its own. */
+/** The agents' store on disk: a directory with a file of JSON lines, which is only appended to. */
 import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { makeDirectory } from '../../adapters/node-sqlite/make-directory.ts';
 import { storeOn, type SessionStore, type StoreLine } from './store.ts';
 
-/**
- * Opens the store in `directory`, which is made at the first write. Deleting it while the agent runs loses the sessions, as with real
- * agents.
- */
+/** Opens the store in `directory`, which is made at the first write. If it is deleted while the agent runs the sessions are lost, as with real agents. */
 export function directoryStore(directory: string): SessionStore {
   const file = path.join(directory, 'sessions.jsonl');
   return storeOn({
@@ -24,7 +21,7 @@ export function directoryStore(directory: string): SessionStore {
   });
 }
 
-/** A line that a crash cut off is dropped; each write begins with a newline, so that it spoils no other. */
+/** Drops a line that a crash has cut off. (Each write begins with a newline, so that such a line does not spoil the next one.) */
 function parseLine(text: string): StoreLine[] {
   if (text === '') return [];
   try {

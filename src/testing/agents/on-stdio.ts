@@ -9,13 +9,13 @@ import { sleeper, type Surroundings } from './surroundings.ts';
 import { type AgentVariant, behaviourOf } from './variants.ts';
 
 export interface StdioAgentOptions {
-  /** A directory of its sessions; without it they live as long as the process. */
+  /** The directory for its sessions. Without it they live as long as the process. */
   readonly store?: string | undefined;
   /** Multiplies its pauses. Default 1. */
   readonly pace?: number | undefined;
 }
 
-/** Runs until its client is gone. One that is stubborn never ends by itself. */
+/** Runs until the client is gone. The stubborn agent never ends by itself. */
 export async function runAgentOnStdio(variant: AgentVariant, { store, pace = 1 }: StdioAgentOptions = {}): Promise<void> {
   const around: Surroundings = {
     exit: (code) => process.exit(code),

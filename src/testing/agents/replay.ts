@@ -1,4 +1,4 @@
-/** How a scripted agent replays a session: whole, as the protocol asks, or in one of the ways real agents do. */
+/** Replays a session: completely, as the protocol asks, or in one of the ways of real agents. */
 import type { SessionUpdate } from '@agentclientprotocol/sdk';
 import { pieces } from './replies.ts';
 import type { StoredEntry } from './store.ts';

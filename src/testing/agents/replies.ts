@@ -1,4 +1,4 @@
-/** What the scripted agents say. Pure: from what is known to words. */
+/** Words the answers of the scripted agents. Pure. */
 import { distinct, recall, spoken } from './facts.ts';
 import type { KnownFact, Source } from './session.ts';
 

@@ -2,7 +2,7 @@
 import { checkOptions } from '../../engine/check-options.ts';
 import { AGENT_VARIANTS, type AgentVariant, isAgentVariant } from './variants.ts';
 
-/** As `stdioLauncher({ agents })` and `openHost(file, { agents })` take it. */
+/** A command for `stdioLauncher({ agents })` and `openHost(file, { agents })`. */
 export interface ScriptedProgram {
   readonly command: string;
   readonly args: readonly string[];
@@ -20,7 +20,7 @@ export function scriptedAgent(name: AgentVariant, options: { readonly store?: st
   checkOptions('scriptedAgent', options, ['store']);
   const { store } = options;
   if (!isAgentVariant(name)) throw new RangeError(`There is no variant “${String(name)}”. There are: ${AGENT_VARIANTS.join(', ')}.`);
-  // This file is bundled for pages too, which have no programs: what only Node has is asked for when it is called.
+  // This file is bundled for pages, too, so what only Node has is looked up when this is called.
   const { execPath } = (globalThis as { process?: { execPath?: string } }).process ?? {};
   if (execPath === undefined) throw new TypeError('scriptedAgent makes a program for Node; in a page use inProcessLauncher or a worker.');
   const file = decodeURIComponent(new URL(import.meta.url.endsWith('.ts') ? './stdio.ts' : './stdio.js', import.meta.url).pathname);

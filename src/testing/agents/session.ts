@@ -20,7 +20,7 @@ export function startSession({ entries, ...head }: StoredSession, mcpServers: re
     ...head,
     entries: [...entries],
     restored: entries.length,
-    // Lost with the process, as in many real agents: the host sets them again.
+    // As in many real agents these are lost with the process, and the host sets them again.
     modeId: MODES[0].id as string,
     model: MODELS[0].value as string,
     /** Set while a prompt runs. */
@@ -55,7 +55,7 @@ export interface KnownFact extends Fact {
   readonly source: Source;
 }
 
-/** All facts in the session's context, oldest first. What is attached to a prompt or stands in front of it is a record. */
+/** All facts in the session's context, oldest first. Those attached to a prompt, or in front of it, count as a record. */
 export function knownFacts(session: LiveSession): KnownFact[] {
   return session.entries.flatMap((entry, index) => {
     if (entry.type !== 'user') return [];
@@ -70,7 +70,7 @@ export function knownFacts(session: LiveSession): KnownFact[] {
   });
 }
 
-/** The files that are named in front of the user's words. */
+/** The files named in front of the user's own words, which were not read yet. */
 export function filesToRead(session: LiveSession): string[] {
   const named = session.entries.flatMap((entry) =>
     entry.type === 'user' ? entry.blocks.slice(0, Math.max(0, lastTextIndex(entry.blocks))).flatMap(filesNamed) : [],
@@ -82,7 +82,7 @@ function filesNamed(block: ContentBlock): string[] {
   return block.type === 'text' ? (block.text.match(/\/\S+\.md\b/g) ?? []) : [];
 }
 
-/** The user's own words: a prompt's last text block. What stands before it is context. */
+/** The user's own words: a prompt's last text block. What comes before it is context. */
 export function wordsOf(blocks: readonly ContentBlock[]): string {
   const block = blocks[lastTextIndex(blocks)];
   return block ? textOf(block) : '';

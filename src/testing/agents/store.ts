@@ -1,7 +1,4 @@
-/**
- * Where a scripted agent keeps its own sessions. The host never reads it: “Delete agent store” in the playground is the loss of exactly
- * this.
- */
+/** Where a scripted agent keeps its own sessions. The host never reads it; “Delete agent store” in the playground deletes exactly this. */
 import type { ContentBlock, SessionUpdate } from '@agentclientprotocol/sdk';
 
 /** One thing that happened in a session, as it happened. */
@@ -19,7 +16,7 @@ export interface StoredSession {
   readonly entries: readonly StoredEntry[];
 }
 
-/** What changes in a session's head. */
+/** A session without its entries. */
 export type SessionHead = Omit<StoredSession, 'entries'>;
 
 /** The store port. Every write is durable when its promise resolves, as far as its medium can. */

@@ -1,4 +1,4 @@
-/** Misbehaviour that the SDK cannot express, done to the stream it speaks on. */
+/** Misbehaviour that the SDK cannot produce, so it is applied to the agent's stream. */
 import type { AnyMessage, Stream } from '@agentclientprotocol/sdk';
 import type { Surroundings } from './surroundings.ts';
 import type { Behaviour } from './variants.ts';

@@ -1,12 +1,12 @@
-/** What the core of a scripted agent needs from the way it is run; its only contact with a platform. */
+/** What the core of a scripted agent needs from its platform. */
 import { delay } from '../../engine/waiting.ts';
 
 export interface Surroundings {
-  /** Ends the process at once with this code. What follows must not reach the client. */
+  /** Ends the process at once with this code. Nothing said after that must reach the client. */
   exit(code: number): void;
   /** Writes to where a process has stderr. */
   log(text: string): void;
-  /** Writes a line to where a process has stdout, past the protocol. */
+  /** Writes a line to where a process has stdout, outside the protocol. */
   print(line: string): void;
   /** An environment value, where there is an environment. */
   env(name: string): string | undefined;
@@ -14,7 +14,7 @@ export interface Surroundings {
   listFiles?(directory: string): Promise<readonly string[]>;
   /** The text of a file, where there is a disk and it can be read; else null. */
   readFile?(path: string): Promise<string | null>;
-  /** Waits, but no longer than until the signal aborts. Tests make it shorter. */
+  /** Waits, at most until the signal aborts. Tests make it shorter. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 

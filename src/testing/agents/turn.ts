@@ -1,4 +1,4 @@
-/** One turn of a scripted agent: from the prompt's intent to updates, requests and a stop reason. */
+/** Runs one turn of a scripted agent: the prompt's intent leads to updates, requests and a stop reason. */
 import {
   type AgentContext,
   type ClientCapabilities,
@@ -31,13 +31,13 @@ export interface TurnContext {
 const CHUNK_MS = 15;
 const COUNT_MS = 150;
 
-/** Runs the prompt to its end. What the session learns is stored before each answer. */
+/** Runs the prompt to its end. The prompt and the answer are stored. */
 export async function runTurn(blocks: readonly ContentBlock[], turn: TurnContext): Promise<StopReason> {
   const { session, store } = turn;
   const user: StoredEntry = { type: 'user', messageId: nextMessage(turn), blocks };
   session.entries.push(user);
   await store.append(session.sessionId, [user]);
-  // In v2 the user's message comes back.
+  // In v2 the agent sends the user's message back.
   if (turn.version === 2)
     await notify(turn, { sessionUpdate: 'user_message_chunk', content: blocks[0] as ContentBlock, messageId: user.messageId });
 
@@ -56,7 +56,7 @@ export async function runTurn(blocks: readonly ContentBlock[], turn: TurnContext
   return turn.signal.aborted ? 'cancelled' : 'end_turn';
 }
 
-/** Returns what was said, for the agent's own record. */
+/** Does what the prompt asks, and returns what was said, for the agent's own store. */
 async function perform(prompt: string, blocks: readonly ContentBlock[], turn: TurnContext): Promise<string> {
   const { session, around } = turn;
   const intent = intentOf(prompt);
@@ -117,7 +117,7 @@ async function perform(prompt: string, blocks: readonly ContentBlock[], turn: Tu
   }
 }
 
-/** Values and all, so that one sees whether they came back over a wake. */
+/** Shows the values, too, so that one sees whether they came back after a wake. */
 function mcpWords(servers: readonly McpServer[]): string {
   const lines = servers.map((server) => {
     const pairs = 'headers' in server ? server.headers : 'env' in server ? server.env : [];
@@ -136,7 +136,7 @@ function chat(text: string, blocks: readonly ContentBlock[]): string {
 
 // ---------------------------------------------------------------- speaking
 
-/** Streams a message, `burst` chunks at a time, and returns what of it came before a cancel. */
+/** Streams a message, `burst` chunks at a time, and returns it up to a cancel. */
 async function stream(turn: TurnContext, chunks: Iterable<string>, everyMs = CHUNK_MS, burst = 1): Promise<string> {
   const id = nextMessage(turn);
   let said = '';
@@ -225,7 +225,7 @@ async function readFile(turn: TurnContext, name: string): Promise<string> {
   });
 }
 
-/** Where the client could not do it, the call has failed. */
+/** Has the client read or write a file. If that fails, so does the tool call. */
 async function onDisk(
   turn: TurnContext,
   call: Call,

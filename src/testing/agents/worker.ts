@@ -1,6 +1,6 @@
 /**
- * A scripted agent in a web worker, whose name says which as a query: `variant=native&store=NAME&pace=1`. `store` names an IndexedDB
- * database (default: one for each variant); `store=memory` keeps nothing.
+ * A scripted agent in a web worker. The worker's name has its options, as a query: `variant=native&store=NAME&pace=1`. `store` names an
+ * IndexedDB database (default: one for each variant); `store=memory` keeps nothing.
  */
 import { workerAgent } from '../../adapters/worker/agent-side.ts';
 import type { PortLike } from '../../adapters/worker/frames.ts';

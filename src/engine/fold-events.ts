@@ -21,8 +21,7 @@ import {
   type Role,
   type ToolCallReport,
 } from './protocol/updates.ts';
-import { shown } from './check-options.ts';
-import { invalid } from './errors.ts';
+import { checkIsEvent, checkIsIterable } from './check-events.ts';
 import { readState } from './protocol/reported-state.ts';
 import type { ContentBlock, PermissionRequested, ResumeReport, SessionEvent, TurnEnded } from './types.ts';
 
@@ -99,11 +98,9 @@ export function foldEvents(events: Iterable<SessionEvent>, view: View = EMPTY_VI
   const next: Growing = { ...view };
   const messages = copyOnWrite(view.messages);
   const toolCalls = copyOnWrite(view.toolCalls);
-  if (typeof events?.[Symbol.iterator] !== 'function')
-    throw invalid(`foldEvents takes events, as history gives them; it was given ${shown(events)}.`);
+  checkIsIterable('foldEvents', events, Symbol.iterator);
   for (const event of events) {
-    if (!Number.isInteger((event as Partial<SessionEvent> | null)?.seq))
-      throw invalid(`foldEvents takes events, which have a seq; one of them is ${shown(event)}.`);
+    checkIsEvent('foldEvents', event);
     if (event.seq <= next.seq) continue;
     next.seq = event.seq;
     const isCutOff = cutOffBy(event);

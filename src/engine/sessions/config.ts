@@ -41,7 +41,7 @@ export interface HostOptions {
   readonly limits?: Partial<Record<keyof Limits, number | undefined>> | undefined;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: (() => number) | undefined;
-  /** Fresh, unguessable ids. Default: 128 random bits. */
+  /** Fresh, unguessable ids: one that the database has already is refused by it. Default: 128 random bits. */
   readonly newId?: (() => string) | undefined;
   /** The program's own redaction of transcripts, preambles and exports, on top of known secrets and token shapes. */
   readonly redact?: ((text: string) => string) | undefined;

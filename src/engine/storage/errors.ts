@@ -15,7 +15,10 @@ const REASONS: Readonly<Record<SqlErrorKind, readonly [string, string]>> = {
     'the database could not be reached',
     'Check that its file and directory exist and can be used, and that the disk or the connection works.',
   ],
-  constraint: ['its rows contradict each other', 'Another program may have changed them: look at what it wrote, or restore a backup.'],
+  constraint: [
+    'its rows contradict each other',
+    'Another program may have changed them, or the host’s option newId gave an id twice: look at what was written, or restore a backup.',
+  ],
   closed: ['the database was closed', 'Open it again, and a host on it.'],
   other: ['SQLite refused it', 'Its tables may have been changed while it was open: a new host checks them, and says what is missing.'],
 };

@@ -3,6 +3,7 @@
  * is used up, so the cost follows the budget. What somebody said is indented and fenced, and speakers are named at the beginning of a line,
  * so that nothing said can pass for another speaker, the end of the record, or words of the host.
  */
+import { checkIsEvent, checkIsIterable } from '../check-events.ts';
 import { checkOptions } from '../check-options.ts';
 import { RehydrateError } from '../errors.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
@@ -62,6 +63,7 @@ export async function renderTranscript(events: NewestFirst, options: TranscriptO
 
 /** `renderTranscript`, with the figures for the resume report. */
 export async function renderTranscriptRecord(events: NewestFirst, options: TranscriptOptions = {}): Promise<TranscriptRecord> {
+  checkIsIterable('renderTranscript', events, Symbol.asyncIterator, Symbol.iterator);
   const budget = checkedBudget(options);
   const frame = frameFor(budget);
   const writer = createWriter(budget - frame.bytes, options);
@@ -74,6 +76,7 @@ export async function renderTranscriptRecord(events: NewestFirst, options: Trans
   const enough = (): boolean => writer.full || reader.openChars > writer.left || read >= maxEvents(budget);
   outer: for await (const page of events) {
     for (const event of Array.isArray(page) ? (page as readonly SessionEvent[]) : [page as SessionEvent]) {
+      checkIsEvent('renderTranscript', event);
       if (enough()) {
         complete = false;
         break outer;

@@ -323,6 +323,10 @@ describe('the budget', () => {
     await expect(renderTranscript([], { budget })).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 
+  it.each([undefined, null, 5, 'text', {}, [null], [{}], ['text']])('refuses %j, which are no events', async (events) => {
+    await expect(renderTranscript(events as never)).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+
   it('refuses more than the limit, by its name', async () => {
     const error = await renderTranscript([], { budget: 5_000_000 }).catch((thrown: unknown) => thrown);
     expect(RehydrateError.is(error)).toBe(true);

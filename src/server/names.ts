@@ -24,6 +24,8 @@ export type Names = ReturnType<typeof createNames>;
 export function createNames(limit: number) {
   const calls = new Map<string, Use>();
   const messages = new Map<string, Use>();
+  /** Each is kept, since a new one would first pass over all that was forgotten before. */
+  const oldest = new Map([calls, messages].map((uses) => [uses, uses.keys()]));
   let latestTurn: string | null = null;
 
   function useOf(uses: Map<string, Use>, id: string, turnId: string | null, isSame: (before: Use) => boolean): Use {
@@ -35,7 +37,7 @@ export function createNames(limit: number) {
     // When another call takes the id of an open one, all that can still happen to the open one is that it is cut off.
     if (before?.isShown && isOpenCall(before.status)) uses.set(`${before.name}\0`, before);
     uses.set(id, use);
-    while (uses.size > limit) uses.delete(uses.keys().next().value as string);
+    while (uses.size > limit) uses.delete(oldest.get(uses)!.next().value as string);
     return use;
   }
 
@@ -70,7 +72,8 @@ export function createNames(limit: number) {
   /** Ends the calls that an event cuts off as failed; otherwise the client would show them as running for ever. */
   function cutOff(event: SessionEvent): SessionEvent[] {
     const isCutOff = cutOffBy(event);
-    const cut = isCutOff ? [...calls.values()].filter(isCutOff) : [];
+    if (!isCutOff) return [];
+    const cut = [...calls.values()].filter(isCutOff);
     for (const use of cut) use.status = 'failed';
     return cut.flatMap(({ isShown, name }): SessionEvent[] => {
       const payload = { sessionUpdate: 'tool_call_update', toolCallId: name, status: 'failed' } as const;

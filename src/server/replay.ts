@@ -10,12 +10,14 @@ import { lossNotice, noticeToolCall, turnNotice } from './notice.ts';
 export interface Outgoing {
   readonly update: SessionUpdate;
   readonly meta?: SessionEvent['meta'];
-  /** Once the client has this update, it has everything up to this number of the log. */
-  readonly seq: number;
-  /** The number of its first event, where it is made of several. */
-  readonly from?: number;
-  /** Where the update stands for the start or the end of a turn. */
-  readonly turn?: TurnTold;
+  readonly rehydrate: {
+    /** Once the client has this update, it has everything up to this number of the log. */
+    readonly seq: number;
+    /** The number of its first event, where it is made of several. */
+    readonly from?: number;
+    /** Where the update stands for the start or the end of a turn. */
+    readonly turn?: TurnTold;
+  };
 }
 
 /** What is told of a turn of others: that it runs, then how it ended. */
@@ -54,9 +56,8 @@ export function createReplay(tellsTurns = false) {
     if (!open) return [];
     const { payload, meta } = runToEvent(open.run) as { payload: SessionUpdate; meta?: SessionEvent['meta'] };
     const { from, seq } = open;
-    const whole = { update: payload, meta, seq, ...(from === seq ? {} : { from }) };
     open = null;
-    return [whole];
+    return [{ update: payload, meta, rehydrate: from === seq ? { seq } : { seq, from } }];
   };
 
   return {
@@ -67,20 +68,20 @@ export function createReplay(tellsTurns = false) {
           const notice = event.kind === 'turn_ended' ? turnNotice(event.payload) : null;
           return [
             ...close(),
-            ...(notice ? [{ update: noticeToolCall(notice, event.seq), seq: event.seq - 1 }] : []),
-            ...(tellsTurns ? [{ update: NO_NEWS, seq: event.seq, turn: turnTold(event) }] : []),
+            ...(notice ? [{ update: noticeToolCall(notice, event.seq), rehydrate: { seq: event.seq - 1 } }] : []),
+            ...(tellsTurns ? [{ update: NO_NEWS, rehydrate: { seq: event.seq, turn: turnTold(event) } }] : []),
           ];
         }
         case 'resumed': {
           const notice = lossNotice(event.payload);
-          return notice ? [...close(), { update: noticeToolCall(notice, event.seq), seq: event.seq }] : [];
+          return notice ? [...close(), { update: noticeToolCall(notice, event.seq), rehydrate: { seq: event.seq } }] : [];
         }
       }
       if (event.kind !== 'update') return [];
       const { payload, meta, seq } = event;
       const kind = classOf(payload, meta);
       if (kind === 'state' || kind === 'notice') return [];
-      if (event.origin === 'host') return [...close(), { update: ofTurn(payload, event.turnId), meta, seq }];
+      if (event.origin === 'host') return [...close(), { update: ofTurn(payload, event.turnId), meta, rehydrate: { seq } }];
       if (open && open.run.text.length < UPDATE_CHARS && extendRun(open.run, event)) {
         open.seq = seq;
         return [];
@@ -88,7 +89,7 @@ export function createReplay(tellsTurns = false) {
       const done = close();
       const run = startRun(event);
       if (run) open = { run, from: seq, seq };
-      else done.push({ update: payload, meta, seq });
+      else done.push({ update: payload, meta, rehydrate: { seq } });
       return done;
     },
     end: close,

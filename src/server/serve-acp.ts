@@ -489,13 +489,13 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const folding = createReplay(after !== undefined);
     let runs = false;
     const send = async (updates: readonly Outgoing[]) => {
-      for (const { update, meta, ...rehydrate } of updates) {
+      for (const { update, meta, rehydrate } of updates) {
         if (rehydrate.turn) runs = rehydrate.turn.state === 'running';
         await connection.notify('session/update', { sessionId, update, _meta: { ...meta, rehydrate } });
       }
     };
     for await (const page of pages(sessionId, after ?? 0, latestSeq)) await send(lastWords(page.flatMap(names.told)).flatMap(folding.push));
-    await send([...folding.end(), ...stateOf(info).map((update) => ({ update, seq: latestSeq }))]);
+    await send([...folding.end(), ...stateOf(info).map((update) => ({ update, rehydrate: { seq: latestSeq } }))]);
     return runs;
   }
 

@@ -103,19 +103,11 @@ export class Connection {
     this.#checkThere(joined.length > 1);
     this.#forgetOldSchema();
     this.#setQueryOnly(false);
-    const results: StatementResult[] = [];
-    const run = () => {
-      for (const { sql, rows } of joined) {
-        const result = { rows: this.#run('batch', sql, rows) };
-        for (const _ of rows) results.push(result);
-      }
-      return results;
-    };
     // A single statement is a transaction by itself.
-    if (joined.length === 1) return run();
+    if (joined.length === 1) return this.#runAll(joined);
     this.#plain('BEGIN IMMEDIATE');
     try {
-      run();
+      const results = this.#runAll(joined);
       this.#plain('COMMIT');
       return results;
     } catch (error) {
@@ -204,12 +196,21 @@ export class Connection {
     this.#queryOnly = on;
   }
 
+  /** A result for each statement, also of those that were joined. */
+  #runAll(joined: readonly Joined[]): readonly StatementResult[] {
+    const results: StatementResult[] = [];
+    for (const { sql, rows } of joined) {
+      const result = { rows: this.#run('batch', sql, rows) };
+      for (const _ of rows) results.push(result);
+    }
+    return results;
+  }
+
   #run(use: Use, sql: string, rows: Joined['rows']): Row[] {
     const { statement, shape } = this.#statements.forRun(sql, use, rows);
-    const bound: (SqlValue | bigint)[] = [];
-    for (const params of rows) for (const value of params) bound.push(bindable(value, this.#path));
+    const params = rows.length === 1 ? rows[0]! : rows.flat();
     this.#schemaChanged ||= CHANGES_SCHEMA.has(shape.verb);
-    return statement.all(...(bound as SqlValue[])) as Row[];
+    return statement.all(...(params.map((value) => bindable(value, this.#path)) as SqlValue[])) as Row[];
   }
 
   #plain(sql: string): void {

@@ -26,7 +26,11 @@ export function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (levels === 0) return true;
   if (Array.isArray(value)) return value.some((item) => isDeeper(item, levels - 1));
-  for (const key in value) if (isDeeper(value[key as keyof typeof value], levels - 1)) return true;
+  for (const key in value) {
+    const item: unknown = value[key as keyof typeof value];
+    // Nearly all is text, for which no call is made.
+    if (typeof item === 'object' && isDeeper(item, levels - 1)) return true;
+  }
   return false;
 }
 

@@ -127,8 +127,8 @@ export function blocksOf(update: unknown): readonly unknown[] {
 
 /** A message as chunks: a chunk itself, or one chunk for each block of a whole message. */
 export function chunksOf(update: SessionUpdate): readonly SessionUpdate[] {
+  if (!WHOLE.has(update.sessionUpdate)) return [update];
   const { sessionUpdate, content: _content, ...rest } = fieldsOf(update);
-  if (!WHOLE.has(sessionUpdate)) return [update];
   return blocksOf(update).map((block) => ({ ...rest, sessionUpdate: `${stringOf(sessionUpdate)}_chunk`, content: block }) as never);
 }
 

@@ -59,7 +59,7 @@ export function createWire(toClient: (message: object) => void, options: WireOpt
 
   const send = (message: object): void => toClient({ jsonrpc: '2.0', ...message });
   const tell = (sessionId: string, update: object, meta?: unknown): void =>
-    send({ method: 'session/update', params: { sessionId, update, ...(meta === undefined ? {} : { _meta: meta }) } });
+    send({ method: 'session/update', params: meta === undefined ? { sessionId, update } : { sessionId, update, _meta: meta } });
   const tellState = (sessionId: string, state: string, more: object = {}, meta?: unknown): void =>
     tell(sessionId, { sessionUpdate: 'state_update', state, ...more }, meta);
 

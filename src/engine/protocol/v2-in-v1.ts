@@ -92,11 +92,11 @@ export function inV1(session: ToldInV1, said: Fields): readonly Fields[] {
 }
 
 function messageV1(messages: ToldInV1['messages'], said: Fields): readonly Fields[] {
+  let chunks = chunksOf(said as never) as unknown as readonly Fields[];
   const id = stringOf(said['messageId']);
-  if (id === '') return chunksOf(said as never) as unknown as Fields[];
+  if (id === '') return chunks;
   const key = `${stringOf(said['sessionUpdate']).replace('_chunk', '')} ${id}`;
   const before = messages.get(key);
-  let chunks = chunksOf(said as never) as unknown as readonly Fields[];
   let message: ToldMessage = before ?? { name: id, times: 1, words: '' };
   if (before && replacesMessage(said)) {
     const more = before.words.length > MESSAGE_CHARS ? [] : moreOf(chunks, before.words);
@@ -158,8 +158,11 @@ const lastPieces = (data: string): string => data.slice(data.indexOf(',', data.l
 export function keepLatest<T>(all: Map<string, T>, id: string, one: T, most: number, inUse = (_: T): boolean => false): void {
   all.delete(id);
   if (all.size >= most) {
-    const oldest = [...all].find(([, each]) => !inUse(each));
-    if (oldest) all.delete(oldest[0]);
+    for (const [oldest, each] of all) {
+      if (inUse(each)) continue;
+      all.delete(oldest);
+      break;
+    }
   }
   all.set(id, one);
 }

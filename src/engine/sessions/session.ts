@@ -15,15 +15,7 @@ import { isUnreadable } from '../protocol/reported-state.ts';
 import { classOf } from '../protocol/updates.ts';
 import { asksFor } from '../protocol/versions.ts';
 import type { LiveFilter } from '../resume/match-live.ts';
-import {
-  endTurn,
-  inTurn,
-  updateEvents,
-  type LastKnown,
-  type LoggedUpdate,
-  type NewEvent,
-  type UpdateWithMeta,
-} from '../storage/statements.ts';
+import { endTurn, updateEvents, type LastKnown, type LoggedUpdate, type NewEvent, type UpdateWithMeta } from '../storage/statements.ts';
 import { createWriter, type Work, type WriterOptions } from '../storage/writer.ts';
 import type { ContentBlock, ResumeAttempt, ResumeReport } from '../types.ts';
 import { isForeign, type AgentSession, type SessionContext } from './agent-session.ts';
@@ -305,7 +297,7 @@ export class Session {
   resumeIntake(live: Live): void {
     live.agentSession.resumeIntake((item) => this.receive(live, item), {
       limits: this.parts.config.limits,
-      store: (news) => this.record(live, news),
+      store: (news) => this.record(live, null, news),
       fail: (error) => this.fail(error),
     });
   }
@@ -320,7 +312,7 @@ export class Session {
     if (classOf(update, meta) === 'state') return this.receiveState(live, turn, said);
     const running = unanswered(turn);
     if (agentSession.replay?.take(update, meta, !running)) return;
-    if (!running) return this.record(live, inTurn(turnContinuedBy(turn ?? lastTurn, said), [said]));
+    if (!running) return this.record(live, turnContinuedBy(turn ?? lastTurn, said), [said]);
     const { filter } = running;
     this.recordInTurn(live, running, filter.push(update, meta));
     if (filter.asks) this.holdUp = this.consultLog(live, running);
@@ -328,7 +320,7 @@ export class Session {
 
   private recordInTurn(live: Live, running: Turn, updates: readonly UpdateWithMeta[]): void {
     for (const update of updates) remember(running.said, update);
-    if (updates.length > 0) this.record(live, inTurn(running.turnId, updates));
+    if (updates.length > 0) this.record(live, running.turnId, updates);
   }
 
   /** The filter cannot tell whether words of the user's are a replay, so it gets the whole log. The agent is not read meanwhile. */
@@ -353,20 +345,21 @@ export class Session {
     // A mode that the agent changes during a turn (a plan was approved) counts as asked for by the user.
     const mode = turn && learnt && modeChange(learnt, before);
     if (mode) agentSession.requested = { ...agentSession.requested, mode };
-    this.record(live, inTurn(this.runningTurnId, [said]), {
+    this.record(live, this.runningTurnId, [said], {
       ...reportedColumns(learnt ?? {}),
       ...(mode ? { wishes: agentSession.requested } : {}),
     });
   }
 
   /** Writes nothing after a failed write: a gap in the log is worse than an early end (I11). */
-  private record(live: Live, updates: readonly LoggedUpdate[], lastKnown: LastKnown = {}): void {
+  private record(live: Live, turnId: string | null, updates: readonly LoggedUpdate[], lastKnown?: LastKnown): void {
     const { phase } = this;
     if (phase.kind === 'ending' && phase.ending.unwritten.length > 0) {
       phase.ending.dropped = true;
       return;
     }
-    live.log.writer.push({ events: updateEvents(updates, this.parts.config.clock()), said: true, lastKnown }, this.keepUnwritten);
+    const events = updateEvents(updates, this.parts.config.clock(), turnId);
+    live.log.writer.push(lastKnown ? { events, said: true, lastKnown } : { events, said: true }, this.keepUnwritten);
   }
 
   // -------------------------------------------------------------- what the agent asks
@@ -576,7 +569,7 @@ export class Session {
     const diagnostics = CAUSED_BY_AGENT.has(cause.kind) ? quoteDiagnostics(agent.connection.diagnostics()) : '';
     const end = running && redact(interruptedBy({ kind: cause.kind, reason: cause.reason, exit: stored }, running.turnId, diagnostics));
     const events: NewEvent[] = [
-      ...(running ? updateEvents(inTurn(running.turnId, running.filter.end()), at) : []),
+      ...(running ? updateEvents(running.filter.end(), at, running.turnId) : []),
       ...permissions.cancelAll(),
       { kind: 'agent_exited', turnId: running?.turnId ?? null, at, origin: 'agent', payload: stored },
       ...(running && end ? [{ kind: 'turn_ended' as const, turnId: running.turnId, at, origin: 'host' as const, payload: end }] : []),

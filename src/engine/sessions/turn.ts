@@ -7,7 +7,7 @@ import type { RpcError } from '../protocol/json-rpc.ts';
 import { classifyResumeFailure } from '../resume/classify.ts';
 import type { Listed } from '../resume/decide.ts';
 import { createLiveFilter } from '../resume/match-live.ts';
-import { adoptAgentSession, endTurn, inTurn, updateEvents, type NewEvent } from '../storage/statements.ts';
+import { adoptAgentSession, endTurn, updateEvents, type NewEvent } from '../storage/statements.ts';
 import type { Work } from '../storage/writer.ts';
 import { withPreamble } from '../transcript/preamble.ts';
 import type { ContentBlock, PromptResult, ResumePolicy, StopReason, TurnEnded } from '../types.ts';
@@ -224,7 +224,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     for (const update of rest) remember(turn.said, update);
     const work: Work = {
       events: [
-        ...updateEvents(inTurn(turnId, rest), at),
+        ...updateEvents(rest, at, turnId),
         ...live.permissions.cancelAll(),
         { kind: 'turn_ended', turnId, at, origin: 'host', payload: end },
       ],

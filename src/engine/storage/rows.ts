@@ -124,15 +124,15 @@ export function withState(stored: StoredSession, state: SessionState, openPermis
 export function toEvent(row: Row, sessionId: string): SessionEvent {
   const where = () => rowName.event(row, sessionId);
   const meta = readJson<Record<string, unknown>>(row, 'meta', where);
-  return {
+  const event = {
     seq: Number(row['seq']),
     turnId: text(row['turn_id']),
     at: Number(row['at']),
     kind: String(row['kind']),
     origin: String(row['origin']),
     payload: readJson(row, 'payload', where, isObject),
-    ...(meta ? { meta } : {}),
-  } as SessionEvent;
+  };
+  return (meta ? { ...event, meta } : event) as SessionEvent;
 }
 
 export type StoredTurn = ReturnType<typeof toTurn>;

@@ -12,17 +12,15 @@ export interface UpdateWithMeta {
   readonly meta?: Fields | undefined;
 }
 
-/** An update on its way into the log. By default it is the agent's, and between turns. */
+/** An update on its way into the log. By default it is the agent's. */
 export interface LoggedUpdate extends UpdateWithMeta {
   readonly turnId?: string | null;
   readonly origin?: SessionEvent['origin'];
 }
 
-export const inTurn = (turnId: string | null, updates: readonly UpdateWithMeta[]): LoggedUpdate[] =>
-  updates.map((update) => ({ ...update, turnId }));
-
-export function updateEvents(updates: readonly LoggedUpdate[], at: number): NewEvent[] {
-  return updates.map(({ update: payload, meta, turnId = null, origin = 'agent' }): NewEvent => {
+/** `turn` is that of updates which name none themselves; by default they are between turns. */
+export function updateEvents(updates: readonly LoggedUpdate[], at: number, turn: string | null = null): NewEvent[] {
+  return updates.map(({ update: payload, meta, turnId = turn, origin = 'agent' }): NewEvent => {
     const event = { kind: 'update', turnId, at, origin, payload } as const;
     return meta ? { ...event, meta } : event;
   });

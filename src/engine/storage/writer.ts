@@ -92,37 +92,52 @@ export function createWriter(options: WriterOptions) {
   let queue: Queued[] = [];
   let queuedEvents = 0;
   let queuedBytes = 0;
-  let draining: Promise<void> | null = null;
+  /** How many of them `gather` has seen, and for how many microtasks nothing came. */
+  let gathered = 0;
+  let waited = 0;
+  let isDraining = false;
+  /** Wait until everything is written or refused. */
+  let settling: (() => void)[] = [];
   let waiters: (() => void)[] = [];
 
   const isFull = () => queuedEvents >= limits.queuedEvents || queuedBytes >= limits.queuedBytes;
 
-  async function drain(): Promise<void> {
-    while (queue.length > 0) {
-      // Messages that were read together come some microtasks apart. Waits while more come, but for no task or timer.
-      let { length } = queue;
-      for (let idleTicks = 0; idleTicks < GATHER_TICKS && !isFull(); idleTicks++) {
-        await tick;
-        if (queue.length === length) continue;
-        length = queue.length;
-        idleTicks = 0;
-      }
-      const taken = queue;
-      queue = [];
-      queuedEvents = 0;
-      queuedBytes = 0;
-      const wake = waiters;
-      waiters = [];
-      for (const resume of wake) resume();
-      try {
-        await commit(taken);
-      } catch (error) {
-        // Else its appenders would wait for ever.
-        lose(taken, error);
-      }
+  /**
+   * Messages that were read together come some microtasks apart. Waits while more come, but for no task or timer. In an async function each
+   * of these waits would allocate several times as much.
+   */
+  const gather = (): void => {
+    if (queue.length > gathered) {
+      gathered = queue.length;
+      waited = 0;
     }
-    draining = null;
+    if (waited === GATHER_TICKS || isFull()) return drain();
+    waited += 1;
+    void tick.then(gather);
+  };
+
+  function drain(): void {
+    const taken = queue;
+    queue = [];
+    queuedEvents = 0;
+    queuedBytes = 0;
+    gathered = 0;
+    const wake = waiters;
+    waiters = [];
+    for (const resume of wake) resume();
+    commit(taken).then(goOn, (error: unknown) => {
+      // Else its appenders would wait for ever.
+      lose(taken, error);
+      goOn();
+    });
   }
+
+  const goOn = (): void => {
+    if (queue.length > 0) return gather();
+    isDraining = false;
+    for (const resume of settling) resume();
+    settling = [];
+  };
 
   async function commit(taken: readonly Queued[]): Promise<void> {
     if (lost) return rejectAll(taken, lost.reason);
@@ -242,7 +257,9 @@ export function createWriter(options: WriterOptions) {
     queue.push(item);
     queuedEvents += item.work.events.length;
     for (const event of item.work.events) queuedBytes += eventSize(event);
-    draining ??= drain();
+    if (isDraining) return;
+    isDraining = true;
+    gather();
   }
 
   return {
@@ -260,7 +277,7 @@ export function createWriter(options: WriterOptions) {
       return new Promise((resolve) => waiters.push(resolve));
     },
     async settled(): Promise<void> {
-      while (draining) await draining;
+      while (isDraining) await new Promise<void>((resolve) => settling.push(resolve));
     },
   };
 }
@@ -283,7 +300,7 @@ function planBatch(
   touchedAt: number,
 ): Plan {
   const events: SessionEvent[] = [];
-  const further: (Statement | null)[] = [];
+  const statements: Statement[] = [];
   /** The event that is being gathered, and the run of chunks that it begins. */
   let open: NewEvent | null = null;
   let run: ChunkRun | null = null;
@@ -307,11 +324,11 @@ function planBatch(
     }
     const lastSeq = base + events.length + (open ? 1 : 0);
     item.written = { firstSeq: first || lastSeq, lastSeq };
-    if (also) further.push(...also(item.written));
-    if (lastKnown) further.push(updateLastKnown(fence.sessionId, redact(lastKnown)));
+    if (also) statements.push(...also(item.written).filter((statement) => statement !== null));
+    const known = lastKnown ? updateLastKnown(fence.sessionId, redact(lastKnown)) : null;
+    if (known) statements.push(known);
   }
   close();
-  const statements = further.filter((statement) => statement !== null);
   const last = events.at(-1);
   const moves = !!last && (Math.abs(last.at - touchedAt) >= TOUCH_MS || events.some((event) => event.kind !== 'update'));
   const latestSeq = base + events.length;

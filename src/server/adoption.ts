@@ -77,7 +77,7 @@ export async function takeIn(
     // With `session_busy` another process is taking it in right now, so it can be followed.
     if (code !== 'session_busy') {
       const events = await host.history(sessionId);
-      if (!events.some(({ kind }) => kind === 'update')) await host.delete(sessionId);
+      if (!events.some(({ kind }) => kind === 'update')) await host.delete(sessionId, { recordOnly: true });
       if (code !== 'session_not_resumable') throw error;
       throw new RehydrateError('session_not_found', `There is no session "${sessionId}": ${(error as Error).message}`, { sessionId });
     }

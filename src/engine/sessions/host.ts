@@ -250,7 +250,7 @@ export interface Host {
    * @example
    * await host.delete(sessionId);
    */
-  delete(sessionId: string): Promise<void>;
+  delete(sessionId: string, options?: { /** The agent's own session stays. */ readonly recordOnly?: boolean | undefined }): Promise<void>;
 
   /**
    * A session as the record has it, with its state in this host. Starts no agent. Error: `session_not_found`.

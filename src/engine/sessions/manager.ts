@@ -340,11 +340,12 @@ export function createManager(config: Config) {
       await end(sessionId, { kind: 'closed', reason: 'the session was closed while it ran' }, 'close');
     },
 
-    delete: (sessionId) =>
-      end(sessionId, { kind: 'closed', reason: 'the session was deleted while it ran' }, 'delete', async (told) => {
-        const stored = told ? null : await store.session(sessionId);
+    delete: (sessionId, { recordOnly = false } = {}) =>
+      end(sessionId, { kind: 'closed', reason: 'the session was deleted while it ran' }, recordOnly ? 'close' : 'delete', async (told) => {
+        const stored = told || recordOnly ? null : await store.session(sessionId);
         await deleteRecord(parts, sessionId);
         if (stored) await deleteAtAgent(stored.info);
+        Object.assign(entryOf(sessionId).session, { secrets: null, params: undefined });
       }),
   };
 
@@ -417,7 +418,6 @@ export function createManager(config: Config) {
       const told = session.state.kind === 'live';
       await session.endGently(cause, tell);
       await then?.(told);
-      if (tell === 'delete') Object.assign(session, { secrets: null, params: undefined });
     });
   }
 

@@ -27,8 +27,9 @@ export function judgeConduct({ ends: [first, ...more], noise: { times, example }
   const found: Found = {};
   if (example !== null) {
     const broken = example.broken === null ? '' : ` It was to be a message, and no client can read it: ${example.broken}.`;
+    const line = example.line === '\ufeff' ? 'a byte-order mark' : quote(example.line);
     found.initialize = breach(
-      `Not all it writes on stdout is ACP: something else came ${count(times, 'time')}, such as this after ${example.after}: ${quote(example.line)}.${broken}`,
+      `Not all it writes on stdout is ACP: something else came ${count(times, 'time')}, such as this after ${example.after}: ${line}.${broken}`,
     );
   }
   if (first !== undefined) {

@@ -40,6 +40,12 @@ test('of all that is no ACP a message that was lost is the example, or else the 
   );
 });
 
+test('a byte-order mark, which nobody sees, is named', () => {
+  const conduct = newConduct();
+  noteNoise(conduct, '\ufeff', 'initialize');
+  expect(judgeConduct(conduct).initialize?.detail).toMatch(/1 time, such as this after initialize: a byte-order mark\.$/);
+});
+
 test('a process that ended by itself is a failure to end cleanly', () => {
   const ends = ['exited with code 1 after session/prompt', 'died of SIGSEGV after session/new'];
   expect(judgeConduct({ ...newConduct(), ends })).toEqual({

@@ -93,17 +93,29 @@ function readSpeech(side: Side, chunks: readonly Chunk[], redact: ReadOptions['r
   const id = chunks[0]?.id ?? null;
   const messages = chunks.every((chunk) => chunk.id === id) ? [chunks] : [...Map.groupBy(chunks, (chunk) => chunk.id).values()];
   const items = messages.length === 1 ? chunks : messages.flat();
-  const words = messages.map((message) => redact(message.map(({ text }) => text ?? '').join('')));
+  const words = messages.map((message) => redact(textsOf(message)));
   const said = words.join('');
-  // Agents replay the preamble before the user's words, after them, or wrapped.
-  const [before, ...records] = hasPreamble && side === 'user' ? squeeze(said).split(OPENING) : [said];
-  const own = records.length === 0 ? said : before + records.map((record) => record.split(CLOSING).slice(1).join(CLOSING)).join('');
+  const { own, preambles } = hasPreamble && side === 'user' ? withoutPreambles(said) : { own: said, preambles: 0 };
   // Attachments are replayed as anything or nothing, so they count only without words.
   const attached = (): string => items.map(({ text, update }) => (text === '' ? messageText(update, 'name') : '')).join('');
   const text = /\S/.test(own) ? own : attached() || own;
   const several = messages.length > 1 ? words.filter((one) => /\S/.test(one)) : [];
   const parts = several.map((one) => keyOf(side, one));
-  return { side, id, items, text, key: keyOf(side, text), parts, messages: side === 'user' ? several : [], preambles: records.length };
+  return { side, id, items, text, key: keyOf(side, text), parts, messages: side === 'user' ? several : [], preambles };
+}
+
+function textsOf(message: readonly Chunk[]): string {
+  let texts = '';
+  for (const { text } of message) texts += text ?? '';
+  return texts;
+}
+
+/** Agents replay the preamble before the user's words, after them, or wrapped. */
+function withoutPreambles(said: string): { own: string; preambles: number } {
+  const [before = '', ...records] = squeeze(said).split(OPENING);
+  if (records.length === 0) return { own: said, preambles: 0 };
+  const after = records.map((record) => record.split(CLOSING).slice(1).join(CLOSING));
+  return { own: before + after.join(''), preambles: records.length };
 }
 
 // ---------------------------------------------------------------- the replay
@@ -113,7 +125,8 @@ export type ReplayLog = ReturnType<typeof createReplayLog>;
 export function createReplayLog({ redact, maxChars, hasPreamble }: ReadOptions & { readonly hasPreamble: boolean }) {
   /** `released`: one whose items are let go. */
   const speeches: { readonly side: Side; items: Chunk[]; size: number; released?: Speech }[] = [];
-  let [kept, releasedTo] = [0, 0];
+  let kept = 0;
+  let releasedTo = 0;
   const read = (side: Side, chunks: readonly Chunk[]): Speech => readSpeech(side, chunks, redact, hasPreamble);
 
   /** An embedded record is known by its opening, too. */
@@ -189,7 +202,9 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
   /** What a replay added to a turn, newest first: it stands where its turn ends. */
   const added = new Map<string | null, UpdateEvent[]>();
   /** `compactedAt`: the agent need not know what is older. */
-  let [isWhole, compactedAt, kept] = [false, -1, 0];
+  let compactedAt = -1;
+  let isWhole = false;
+  let kept = 0;
   /** The speech that still grows at its older end, newest first; without what a whole message replaced. */
   let open: { readonly side: Side; readonly events: UpdateEvent[]; readonly chunks: Chunk[] } | null = null;
   const replaced = new Set<string>();
@@ -197,14 +212,19 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
   const close = (): void => {
     if (!open) return;
     const { side, events, chunks } = open;
-    const [newest, oldest] = [events[0]!, events.at(-1)!];
+    const newest = events[0]!;
+    const oldest = events.at(-1)!;
     open = null;
     const speech = readSpeech(side, chunks.reverse(), redact, false);
     kept += speech.text.length;
+    const isKept = kept <= maxChars;
     const isKnown = ({ turnId, origin }: UpdateEvent): boolean =>
       turnId === null ? origin === 'import' : /^(completed|cancelled)$/.test(states.get(turnId) ?? '');
     speeches.push({
-      ...{ ...speech, items: [], ...(kept > maxChars ? { text: null, messages: [] } : {}) },
+      ...speech,
+      items: [],
+      text: isKept ? speech.text : null,
+      messages: isKept ? speech.messages : [],
       isCertain: newest.seq > compactedAt && events.some(isKnown),
       isCutOff: (states.get(newest.turnId) ?? 'interrupted') === 'interrupted',
       turnId: newest.turnId,
@@ -216,27 +236,38 @@ export function readLog(events: NewestFirst, { redact, maxChars, fromSeq }: Read
 
   const take = (event: SessionEvent): void => {
     const { turnId, kind } = event;
-    const late = added.get(turnId) ?? [];
-    if (kind === 'update' && event.origin === 'import' && turnId !== null) return void added.set(turnId, late).get(turnId)!.push(event);
-    added.delete(turnId);
-    if (kind === 'turn_ended') states.set(turnId, event.payload.state);
-    for (const one of kind === 'update' ? [...late, event] : late) {
-      const { payload: update, meta, origin, seq } = one;
-      const [side, is] = [sideOf(update, meta), classOf(update, meta)];
-      if (side) {
-        if (open?.side !== side) close();
-        open ??= { side, events: [], chunks: [] };
-        // What was added to a message later is another.
-        const id = `${turnId} ${origin} ${messageIdOf(update)}`;
-        open.events.push(one);
-        if (!replaced.has(id)) open.chunks.push({ update, source: update, text: messageText(update), id });
-        if (replacesMessage(update)) replaced.add(id);
-      } else if (is !== 'state') {
-        if (is === 'compaction') compactedAt = Math.max(compactedAt, seq);
-        else names.add(nameOf({ update, meta }, turnId));
-        if (!isConversation(update, meta)) beside.add(JSON.stringify(update));
-      }
+    const late = added.get(turnId);
+    if (kind === 'update' && event.origin === 'import' && turnId !== null) {
+      if (late) late.push(event);
+      else added.set(turnId, [event]);
+      return;
     }
+    if (kind === 'turn_ended') states.set(turnId, event.payload.state);
+    if (late) {
+      added.delete(turnId);
+      late.forEach(takeUpdate);
+    }
+    if (kind === 'update') takeUpdate(event);
+  };
+
+  const takeUpdate = (event: UpdateEvent): void => {
+    const { payload: update, meta, origin, seq, turnId } = event;
+    const side = sideOf(update, meta);
+    if (side) {
+      if (open?.side !== side) close();
+      open ??= { side, events: [], chunks: [] };
+      // What was added to a message later is another.
+      const id = `${turnId} ${origin} ${messageIdOf(update)}`;
+      open.events.push(event);
+      if (!replaced.has(id)) open.chunks.push({ update, source: update, text: messageText(update), id });
+      if (replacesMessage(update)) replaced.add(id);
+      return;
+    }
+    const is = classOf(update, meta);
+    if (is === 'state') return;
+    if (is === 'compaction') compactedAt = Math.max(compactedAt, seq);
+    else names.add(nameOf({ update, meta }, turnId));
+    if (!isConversation(update, meta)) beside.add(JSON.stringify(update));
   };
 
   const pages = (async function* () {

@@ -37,7 +37,8 @@ export function createReplayMatcher(options: ReplayMatcherOptions) {
   const log = readLog(options.log, { fromSeq, redact, maxChars });
   const preambles = (options.preamble ?? []).filter((text) => squeeze(text).includes(OPENING)).length;
   const replay = createReplayLog({ redact, maxChars, hasPreamble: preambles > 0 });
-  let [hasCompacted, since] = [false, 0];
+  let hasCompacted = false;
+  let since = 0;
 
   /** No pause of a long replay is felt (I10). */
   const breathe = async (): Promise<void> => {
@@ -139,22 +140,33 @@ interface Unit extends Speech {
 }
 
 /** Where the log says what, in order. */
-type Index = ReadonlyMap<number, readonly { readonly at: number }[]>;
+type Index = ReadonlyMap<number, readonly number[]>;
 
 function indexOf(logged: readonly LoggedSpeech[]): Index {
-  // Of turns left unanswered an agent may have some parts only; a notice beside a reply it leaves out.
-  const places = logged.flatMap(({ key, parts }, at) => [...new Set([key, ...parts])].map((known) => ({ known, at })));
-  return Map.groupBy(places, ({ known }) => known);
+  const index = new Map<number, number[]>();
+  const add = (key: number, at: number): void => {
+    const places = index.get(key);
+    if (!places) index.set(key, [at]);
+    else if (places.at(-1) !== at) places.push(at);
+  };
+  for (const [at, { key, parts }] of logged.entries()) {
+    add(key, at);
+    // Of turns left unanswered an agent may have some parts only; a notice beside a reply it leaves out.
+    for (const part of parts) add(part, at);
+  }
+  return index;
 }
 
 /** Each speech as the log knows it: by itself, or as several; all of it once, where everything is said twice. */
 function unitsOf(came: readonly Speech[], index: Index, newest: LoggedSpeech | undefined, replay: ReplayLog): Unit[] {
   const known = (speeches: readonly Speech[]): number => speeches.filter(({ key }) => index.has(key)).length;
   const once = saidOnce(came, replay);
-  return (once && known(once) >= known(came) ? once : came)
-    .filter(({ side, text }) => side === 'agent' || text === null || /\S/.test(text))
-    .flatMap((one) => severalIn(one, index, newest, replay))
-    .map((speech) => ({ ...speech, at: null, had: Infinity, lacks: '' }));
+  const units: Unit[] = [];
+  for (const one of once && known(once) >= known(came) ? once : came) {
+    if (one.side === 'user' && one.text !== null && !/\S/.test(one.text)) continue;
+    for (const speech of severalIn(one, index, newest, replay)) units.push({ ...speech, at: null, had: Infinity, lacks: '' });
+  }
+  return units;
 }
 
 function saidOnce(came: readonly Speech[], { read }: ReplayLog): Speech[] | null {
@@ -172,12 +184,14 @@ function saidOnce(came: readonly Speech[], { read }: ReplayLog): Speech[] | null
  */
 function severalIn(speech: Speech, index: Index, newest: LoggedSpeech | undefined, { read }: ReplayLog): readonly Speech[] {
   const { side, text, items } = speech;
+  if (text === null || index.has(speech.key)) return [speech];
   const isNewest = newest?.side === side;
   const had = side === 'agent' && isNewest ? squeeze(newest.text ?? '') : '';
   const goesOn = (words: string): boolean => had !== '' && words.startsWith(had);
-  if (text === null || index.has(speech.key)) return [speech];
   const parts: Chunk[][] = [];
-  let [key, id, isNew] = [NaN, null as string | null, false];
+  let key = NaN;
+  let id: string | null = null;
+  let isNew = false;
   for (const item of items) {
     const isCut = item.text !== null && index.has(key) && !isNew && (id === null || item.id !== id);
     if (isCut || parts.length === 0) {
@@ -186,11 +200,14 @@ function severalIn(speech: Speech, index: Index, newest: LoggedSpeech | undefine
       parts.push([]);
     }
     parts.at(-1)!.push(item);
-    if (item.text !== null) [key, id] = [grow(key, item.text), item.id];
+    if (item.text === null) continue;
+    key = grow(key, item.text);
+    id = item.id;
   }
   const several = parts.map((part) => read(side, part));
   // The newest answer, known by parts of it, too, may go on with what is not ours: the end that begins as it does is one message.
-  let [at, words] = [parts.length, ''];
+  let at = parts.length;
+  let words = '';
   while (at > 0 && words.length < had.length) words = squeeze(several[--at]!.text ?? '') + words;
   if (goesOn(words)) several.splice(at, Infinity, read(side, parts.slice(at).flat()));
   return isNew || goesOn(words) || index.has(key) ? several : [speech];
@@ -222,8 +239,9 @@ async function align(units: readonly Unit[], index: Index, breathe: () => Promis
     later.set(unit.key, after + 1);
     const likely = Math.max(0, places.length - 1 - after);
     // From the earliest up, so that one message cannot follow itself.
-    for (const { at } of places.slice(Math.max(0, likely - PLACES), likely + PLACES + 1)) {
-      let [length, end] = [0, starts.length];
+    for (const at of places.slice(Math.max(0, likely - PLACES), likely + PLACES + 1)) {
+      let length = 0;
+      let end = starts.length;
       while (length < end) {
         const middle = (length + end) >> 1;
         if (starts[middle]!.at > at) length = middle + 1;
@@ -243,8 +261,9 @@ const TELLING = 12;
  * What stands elsewhere word for word is not a rendering.
  */
 function placeOthers(units: readonly Unit[], logged: readonly LoggedSpeech[], index: Index): void {
-  const found = new Set(units.flatMap(({ at }) => at ?? []));
-  if (found.size === 0 || found.size === units.length) return;
+  const placed = units.filter(({ at }) => at !== null).length;
+  if (placed === 0 || placed === units.length) return;
+  const found = new Set(units.map(({ at }) => at));
   const came = new Set(units.map(({ key }) => key));
   let next = 0;
   for (const [i, unit] of units.entries()) {

@@ -53,31 +53,39 @@ async function titleOf(host: Host, agentSessionId: string, asked: Asked): Promis
   return null;
 }
 
+/** Whether the agent's session was adopted and has not come yet: the one that adopted it may have been killed. */
+export const isOnlyAdopted = ({ agentSessionId, firstSeq, latestSeq }: SessionInfo): boolean =>
+  agentSessionId !== null && latestSeq < firstSeq;
+
 /**
  * Takes the agent's session of this id into the record, with what the agent replays of it. Rejects with `session_not_found` when the agent does
- * not know it either, and with the errors of a resume. The record then has nothing of it.
+ * not know it either, and with the errors of a resume. The record then has nothing of it. `place` is null if it was adopted before.
  */
 export async function takeIn(
   host: Host,
   sessionId: string,
-  { agent, client, signal, ...place }: Asked & { readonly cwd: string; readonly mcpServers?: McpServer[] },
+  asked: Omit<Asked, 'cwd'>,
+  place: { readonly cwd: string; readonly mcpServers?: McpServer[] } | null,
 ): Promise<SessionInfo> {
-  const title = await titleOf(host, sessionId, { agent, cwd: place.cwd, client, signal });
-  const adopted = await host.adopt({ agent, agentSessionId: sessionId, sessionId, title, ...place });
-  if (adopted.sessionId !== sessionId)
-    throw new RehydrateError(
-      'session_not_found',
-      `Session "${sessionId}" of "${agent}" is in the record as "${adopted.sessionId}". Load it by that id.`,
-      { sessionId, known: adopted.sessionId },
-    );
+  if (place) {
+    const { agent } = asked;
+    const title = await titleOf(host, sessionId, { ...asked, cwd: place.cwd });
+    const adopted = await host.adopt({ agent, agentSessionId: sessionId, sessionId, title, ...place });
+    if (adopted.sessionId !== sessionId)
+      throw new RehydrateError(
+        'session_not_found',
+        `Session "${sessionId}" of "${agent}" is in the record as "${adopted.sessionId}". Load it by that id.`,
+        { sessionId, known: adopted.sessionId },
+      );
+  }
   try {
-    await host.resume(sessionId, { client, signal });
+    await host.resume(sessionId, { client: asked.client, signal: asked.signal });
   } catch (error) {
     const code = RehydrateError.is(error) ? error.code : null;
     // With `session_busy` another process is taking it in right now, so it can be followed.
     if (code !== 'session_busy') {
-      const events = await host.history(sessionId);
-      if (!events.some(({ kind }) => kind === 'update')) await host.delete(sessionId, { recordOnly: true });
+      const events = place ? await host.history(sessionId) : null;
+      if (events && !events.some(({ kind }) => kind === 'update')) await host.delete(sessionId, { recordOnly: true });
       if (code !== 'session_not_resumable') throw error;
       throw new RehydrateError('session_not_found', `There is no session "${sessionId}": ${(error as Error).message}`, { sessionId });
     }

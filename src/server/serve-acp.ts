@@ -20,7 +20,7 @@ import { objectOf } from '../engine/objects.ts';
 import { capabilitiesV1 } from '../engine/protocol/v2-in-v1.ts';
 import { logPages } from '../engine/storage/log-pages.ts';
 import { withLimits } from '../engine/with-limits.ts';
-import { takeIn } from './adoption.ts';
+import { isOnlyAdopted, takeIn } from './adoption.ts';
 import { Attachment, type AttachedClient } from './attachment.ts';
 import { clientServices } from './client-services.ts';
 import { connect, type ClientCall, type Params } from './connection.ts';
@@ -417,11 +417,15 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
   async function resumeOrLoad(params: Params, how: 'load' | 'resume', call: ClientCall): Promise<object> {
     const sessionId = text(params, 'sessionId');
     checkRoom(sessionId);
-    const info = await mine(sessionId).catch((error: unknown) => {
+    const recorded = await mine(sessionId).catch((error: unknown) => {
       if (!adopt || !RehydrateError.is(error) || error.code !== 'session_not_found' || error.data['agent'] !== undefined) throw error;
-      const { signal } = call;
-      return takeIn(host, sessionId, { agent, client: services, signal, cwd: text(params, 'cwd'), ...given(params, 'mcpServers') });
+      return null;
     });
+    const place = () => ({ cwd: text(params, 'cwd'), ...given(params, 'mcpServers') });
+    const info =
+      recorded && (observe || !isOnlyAdopted(recorded))
+        ? recorded
+        : await takeIn(host, sessionId, { agent, client: services, signal: call.signal }, recorded ? null : place());
     const { after } = rehydrateMeta(params) as { readonly after?: number };
     // Throws for a bad cursor, before anything is changed.
     if (after !== undefined) await host.history(sessionId, { after, limit: 0 });

@@ -25,9 +25,9 @@ async function open(): Promise<Host> {
   });
   return host;
 }
-async function adopting() {
+async function adopting(host?: Host) {
   const { client, server } = pair();
-  serveAcp(await open(), server, { agent: 'demo', adopt: true });
+  serveAcp(host ?? (await open()), server, { agent: 'demo', adopt: true });
   const raw = rawClient(client);
   await raw.request('initialize', INITIALIZE);
   return raw;
@@ -44,6 +44,21 @@ it('it keeps the title of the agent’s list, also where the client has not list
   const client = await adopting();
   expect((await client.request('session/load', { sessionId, ...PLACE })).error).toBeUndefined();
   expect((await client.request('session/list', {})).result.sessions).toMatchObject([{ sessionId, title: 'The cat' }]);
+});
+
+it('I4: one that was being taken in when the host was killed is taken in at the next load, which shows what was said', async () => {
+  const elsewhere = await open();
+  const begun = await elsewhere.create({ agent: 'demo', cwd: '/project' });
+  await elsewhere.prompt(begun.sessionId, 'my cat is called Miette');
+  await elsewhere.close(begun.sessionId);
+  const sessionId = begun.agentSessionId as string;
+
+  const host = await open();
+  // All that a host gets to write before the agent has answered.
+  await host.adopt({ agent: 'demo', agentSessionId: sessionId, sessionId, cwd: '/project' });
+  const client = await adopting(host);
+  expect((await client.request('session/load', { sessionId, ...PLACE })).error).toBeUndefined();
+  expect(client.updates('user_message_chunk').map(({ content }) => content.text)).toEqual(['my cat is called Miette']);
 });
 
 it('what nobody has is told as that: it names no policy that nobody set, and no record that there is not', async () => {

@@ -34,6 +34,23 @@ export function unlessAborted<T>(result: Promise<T>, signal: AbortSignal | undef
   });
 }
 
+/**
+ * A signal that aborts with the first of the sources, until it is released. `AbortSignal.any` is not released: a source that lives long
+ * keeps every signal made of it that somebody still listens to.
+ */
+export function linkedSignal(sources: readonly AbortSignal[]): { readonly signal: AbortSignal; readonly release: () => void } {
+  const own = new AbortController();
+  const abort = () => own.abort(sources.find(({ aborted }) => aborted)?.reason);
+  for (const source of sources) source.addEventListener('abort', abort, { once: true });
+  if (sources.some(({ aborted }) => aborted)) abort();
+  return {
+    signal: own.signal,
+    release: () => {
+      for (const source of sources) source.removeEventListener('abort', abort);
+    },
+  };
+}
+
 /** Lets a process exit although the timer is pending. In a browser a timer is a number, and nothing is to be done. */
 export function inBackground<Timer>(timer: Timer): Timer {
   (timer as { unref?: () => void }).unref?.();

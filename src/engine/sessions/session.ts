@@ -2,7 +2,7 @@
  * One session of a host: its state machine, and what happens while its agent is live. `start.ts` creates it, `wake.ts` wakes it, `turn.ts`
  * prompts it.
  */
-import { delay, inBackground, unlessAborted, within } from '../waiting.ts';
+import { delay, inBackground, linkedSignal, unlessAborted, within } from '../waiting.ts';
 import type { Fields } from '../objects.ts';
 import { RehydrateError } from '../errors.ts';
 import { FIXED_LIMITS } from '../limits.ts';
@@ -377,7 +377,7 @@ export class Session {
       return kind === 'permission'
         ? await permissions.ask(signal, agent.protocol.readPermission(params), this.runningTurnId)
         : await permissions.elicit(signal, params, this.runningTurnId, (unwanted) =>
-            this.askClient(agentSession, agent, request, AbortSignal.any([agent.untilGone, unwanted])),
+            this.askClient(agentSession, agent, request, [agent.untilGone, unwanted]),
           );
     } catch (error) {
       this.fail(error);
@@ -385,12 +385,12 @@ export class Session {
     }
   }
 
-  /** Has the client answer, with session ids exchanged both ways; gives up when `signal` aborts. */
+  /** Has the client answer, with session ids exchanged both ways; gives up when one of the signals aborts. */
   private async askClient(
     agentSession: AgentSession,
     agent: Agent,
     request: IncomingRequest,
-    signal = AbortSignal.any([request.signal, this.wanted ?? agent.untilGone]),
+    signals: readonly AbortSignal[] = [request.signal, this.wanted ?? agent.untilGone],
   ): Promise<RpcResponse> {
     const { method, params } = request;
     const { context } = agentSession;
@@ -399,6 +399,7 @@ export class Session {
     const client = this.client ?? config.clientFor(context.agent);
     if (!client) return { error: { code: RPC.methodNotFound, message: `Method not found: ${method}` } };
     agent.clients.add(client);
+    const { signal, release } = linkedSignal(signals);
     try {
       const { cwd, additionalDirectories } = context;
       const asked = { method, params: agentSession.fromAgent(params), sessionId, cwd, additionalDirectories, signal };
@@ -406,6 +407,8 @@ export class Session {
       return { result: agentSession.toAgent(result ?? null) };
     } catch (error) {
       return { error: thrownError(error) };
+    } finally {
+      release();
     }
   }
 

@@ -11,6 +11,8 @@ export interface Lively {
   readonly agents: AgentLauncher;
   /** What it asked of its client, by a name of its own, and how often it was answered. */
   readonly asked: Map<string, { answers: number; alive: boolean }>;
+  /** Its own ids of the sessions that it was asked to delete. */
+  readonly deleted: string[];
   /** Nothing ends by itself any more: turns end at once, and nobody dies. */
   calm: boolean;
 }
@@ -24,9 +26,16 @@ export function livelyAgent(random: Random, word: (kind: 'w' | 'd' | 'f' | 't') 
   const forks = below(2) === 0;
   /** What it would replay, by its own ids of sessions. */
   const store = new Map<string, Json[]>();
+  // Begun without us.
+  if (below(2) === 0)
+    store.set('theirs', [
+      { sessionUpdate: 'user_message_chunk', messageId: 'b1', content: { type: 'text', text: `${word('w')} ` } },
+      { sessionUpdate: 'agent_message_chunk', messageId: 'b2', content: { type: 'text', text: `${word('w')} ` } },
+    ]);
   let sessions = 0;
   const lively: Lively = {
     asked: new Map(),
+    deleted: [],
     calm: false,
     agents: {
       async launch() {
@@ -250,7 +259,7 @@ export function livelyAgent(random: Random, word: (kind: 'w' | 'd' | 'f' | 't') 
                   info: { name: 'lively', version: '1' },
                   capabilities: { session: { prompt: {}, delete: {}, ...(forks ? { fork: {} } : {}) } },
                 });
-              const can = { ...(offers === 'resume' ? { resume: {} } : {}), ...(forks ? { fork: {} } : {}) };
+              const can = { list: {}, delete: {}, ...(offers === 'resume' ? { resume: {} } : {}), ...(forks ? { fork: {} } : {}) };
               return result({ protocolVersion: 1, agentCapabilities: { loadSession: offers === 'load', sessionCapabilities: can } });
             }
             case 'session/fork': {
@@ -284,6 +293,10 @@ export function livelyAgent(random: Random, word: (kind: 'w' | 'd' | 'f' | 't') 
               if (params.configId === 'mode') mode = params.value;
               else option = params.value;
               return result({ configOptions: configOptions() });
+            case 'session/delete':
+              lively.deleted.push(params.sessionId);
+              store.delete(params.sessionId);
+              return result({});
             case 'session/list':
               return result({ sessions: [...store.keys()].map((sessionId) => ({ sessionId, cwd: '/tmp' })) });
             case '_x/slow':

@@ -72,7 +72,7 @@ class Client {
   connect(host: Host, limits: object): void {
     const { client, server } = pair();
     this.host = host;
-    this.serving = serveAcp(host, server, { agent: 'lively', observe: this.observes, limits });
+    this.serving = serveAcp(host, server, { agent: 'lively', observe: this.observes, adopt: true, limits });
     this.writer = client.writable.getWriter();
     void (async () => {
       for await (const message of client.readable as unknown as AsyncIterable<Json>) {
@@ -437,7 +437,12 @@ export async function live(seed: number): Promise<string[]> {
         if (at) void client.request('session/set_config_option', { sessionId: at, configId: 'opt', value: pick(['x', 'y']), type: 'id' });
         break;
       case 15:
-        void client.request('session/list', {});
+        void client.request('session/list', {}).then(async ({ result }) => {
+          const found = (result?.sessions ?? []).find((each: Json) => each.sessionId === 'theirs');
+          if (!found || client.observes || client.gone || deleted.has('theirs')) return;
+          await client.open('theirs', pick(['load', 'resume']));
+          if (client.opened.has('theirs')) sessions.add('theirs');
+        });
         break;
       case 16:
         if (at) void client.request('_x/slow', { sessionId: at });
@@ -530,6 +535,8 @@ export async function live(seed: number): Promise<string[]> {
   for (const [name, { answers, alive }] of lively.asked)
     if (answers > 1 || (answers === 0 && alive)) faults.push(`the agent’s question ${name} was answered ${answers} times`);
 
+  if (lively.deleted.includes('theirs') && !deleted.has('theirs'))
+    faults.push('a session of the agent’s own was deleted, and nobody asked for that');
   for (const sessionId of sessions) {
     if (deleted.has(sessionId)) continue;
     const events = await hosts[0]!.history(sessionId).catch(() => null);

@@ -1,7 +1,7 @@
 import { rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, StatementSync } from 'node:sqlite';
 import { SqlError, type Row, type SqlValue, type Statement, type StatementResult } from '../../engine/ports.ts';
 import { isRolledBack, joinInserts, Statements, type Joined, type Use } from '../statements.ts';
 import { IOERR_SHMSIZE } from './errors.ts';
@@ -56,7 +56,11 @@ export class Connection {
     // Resolved now, because the process may change its directory later.
     this.#file = resolve(path);
     this.#options = options;
-    this.#statements = new Statements(path, (sql) => this.#database.prepare(sql));
+    this.#statements = new Statements(path, (sql) => {
+      const statement = this.#database.prepare(sql);
+      if (GIVES_ARRAYS) statement.setReturnArrays(true);
+      return statement;
+    });
     const state: FileState = path === ':memory:' ? 'new' : prepareFile(path, options.readOnly);
     // With a dead process's log, the file is opened read-only, because a writable connection would move the log into it when it closes. Without a
     // log it is not, because a read-only connection would leave an empty log behind.
@@ -210,7 +214,8 @@ export class Connection {
     const { statement, shape } = this.#statements.forRun(sql, use, rows);
     const params = rows.length === 1 ? rows[0]! : rows.flat();
     this.#schemaChanged ||= CHANGES_SCHEMA.has(shape.verb);
-    return statement.all(...(params.map((value) => bindable(value, this.#path)) as SqlValue[])) as Row[];
+    const found = statement.all(...(params.map((value) => bindable(value, this.#path)) as SqlValue[]));
+    return GIVES_ARRAYS ? toRows(statement, found as unknown as SqlValue[][]) : (found as Row[]);
   }
 
   #plain(sql: string): void {
@@ -237,6 +242,27 @@ const UNDERSTANDS_URLS = ((): boolean => {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   return major > 22 || (major === 22 && minor >= 15);
 })();
+
+/** Not before Node 22.16. */
+const GIVES_ARRAYS = 'setReturnArrays' in StatementSync.prototype;
+
+/** It inherits no name, since a column may have any. */
+class FoundRow {
+  [column: string]: SqlValue;
+}
+Object.setPrototypeOf(FoundRow.prototype, null);
+Reflect.deleteProperty(FoundRow.prototype, 'constructor');
+
+/** V8 reads an object that is filled like this much faster than one that `node:sqlite` makes, and an array is made faster, too. */
+function toRows(statement: StatementSync, found: readonly (readonly SqlValue[])[]): Row[] {
+  if (found.length === 0) return [];
+  const names = statement.columns().map(({ name }) => name);
+  return found.map((values) => {
+    const row = new FoundRow();
+    for (let i = 0; i < names.length; i++) row[names[i]!] = values[i]!;
+    return row;
+  });
+}
 
 let cuts: boolean | undefined;
 

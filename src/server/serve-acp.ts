@@ -435,7 +435,7 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     const names = await namesBefore(info, replays ? (after ?? 0) : info.latestSeq);
     const hasHeard = replays && (await replay(info, after, names));
     // A client that comes in the middle of a turn is told that it is running.
-    if (!hasHeard && (info.state === 'prompting' || (info.state === 'busy' && (await runsElsewhere(info)))))
+    if (!hasHeard && /^(prompting|busy)$/.test(info.state) && (await isRunning(info)))
       await connection.notify('session/update', { sessionId, update: NO_NEWS, _meta: { rehydrate: { turn: { state: 'running' } } } });
     return opened(call, info, info.latestSeq, names);
   }
@@ -477,8 +477,11 @@ export function serveAcp(host: Host, stream: MessageStream, options: ServeAcpOpt
     return names;
   }
 
-  /** Whether another process is in the middle of a turn: whether the last turn event is a start. */
-  async function runsElsewhere({ sessionId, firstSeq, latestSeq }: SessionInfo): Promise<boolean> {
+  /**
+   * Whether the last turn event is a start. The state does not say that of another process, and of this one it changes a little after the
+   * record.
+   */
+  async function isRunning({ sessionId, firstSeq, latestSeq }: SessionInfo): Promise<boolean> {
     const after = Math.max(firstSeq - 1, latestSeq - limits.earlierEvents);
     // If no turn event is found, the turn is longer than what is looked through.
     let runs = after >= firstSeq;

@@ -521,7 +521,8 @@ export async function live(seed: number): Promise<string[]> {
   });
   if (unanswered().length > 0) faults.push(`unanswered: ${unanswered().join(', ')}`);
   await settled('no turn runs', async () => (await hosts[0]!.list()).sessions.every(({ state }) => state !== 'prompting'));
-  await sleep(15);
+  // What another host wrote is looked for now and then.
+  await sleep(hosts.length > 1 ? 100 : 15);
 
   // ------------------------------------------------------------ what each has seen
 

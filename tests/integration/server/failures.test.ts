@@ -201,6 +201,16 @@ it.each(['session/delete', 'session/close'])('%s: a request that names no sessio
   expect((await host.list()).sessions.filter((each) => each.state !== 'asleep')).toEqual([]);
 });
 
+it('who comes at the instant in which a turn has ended in the record, and in the host not yet, is not told that it runs', async () => {
+  const { host, sessionId } = await served();
+  await host.prompt(sessionId, 'say one');
+  const { client, server } = pair();
+  serveAcp({ ...host, get: async (id) => ({ ...(await host.get(id)), state: 'prompting' }) }, server, { agent: 'demo' });
+  const raw = rawClient(client);
+  await raw.request('session/resume', { sessionId, cwd: '/project' });
+  expect(raw.seen.filter(({ params }) => params?._meta?.rehydrate?.turn)).toEqual([]);
+});
+
 describe('a session that another client deletes', () => {
   it('is told of as not found, and so is one that takes its id', async () => {
     const { host, connect, one, sessionId } = await served();

@@ -190,6 +190,23 @@ it.skipIf(process.platform === 'win32')(
   },
 );
 
+it('a row has each column under its own name, whatever the name, and those that another connection added', async () => {
+  const db = await openNodeSqlite(file);
+  const [odd] = await db.query('SELECT 1 AS "__proto__", 2 AS constructor, 3 AS "a b"');
+  expect(Object.entries(odd!)).toEqual([
+    ['__proto__', 1],
+    ['constructor', 2],
+    ['a b', 3],
+  ]);
+  await db.batch([{ sql: 'CREATE TABLE t (a)' }, { sql: 'INSERT INTO t VALUES (1)' }]);
+  await expect(db.query('SELECT * FROM t')).resolves.toEqual([{ a: 1 }]);
+  const other = new DatabaseSync(file);
+  other.exec('ALTER TABLE t ADD COLUMN b DEFAULT 2');
+  other.close();
+  await expect(db.query('SELECT * FROM t')).resolves.toEqual([{ a: 1, b: 2 }]);
+  await db.close();
+});
+
 it('I4: a write-ahead log whose database is missing is refused and left as it is: it may hold everything', async () => {
   const database = await openNodeSqlite(file);
   await database.batch([{ sql: 'CREATE TABLE log (n)' }, { sql: 'INSERT INTO log VALUES (1)' }]);

@@ -10,7 +10,7 @@ const read = (name: string) => readFileSync(path.join(root, name), 'utf8');
 const ending = (...endings: string[]) => files.filter((name) => endings.some((each) => name.endsWith(each)));
 
 /** Room for growth; a file that does not belong there takes more. */
-const PACKED_BYTES = 1_750_000;
+const PACKED_BYTES = 1_800_000;
 
 describe('what is in the package', () => {
   test('dist/, and what npm shows of a package', () => {

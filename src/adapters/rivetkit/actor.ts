@@ -219,11 +219,13 @@ export function sessionActor<Db>(options: SessionActorOptions<Db>) {
        * RivetKit takes its time, and a prompt that the host took meanwhile would be cut off.
        */
       sleep: async (c: SessionActorContext): Promise<void> => {
+        // RivetKit throws at a request to sleep that comes when it is shutting the actor down already.
+        const isFirst = !c.vars.asleep;
         try {
           await shutDown(c);
         } finally {
           // Even if the host failed to sleep, because this life takes no more calls.
-          c.sleep();
+          if (isFirst) c.sleep();
         }
       },
     },

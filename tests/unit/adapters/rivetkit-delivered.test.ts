@@ -14,7 +14,10 @@ function actor(db = actorDb()) {
     vars: definition.createVars(),
     broadcast: () => undefined,
     keepAwake: <T>(work: Promise<T>) => work,
-    sleep: () => void slept++,
+    // As RivetKit does, once it acts on the first request.
+    sleep: () => {
+      if (slept++ > 0) throw new Error('actor is already shutting down');
+    },
   };
   const calledBy = (ray: string | null) => {
     const request = new Request('http://actor/action/create', { headers: ray === null ? {} : { 'x-rivet-ray-id': ray } });
@@ -59,4 +62,15 @@ it('an actor whose host cannot open is put to sleep all the same', async () => {
   const c = calledBy(null);
   const [listed, asleep] = await Promise.allSettled([actions.list(c), actions.sleep(c)]);
   expect([listed.status, asleep.status, slept()]).toEqual(['rejected', 'rejected', 1]);
+});
+
+it('a call to sleep that comes when the actor is shutting down is answered like the first', async () => {
+  const { actions, calledBy, onSleep, slept } = actor();
+  const c = calledBy(null);
+  await actions.create(c, { agent: 'demo', cwd: '/' });
+  await actions.sleep(c);
+  await actions.sleep(c);
+  await onSleep(c);
+  await actions.sleep(c);
+  expect(slept()).toBe(1);
 });

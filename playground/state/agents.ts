@@ -1,4 +1,4 @@
-/** Which agents there are, in the tab and behind the bridge. */
+/** The agents that a person can choose, in the tab and behind the bridge, and the connection to the bridge. */
 import { signal } from '@preact/signals';
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import { RehydrateError, type AgentLauncher, type AgentSpec } from '../../src/engine/index.ts';
@@ -9,7 +9,7 @@ import { Absent, type Boot } from './pace.ts';
 import { errorWords, label } from './words.ts';
 
 export interface AgentChoice {
-  /** The name, or `bridge:NAME`: in sessions and links. */
+  /** `NAME` in the tab, `bridge:NAME` behind the bridge; sessions and links store it. */
   readonly key: string;
   readonly name: string;
   readonly where: 'tab' | 'bridge';
@@ -21,7 +21,7 @@ export interface AgentChoice {
 const OWN = 'Your own';
 const BRIDGED = 'Over the bridge';
 
-/** By group, in the order they are offered; the first that fits. */
+/** The groups of scripted agents, in display order. An agent belongs to the first group whose pattern matches its name. */
 const SCRIPTED: Readonly<Record<string, RegExp>> = {
   'Come back as they should': /^(native|load|amnesiac|no-embedded)$/,
   'Forget, or lie about it': /^(forgetful|liar|liar-resume|never-prompted-forgets)$/,
@@ -35,12 +35,12 @@ export const AGENT_GROUPS: readonly string[] = [OWN, BRIDGED, ...Object.keys(SCR
 
 type BridgeState =
   | { readonly kind: 'none' }
-  /** This browser was not let in. */
+  /** There is a bridge, but this browser has not been let in. */
   | { readonly kind: 'locked' }
   | { readonly kind: 'connecting' }
   | { readonly kind: 'connected'; readonly url: string; readonly agents: readonly string[]; readonly cwd: string | null }
   | { readonly kind: 'failed'; readonly why: string }
-  /** It no longer answers. */
+  /** The bridge no longer answers this page. */
   | { readonly kind: 'lost'; readonly why: string };
 
 export const LOCKED = 'To use the agents of this machine, open the page at the address that npm start printed in its terminal.';
@@ -68,7 +68,7 @@ function choices({ names, describe }: Platform['tabAgents'], bridged: readonly B
   return [...behind, ...inTab];
 }
 
-/** Over the bridge when it can be, else in the tab. */
+/** The scenario's agent: behind the bridge if the scenario allows that and the bridge offers it, else in the tab. */
 export function agentFor(scenario: Scenario, agents: readonly AgentChoice[]): AgentChoice | null {
   const bridged = agents.filter((agent) => agent.where === 'bridge');
   if (scenario.agent === 'own') return bridged.find(({ group }) => group === OWN) ?? bridged[0] ?? null;
@@ -76,7 +76,7 @@ export function agentFor(scenario: Scenario, agents: readonly AgentChoice[]): Ag
   return (scenario.bridge ? named(bridged) : undefined) ?? named(agents.filter((agent) => agent.where === 'tab')) ?? null;
 }
 
-/** An unprefixed name means the tab first, then the bridge. */
+/** A name without a prefix is looked up in the tab first, then behind the bridge. */
 export function agentNamed(key: string | null | undefined, agents: readonly AgentChoice[]): AgentChoice | null {
   if (!key) return null;
   return agents.find((agent) => agent.key === key) ?? agents.find((agent) => agent.name === key) ?? null;
@@ -86,12 +86,12 @@ class Locked extends Absent {}
 
 const BRIDGE_LOOK_MS = 10_000;
 
-/** The bridge's token stays in here: never in a page, a link or a store. */
+/** The bridge's token never leaves this function: it is not put into the page, a link or storage. */
 export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boot) {
   const bridge = signal<BridgeState>({ kind: 'none' });
   const list = signal(choices(tabAgents, []));
   let access: BridgeAccess | null = null;
-  /** It is the page's own server's, which may start it anew under another address. */
+  /** Whether the bridge belongs to the server of this page, which may restart it at another address. */
   let own = false;
   let looking: ReturnType<typeof setTimeout> | undefined;
 
@@ -105,7 +105,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
   async function use(found: BridgeAccess): Promise<void> {
     const before = access;
     const bridged = await bridges.list(found);
-    // Another was connected meanwhile, or this one let go.
+    // Meanwhile another bridge was connected, or this one was disconnected.
     if (access !== before) return;
     access = found;
     bridge.value = { kind: 'connected', url: found.url, agents: bridged.map((agent) => agent.name), cwd: bridged[0]?.cwd ?? null };
@@ -115,7 +115,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
     lookLater();
   }
 
-  /** Rejects with `Absent` where there is none. */
+  /** Rejects with `Absent` when there is no bridge. */
   async function discover(): Promise<void> {
     const found = await bridges.discover();
     if (found === 'locked') {
@@ -127,7 +127,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
     own = true;
   }
 
-  /** Whether the bridge, or another in its place, is still there. */
+  /** Checks that the bridge, or its replacement by the page's own server, still answers. */
   async function lookAfterBridge(): Promise<void> {
     const looked = access;
     if (!looked || bridge.value.kind === 'connecting') return;
@@ -144,7 +144,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
         ? GONE
         : `The bridge at ${looked.url} does not answer, or not to this page any more. Start it again, then connect it.`;
       const why = locked ? ANEW : lost;
-      // Why another could not be connected stays to be read.
+      // Keep the reason why connecting to another bridge failed, so that it can be read.
       if (!locked && bridge.value.kind !== 'failed') bridge.value = { kind: 'lost', why };
       boot.set('Bridge', 'lost', why);
       lookLater();
@@ -157,7 +157,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
     const known = access;
     if (known)
       return over(known).catch(async (error: unknown) => {
-        // The page's own server, started anew, has another.
+        // If the page's own server has restarted, it has a new bridge.
         if (own) await lookAfterBridge();
         if (access === null || access === known) throw error;
         return over(access);
@@ -191,7 +191,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
         own = false;
       } catch (error) {
         bridge.value = { kind: 'failed', why: errorWords(error) };
-        // The one before may come back.
+        // The previous bridge is still in use: keep checking it.
         if (access) lookLater();
       }
     },
@@ -206,7 +206,10 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
   };
 }
 
-/** A bridged agent works where its bridge says, with its own environment and servers: a session's rows choose nothing on a real disk. */
+/**
+ * A bridged agent gets its directory, environment and MCP servers from its bridge, and never from the session's rows: those may come from
+ * a file, and must not choose anything on a real disk.
+ */
 export function confinedSpec(spec: AgentSpec, agents: readonly AgentChoice[]): AgentSpec {
   if (!isBridged(spec.agent)) return spec;
   // The bridge refuses an agent that it does not offer.
@@ -214,12 +217,13 @@ export function confinedSpec(spec: AgentSpec, agents: readonly AgentChoice[]): A
   return { agent: spec.agent, cwd, sessionId: spec.sessionId };
 }
 
-const PLACING: readonly unknown[] = ['session/new', 'session/load', 'session/resume', 'session/fork', 'session/list'];
+const METHODS_WITH_CWD: readonly unknown[] = ['session/new', 'session/load', 'session/resume', 'session/fork', 'session/list'];
 
+/** The same confinement for a message to the agent. */
 export function confined({ agent, cwd }: AgentSpec, message: AnyMessage): AnyMessage {
   if (!isBridged(agent)) return message;
   const { method, params } = message as { method?: unknown; params?: Readonly<Record<string, unknown>> };
-  if (!PLACING.includes(method) || typeof params !== 'object' || params === null) return message;
+  if (!METHODS_WITH_CWD.includes(method) || typeof params !== 'object' || params === null) return message;
   const { additionalDirectories: _, mcpServers, ...rest } = params;
   return { ...message, params: { ...rest, cwd, ...(mcpServers === undefined ? {} : { mcpServers: [] }) } } as AnyMessage;
 }

@@ -1,4 +1,4 @@
-/** The database that is open, and what is done when it does not open or cannot be kept. */
+/** The open database, and what happens when it cannot be opened or stored. */
 import { signal } from '@preact/signals';
 import { SqlError, type Host } from '../../src/engine/index.ts';
 import type { SqljsDatabase, TabRole } from '../../src/adapters/sqljs/index.ts';
@@ -7,10 +7,10 @@ import { openReader } from './session.ts';
 import type { Visits } from './visits.ts';
 import { errorWords } from './words.ts';
 
-/** A database of earlier visits that does not open. Nothing replaces it until the person says so. */
+/** A database of earlier visits that cannot be opened. It is not replaced until the person decides. */
 export interface Unopened {
   readonly why: string;
-  /** What can be read of it can be saved as a file. */
+  /** Whether it is corrupt: what is still readable can then be saved as a file. */
   readonly damaged: boolean;
   readonly answer: (answer: 'again' | 'memory' | 'stop') => void;
 }
@@ -18,23 +18,23 @@ export interface Unopened {
 interface DatabaseUsers {
   leave(): Promise<void>;
   use(database: SqljsDatabase): void;
-  /** In this tab or another. */
+  /** Called for commits of this tab and of others. */
   committed(notes: readonly string[]): void;
 }
 
 interface Opened {
   readonly database: SqljsDatabase;
-  /** Why it keeps nothing, where it was to. */
+  /** Why it is in memory although it should be stored; else null. */
   readonly why: string | null;
 }
 
 const LEFT = 'The page was left before its database was open.';
 
 export function createDatabases(platform: Platform, visits: Visits, users: DatabaseUsers) {
-  /** Null is the main line. */
+  /** Null for the main line. */
   const branch = signal<string | null>(null);
   const role = signal<TabRole | null>(null);
-  /** Why nothing is kept; null while it is. */
+  /** Why sessions are not stored; null if they are, or need not be. */
   const warning = signal<string | null>(null);
   const durable = signal(true);
   const unopened = signal<Unopened | null>(null);
@@ -47,11 +47,11 @@ export function createDatabases(platform: Platform, visits: Visits, users: Datab
     return { database, why: database.storage.kind === 'memory' ? (database.storage.reason ?? null) : null };
   }
 
-  /** Where this browser holds sessions that cannot be opened, an empty database would look as if they were gone: the person decides. */
+  /** Lets the person decide if stored sessions cannot be opened: an empty database in their place would look as if they were lost. */
   async function openKept(name: string | null): Promise<Opened> {
     for (;;) {
       const found = await openStored(name).catch((error: unknown) => {
-        // SQLite that did not load is no fault of the storage.
+        // Any other error, such as SQLite not loading, says nothing about the storage.
         if (!(error instanceof SqlError)) throw error;
         return { why: errorWords(error), damaged: error.kind === 'corrupt' };
       });
@@ -87,7 +87,7 @@ export function createDatabases(platform: Platform, visits: Visits, users: Datab
       return shown?.reader ?? null;
     },
 
-    /** A database that no host can read, or whose users are not free, is closed again. */
+    /** If no host can read the new database, or its users cannot leave the old one, the new one is closed again. */
     async open(name: string | null, bytes?: Uint8Array): Promise<void> {
       const { database, why } = bytes ? await openStored(name, bytes) : await openKept(name);
       let reader: Host | null = null;
@@ -114,7 +114,7 @@ export function createDatabases(platform: Platform, visits: Visits, users: Datab
       await before?.database.close();
     },
 
-    /** For good, and for what is still being opened. */
+    /** Closes for good; a database that is still being opened is closed, too. */
     async close(): Promise<void> {
       closed = true;
       unopened.value?.answer('stop');

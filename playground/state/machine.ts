@@ -1,4 +1,4 @@
-/** The live picture of prompt, database and agent, as a reducer over the wire, the commits and the host: it shows what happened, and not what the engine says. */
+/** The state of prompt, database and agent for the live diagram: a reducer over wire messages, commits and the host's state. */
 import type { AnyMessage } from '@agentclientprotocol/sdk';
 import {
   describeExit,
@@ -19,7 +19,7 @@ export type HostStatus = 'opening' | 'awake' | 'asleep';
 
 export const STATIONS = ['initialize', 'session/resume', 'session/load', 'session/new', 'session/prompt'] as const;
 type Station = (typeof STATIONS)[number];
-/** `absent`: not offered. `doubted`: it claimed success, and the check said otherwise. */
+/** `absent`: the agent does not offer it. `doubted`: the agent claimed success, but the engine did not accept it. */
 export type StationState = 'idle' | 'absent' | 'trying' | 'ok' | 'doubted' | 'refused' | 'lost';
 type Stations = Readonly<Record<Station, StationState>>;
 
@@ -29,7 +29,7 @@ export const LEGS = ['stored', 'sent', 'answer stored', 'shown'] as const;
 export interface Process {
   readonly number: number;
   readonly agent: string;
-  /** `ended`: by the host. `died`: unasked. */
+  /** `ended`: the host ended it. `died`: it ended for any other reason. */
   readonly state: 'runs' | 'ended' | 'died';
   readonly words: string;
 }
@@ -37,10 +37,10 @@ export interface Process {
 export interface Machine {
   readonly host: HostStatus;
   readonly agent: AgentStatus;
-  /** The picture is about the last. */
+  /** The diagram shows the last one. */
   readonly processes: readonly Process[];
   readonly stations: Stations;
-  /** How many of `LEGS` are behind the newest prompt. */
+  /** How many of `LEGS` the newest prompt has completed. */
   readonly legs: number;
   readonly words: string;
   readonly pending: Readonly<Record<string, Station>>;
@@ -98,7 +98,7 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
     case 'shown':
       return machine.legs === 3 ? { ...machine, legs: 4 } : machine;
     case 'launching':
-      // Another is then only asked what it can do.
+      // A process that is launched while one runs may only be asked for its capabilities.
       return machine.processes.at(-1)?.state === 'runs' ? machine : begun(machine, input);
     case 'launched':
       return isShown(machine, input) ? { ...machine, words: `Process ${input.process} runs.` } : machine;
@@ -109,12 +109,12 @@ export function reduceMachine(machine: Machine, input: MachineInput): Machine {
     }
     case 'frame':
       if (isShown(machine, input)) return onFrame(machine, input.direction, input.message);
-      // The session goes over to it.
+      // The first session request to another process means that the session moves to it.
       return input.direction === 'to-agent' && isOfSession(input.message)
         ? onFrame({ ...begun(machine, input), stations: { ...IDLE, initialize: 'ok' } }, input.direction, input.message)
         : machine;
     case 'exited': {
-      // Ended by the host it is asleep, however it had to be ended.
+      // An agent that the host ended counts as asleep, even if it had to be killed.
       const asked = input.by === 'host' || machine.host !== 'awake';
       const words = describeExit(input.exit);
       const ended = asked ? withEnd(machine, input.process, 'ended', 'put to sleep') : withEnd(machine, input.process, 'died', words);
@@ -171,7 +171,7 @@ function onFrame(machine: Machine, direction: Direction, message: AnyMessage): M
   const station = STATIONS.find((name) => name === method);
   if (direction === 'to-agent') {
     if (!station || id === undefined) return machine;
-    // It still comes back.
+    // A new agent session after a failed resume is still part of resuming.
     const goesOn = station === 'session/new' && machine.agent === 'resuming';
     return {
       ...machine,
@@ -212,21 +212,21 @@ export function isAnswer(event: TapEvent): boolean {
   return roleOf(fieldsOf(fieldsOf(event.message)['params'])['update']) === 'agent';
 }
 
-/** A native way that answered well, and was not taken. */
+/** Marks a native method that succeeded but did not become the tier. */
 function doubt(stations: Stations, tier: Tier): Stations {
   const doubted = (station: Station, own: Tier): StationState =>
     stations[station] === 'ok' && tier !== own && tier !== 'live' ? 'doubted' : stations[station];
   return { ...stations, 'session/resume': doubted('session/resume', 'resume'), 'session/load': doubted('session/load', 'load') };
 }
 
-/** Version 2 has no `session/load`: its `session/resume` can replay. */
+/** Version 2 has no `session/load`, because its `session/resume` can replay. */
 function notOffered(result: unknown): Partial<Stations> {
   const { agentCapabilities, capabilities } = fieldsOf(result);
   const { canResume, canLoad } = readCapabilities(agentCapabilities ?? capabilities);
   return { ...(canResume ? {} : { 'session/resume': 'absent' }), ...(canLoad && !capabilities ? {} : { 'session/load': 'absent' }) };
 }
 
-/** Of a log whose wire is not here: of the past, or of another tab. */
+/** The start for a machine told from the log alone: for the past, or for another tab's session, whose wire this tab does not see. */
 export const TOLD_MACHINE: Machine = { ...INITIAL_MACHINE, host: 'awake', words: 'Nothing had happened yet.' };
 
 export function toldMachine(machine: Machine, event: SessionEvent): Machine {
@@ -255,13 +255,13 @@ export function toldMachine(machine: Machine, event: SessionEvent): Machine {
   }
 }
 
-const CAME_OF: Partial<Record<AttemptOutcome, StationState>> = { ok: 'ok', unproven: 'doubted', crash: 'lost', hang: 'lost' };
+const STATE_AFTER: Partial<Record<AttemptOutcome, StationState>> = { ok: 'ok', unproven: 'doubted', crash: 'lost', hang: 'lost' };
 
 function stationsOf({ attempts, tier }: ResumeReport): Stations {
   const stations: Record<Station, StationState> = { ...IDLE, initialize: 'ok' };
   for (const { method, outcome } of attempts)
-    // A fork that the agent made is a new session of its own.
-    stations[method === 'session/fork' ? 'session/new' : method] = CAME_OF[outcome] ?? 'refused';
+    // A fork that the agent makes is a new session to it.
+    stations[method === 'session/fork' ? 'session/new' : method] = STATE_AFTER[outcome] ?? 'refused';
   if (tier === 'new' || tier === 'transcript') stations['session/new'] = 'ok';
   return doubt(stations, tier);
 }

@@ -1,4 +1,4 @@
-/** Where the page is, what a link or an earlier visit says about that, and branches off the past. */
+/** Which scenario, agent and session the page shows, as links, earlier visits and the person choose; and branches of the database. */
 import { signal } from '@preact/signals';
 import type { ProtocolChoice, ResumePolicy } from '../../src/engine/types.ts';
 import { agentName, isBridged } from '../platform/bridge-prefix.ts';
@@ -27,14 +27,14 @@ export function createNavigation(page: Page, turns: Turns) {
     choice.agent.value = agent;
   }
 
-  /** An agent that is here, or one whose bridge is away and which has a session here. */
+  /** The key of an available agent, or of one that is unavailable but has a session here. */
   function keyNamed(name: string | null | undefined, scenario: Scenario): string | null {
     const here = agentNamed(name, agents.list.value);
     if (here || !name) return here?.key ?? null;
     return visits.last.places[keyOf(databases.branch.value, scenario.name, name)]?.sessionId ? name : null;
   }
 
-  /** Takes what of it is here; gives the agent it names. */
+  /** Applies what is available of a place. Returns the key of the agent that it names, or null. */
   function takePlace(place: Place, isFirst = false): string | null {
     const list = agents.list.value;
     const scenario = scenarioNamed(place.scenario ?? visits.last.scenario ?? undefined);
@@ -47,7 +47,7 @@ export function createNavigation(page: Page, turns: Turns) {
     return linked;
   }
 
-  /** What an earlier visit left here, if its session is still there. */
+  /** What an earlier visit stored for this place, unless its session is gone. */
   async function remembered(): Promise<PlaceMemory | null> {
     const kept = visits.last.places[page.placeKey()] ?? null;
     return !kept?.sessionId || (await session.has(kept.sessionId)) ? kept : null;
@@ -55,7 +55,7 @@ export function createNavigation(page: Page, turns: Turns) {
 
   const fresh = (): PlaceMemory => ({ sessionId: null, progress: [], policy: choice.scenario.value.policy });
 
-  /** What was live sleeps. */
+  /** Puts the host to sleep if the session changes, then shows the session. */
   async function showAt({ sessionId, progress: steps, policy }: PlaceMemory, move: number): Promise<void> {
     if (move !== moves.now) return;
     // A session that is being created has no id yet.
@@ -68,7 +68,7 @@ export function createNavigation(page: Page, turns: Turns) {
     }
     notices.clear();
     choice.policy.value = policy;
-    // A step that was left while it ran was not seen to end.
+    // A step that was running when the person left never reported its end.
     lesson.progress.value = steps.map((step) => (step.state === 'running' ? { ...step, state: 'waiting' } : step));
     session.choose(sessionId, visits.failuresOf(page.databases.branch.value, sessionId));
     page.rememberPlace();
@@ -98,7 +98,7 @@ export function createNavigation(page: Page, turns: Turns) {
     asked,
     show,
 
-    /** The last session there, else a fresh start. Gives the move. */
+    /** Shows the last session of the place if its progress fits the link, else starts afresh. */
     goTo: (place: Place, from: 'start' | 'link') =>
       moves.go(async (move) => {
         const linked = takePlace(place);
@@ -117,7 +117,7 @@ export function createNavigation(page: Page, turns: Turns) {
       void lesson.tell({ kind: 'policy', what: policy });
     },
 
-    /** Shows as much of the last visit as needs no database. */
+    /** Restores as much of the last visit as needs no database. */
     recall(): Place {
       visits.recall();
       const place = asked();
@@ -134,7 +134,7 @@ export function createNavigation(page: Page, turns: Turns) {
 
     chooseAgent: (key: string) => switchTo(choice.scenario.value, key),
 
-    /** Agents are started anew for it. */
+    /** Restarts the host, because agents must be started again for another version. */
     async chooseProtocol(protocol: ProtocolChoice): Promise<void> {
       choice.protocol.value = protocol;
       await notices.attempt(async () => {
@@ -148,7 +148,7 @@ export function createNavigation(page: Page, turns: Turns) {
 
     async chooseSession(sessionId: string | null): Promise<void> {
       const info = session.list.value.find((one) => one.sessionId === sessionId);
-      // The prompts are for it, here or not.
+      // Prompts go to the session's own agent, whether it is available or not.
       if (info) choice.agent.value = info.agent;
       await show(sessionId, []);
     },
@@ -175,7 +175,7 @@ function linkProblem(
 
 // ---- the past and the branches off it
 
-/** `stored`: null where it cannot be read. */
+/** What Reset would delete. `stored` is null while no database is open. */
 export type Inventory = Awaited<ReturnType<ReturnType<typeof createBranches>['inventory']>>;
 
 interface Importing {
@@ -185,13 +185,13 @@ interface Importing {
 
 export function createBranches(page: Page, navigation: Navigation) {
   const { databases, moves, notices, platform, session, timeline, visits } = page;
-  /** Null before Reset tried, and when nothing is left. */
+  /** What Reset could not delete; null if it has not run. */
   const undeleted = signal<readonly string[] | null>(null);
   const importing = signal<Importing | null>(null);
   let running: Promise<unknown> | null = null;
   let asked = 0;
 
-  /** One change of branch at a time; a second press does nothing. */
+  /** Runs one change of branch at a time; a call during another does nothing. */
   async function alone(run: () => Promise<void>): Promise<void> {
     if (running) return;
     running = notices.attempt(run);
@@ -199,7 +199,7 @@ export function createBranches(page: Page, navigation: Navigation) {
     running = null;
   }
 
-  /** A new branch that begins with these bytes. Its file, unless given, is that of the branch it comes off. */
+  /** Opens a new branch that begins with these bytes. Unless `from` names a file, it inherits that of the current branch. */
   async function branchOff(
     kind: string,
     from: Omit<BranchMemory, 'name' | 'file'> & Partial<BranchMemory>,
@@ -209,7 +209,7 @@ export function createBranches(page: Page, navigation: Navigation) {
     const steps = from.sessionId === null ? [] : page.lesson.progress.value;
     const taken = visits.branches.map((one) => one.name);
     const branch = { file, ...from, name: freeName(kind, taken) };
-    // First, so that another tab takes another name.
+    // Remember it before opening, so that another tab chooses another name.
     visits.remember(({ branches }) => ({ branches: [...branches, branch] }));
     await moves.go(async () => {
       try {
@@ -224,7 +224,7 @@ export function createBranches(page: Page, navigation: Navigation) {
     });
   }
 
-  /** Null is the main line. While another change is at work it waits; the last one asked for counts. */
+  /** Goes to a branch; null is the main line. Waits for a change in progress; of several waiting calls only the last is carried out. */
   async function go(name: string | null): Promise<void> {
     const nth = ++asked;
     while (running) await running;
@@ -235,7 +235,7 @@ export function createBranches(page: Page, navigation: Navigation) {
         await databases.open(name);
         visits.remember(() => ({ branch: name }));
         const here = page.here();
-        // The agent of a file's session may be nowhere else.
+        // Without a choice of agent, none is named: one from an imported file may not exist here.
         await navigation.goTo(page.chosen.value ? here : { scenario: here.scenario, step: here.step }, 'start');
       });
       notices.note.value = null;
@@ -265,7 +265,7 @@ export function createBranches(page: Page, navigation: Navigation) {
           'This is a fork. The agent’s own session stays with the main line, so the next prompt carries the record instead.';
       }),
 
-    /** Out of the past; else out of a fork. */
+    /** Leaves the past if it is shown, else goes back to the main line. */
     returnToNow: () => (timeline.past.value ? alone(() => timeline.close()) : go(null)),
 
     salvage: () =>
@@ -277,7 +277,7 @@ export function createBranches(page: Page, navigation: Navigation) {
 
     exportDatabase: () => notices.attempt(async () => platform.download('rehydrate-playground.sqlite', await exportBytes())),
 
-    /** Opens a database file as a branch. Problems are told beside the button. */
+    /** Opens a database file as a branch. Problems are shown beside the button. */
     async importDatabase(file: { readonly name: string; readonly size: number; bytes(): Promise<Uint8Array> }): Promise<void> {
       if (importing.value?.problem === null) return;
       const name = label(file.name, 'a file', 80);
@@ -306,17 +306,17 @@ export function createBranches(page: Page, navigation: Navigation) {
       return { stored: row ? { sessions: Number(row['sessions']), events: Number(row['events']) } : null, forks: visits.branches.length };
     },
 
-    /** Deletes all that this page keeps, in every tab, and starts anew. What cannot be deleted hinders no other deletion, and is told. */
+    /** Deletes all that this page stores, in every tab, and reloads. A failed deletion does not stop the others, and is reported. */
     async reset(): Promise<void> {
       if (running) return;
-      // Nothing comes after it.
+      // Never settles, so that no other change starts after the reset.
       running = new Promise(() => undefined);
       const forks = visits.branches.map(({ name }) => name);
       const left = new Set<string>();
       const remove = (what: string, run: () => Promise<void>) =>
         run().catch((error: unknown) => void left.add(`${what}: ${errorWords(error)}`));
       platform.tabs.send({ type: 'reset' });
-      // It hinders no deletion.
+      // A failure here must not stop the deletions.
       await page.dispose().catch((error: unknown) => console.warn(error));
       await remove('the playground’s database', () => platform.deleteDatabase(null));
       for (const name of forks) await remove(`the fork ${name}`, () => platform.deleteDatabase(name));
@@ -324,7 +324,7 @@ export function createBranches(page: Page, navigation: Navigation) {
         await remove('what the agents in the tab remember', () => platform.tabAgents.forget(name));
       platform.memory.clear();
       platform.address.write('');
-      // A quick tab may have started anew on what was still there.
+      // Another tab may already have restarted with data that had not been deleted yet.
       platform.tabs.send({ type: 'reset' });
       if (left.size > 0) undeleted.value = [...left];
       else platform.reload();

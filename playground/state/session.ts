@@ -1,4 +1,7 @@
-/** The session that is shown, followed as it is committed. Messages and tool calls are the engine's own fold; questions, plans, ends and resumes are added here. */
+/**
+ * The session that is shown, read from the log as it is committed. Messages and tool calls come from the engine's own fold; permission
+ * requests, plans, turn ends and resumes are added here.
+ */
 import { computed, signal } from '@preact/signals';
 import {
   createHost,
@@ -26,11 +29,11 @@ export interface TextItem {
   readonly kind: Role;
   readonly key: string;
   readonly imported: boolean;
-  /** Of bounded size; only the last one changes. */
+  /** The text in pieces of bounded size. As text arrives, only the last one changes, so that only it is laid out again. */
   readonly pieces: readonly string[];
 }
 
-/** `kind` is the protocol's, or whatever the agent made of it. */
+/** `kind` is the agent's, and may be none of the protocol's. */
 export interface Answer {
   readonly optionId: string;
   readonly name: string;
@@ -56,7 +59,7 @@ export type Item =
 export interface SessionView {
   readonly info: SessionInfo | null;
   readonly items: readonly Item[];
-  /** No longer shown; the log has them. */
+  /** How many items are no longer shown. The log still has them. */
   readonly dropped: number;
   readonly turnOpen: boolean;
   readonly permission: Permission | null;
@@ -66,16 +69,16 @@ export interface SessionView {
   readonly lastSeq: number;
 }
 
-/** About so many characters before the next piece begins. */
+/** A piece has about this many characters. */
 export const PIECE_CHARS = 2_000;
-/** How much further a white space is looked for. */
+/** How many more characters are searched for white space to cut at. */
 const SEEK_CHARS = 200;
 const ITEM_LIMIT = 2_000;
 const TOOL_CHARS = 1_200;
 const PLAN_ENTRIES = 50;
 const ANSWERS = 20;
 
-/** What is told beside messages and tool calls. */
+/** An item with its place in the log. */
 interface Told {
   readonly seq: number;
   item: Item;
@@ -102,7 +105,7 @@ export class Conversation {
     this.#view = foldEvents(fresh, this.#view);
   }
 
-  /** `nobody`: no host holds the session. Its open turn was interrupted, which is not written down yet. */
+  /** `nobody`: no host holds the session, so an open turn was interrupted although the log does not say so yet. */
   view(info: SessionInfo | null = null, nobody = false): SessionView {
     const { messages, toolCalls, running } = this.#view;
     const turnOpen = running !== null && !nobody;
@@ -175,12 +178,12 @@ export class Conversation {
         const { requestId, optionId, by } = event.payload;
         for (const told of this.#told)
           if (told.item.kind === 'permission' && told.item.requestId === requestId)
-            // An answer that was cancelled while it was stored did not count.
+            // A later resolution replaces an earlier one: a cancel can overtake an answer while it is being stored.
             told.item = answered({ ...told.item, answer: null }, optionId ?? (by === 'end' ? WITHDRAWN : 'cancelled'));
         break;
       }
       case 'turn_ended': {
-        // Nobody can answer them any more.
+        // Nobody can answer the turn's open permission requests any more.
         for (const told of this.#told) told.item = answered(told.item, WITHDRAWN);
         const words = turnEndWords(event.payload);
         if (words) notice(event.payload.state === 'cancelled' ? 'calm' : 'warn', words);
@@ -212,7 +215,7 @@ function answered(item: Item, answer: string): Item {
 
 function textItem({ seq, role, text, origin }: ViewMessage, before?: Item): TextItem {
   const shown = before && 'pieces' in before ? before.pieces : [];
-  // An agent can replace what it said.
+  // Start again if the agent replaced what it had said.
   const pieces = text.startsWith(shown.join('')) ? shown : [];
   const known = pieces.reduce((sum, piece) => sum + piece.length, 0);
   return { kind: role, key: `e${seq}`, imported: origin === 'import', pieces: appendText(pieces, text.slice(known)) };
@@ -220,7 +223,7 @@ function textItem({ seq, role, text, origin }: ViewMessage, before?: Item): Text
 
 export const piecesOf = (text: string): readonly string[] => appendText([], text);
 
-/** A growing answer lays out its last piece alone. What was told of that stays in it. */
+/** Appends to the last piece and starts new ones as it grows. A cut never falls inside text that the last piece already had. */
 function appendText(pieces: readonly string[], text: string): readonly string[] {
   const all = pieces.slice(0, -1);
   let from = Math.max(PIECE_CHARS, pieces.at(-1)?.length ?? 0);
@@ -278,9 +281,9 @@ export function lastReply({ items }: SessionView): string {
     .join('');
 }
 
-// ---- reading it
+// ---- reading it from the database
 
-/** A host without agents: for sleep, for watching, for the past. */
+/** A host without agents, for reading while the real host sleeps, other tabs' sessions, and the past. */
 export const openReader = (database: SqlDatabase): Promise<Host> => createHost({ database, agents: {} });
 
 const infoOf = (reader: Host, sessionId: string): Promise<SessionInfo | null> =>
@@ -297,32 +300,32 @@ export async function catchUp(reader: Host, sessionId: string, conversation: Con
   return conversation.view(info, !past && info.state === 'asleep');
 }
 
-/** As often as reading needs; the rest of the time is the page's. */
+/** The pause between two reads, so that the page has time for its own work. */
 const FOLLOW_MS = 60;
 const LOOK_AGAIN_MS = 1_000;
 
 interface SessionOptions {
   readonly reader: () => Host | null;
   readonly schedule: (run: () => void) => void;
-  /** An agent of this tab works on the session, or is about to. */
+  /** Whether an agent of this tab works on the session, or is about to. */
   readonly busyHere: () => boolean;
   readonly onShown: (sessionId: string) => void;
   readonly onError: (error: unknown) => void;
 }
 
 export function createShownSession({ reader: readerNow, schedule, busyHere, onShown, onError }: SessionOptions) {
-  /** Null: the next prompt begins one. */
+  /** Null when the next prompt will create a session. */
   const id = signal<string | null>(null);
-  /** Its agent can be broken before there is a session. */
+  /** The id of the session being created, so that faults can be injected into its agent before the session is shown. */
   const creating = signal<string | null>(null);
   const list = signal<readonly SessionInfo[]>([]);
   const live = signal(EMPTY_VIEW);
-  /** No event tells that the newest prompt found it live. */
+  /** Whether the newest prompt found the session live, which no event records. */
   const foundLive = signal(false);
-  /** What fails leaves no event. */
+  /** Failed resumes, which leave no event. */
   const failures = signal<readonly FailedResume[]>([]);
   const elsewhere = computed(() => live.value.info?.state === 'busy' && !busyHere());
-  /** Another object for another session or database. */
+  /** Replaced by a new object for every session and database, so that a read in progress can tell that it is out of date. */
   let conversation = new Conversation();
   let looking: ReturnType<typeof setTimeout> | undefined;
   const following = createPace(follow, drawn(schedule, FOLLOW_MS), onError);
@@ -331,7 +334,7 @@ export function createShownSession({ reader: readerNow, schedule, busyHere, onSh
     const sessionId = id.value;
     const reader = readerNow();
     if (!reader) return;
-    // The list changes with turns only.
+    // The list is not read during a turn.
     if (!live.value.turnOpen) list.value = (await reader.list({ limit: 50 })).sessions;
     if (sessionId === null) return;
     const mine = conversation;
@@ -339,13 +342,15 @@ export function createShownSession({ reader: readerNow, schedule, busyHere, onSh
     if (conversation !== mine || id.value !== sessionId) return;
     if (view.reports.length !== live.value.reports.length) foundLive.value = false;
     live.value = view;
-    // No commit tells that another tab let go.
+    // Check again later: no commit tells when another tab releases the session.
     clearTimeout(looking);
     if (elsewhere.value) looking = setTimeout(following.poke, LOOK_AGAIN_MS);
     onShown(sessionId);
   }
 
-  const forget = () => void (conversation = new Conversation());
+  const forget = (): void => {
+    conversation = new Conversation();
+  };
 
   return {
     id,

@@ -38,12 +38,12 @@ async function listTables(database: Readable): Promise<readonly TableInfo[]> {
 const countOf = async (database: Readable, from: string, params: readonly string[] = []): Promise<number> =>
   Number((await database.query(`SELECT count(*) AS n FROM ${from}`, params))[0]?.['n'] ?? 0);
 
-/** Long ids and times go last. A table's own subject keeps its id in front. */
+/** Columns that are shown last: long ids and times. The exception is `session_id` of `acp_sessions`, which stays first. */
 const LATE = ['at', 'turn_id', 'session_id', 'meta'];
-/** Which rows are newest; the first that a table has. */
+/** The columns that tell a row's age; the first one that a table has is used. */
 const AGE = ['seq', 'first_seq', 'began_seq', 'updated_at', 'at'];
 
-/** The newest rows; of tables with a session, that session's. */
+/** The newest rows. Tables other than `acp_sessions` that have a session id are limited to this session. */
 async function readTable(database: Readable, name: string, sessionId: string | null): Promise<TableView> {
   const info = await database.query(`SELECT name, pk FROM pragma_table_info(?) ORDER BY cid`, [name]);
   const rank = (column: string) => (name === 'acp_sessions' && column === 'session_id' ? 0 : LATE.indexOf(column) + 1);
@@ -66,7 +66,7 @@ export function rowKey({ keyColumns }: TableView, row: Row, index: number): stri
 /** By row key: `new`, or the columns that changed. */
 export type Changes = ReadonlyMap<string, 'new' | ReadonlySet<string>>;
 
-/** Nothing is marked on the first look, or in another table. */
+/** Nothing is marked on the first read of a table. */
 export function diffTable(before: TableView | null, after: TableView): Changes {
   const changes = new Map<string, 'new' | ReadonlySet<string>>();
   if (before?.name !== after.name) return changes;
@@ -86,7 +86,7 @@ function sameValue(a: SqlValue, b: SqlValue): boolean {
   return a === b;
 }
 
-/** Times stay numbers: the panel shows what is stored. */
+/** Times stay numbers, because the panel shows values as stored. */
 export function cellText(value: SqlValue | bigint): string {
   if (value === null) return 'NULL';
   return value instanceof Uint8Array ? `blob, ${value.length} bytes` : String(value);
@@ -114,7 +114,7 @@ export function createTables({ database: databaseNow, run, onError }: TablesOpti
   async function look(): Promise<void> {
     const database = databaseNow();
     if (!database) return;
-    // A database that was left may be closed by now.
+    // A read fails when the database was left and closed meanwhile: that error is ignored.
     const left = () => database !== databaseNow();
     const read = async () => {
       const found = await listTables(database);
@@ -125,12 +125,12 @@ export function createTables({ database: databaseNow, run, onError }: TablesOpti
     const { found, after } = now;
     list.value = found;
     const changed = after ? diffTable(table.value, after) : NONE;
-    // Marks stay until the next change.
+    // Keep the marks until the next change.
     if (changed.size > 0) changes.value = changed;
     table.value = after;
   }
 
-  /** Nothing in another database or session is a change. */
+  /** Starts afresh for another session or database, whose rows do not count as changes. */
   function turn(sessionId = session): void {
     session = sessionId;
     table.value = null;

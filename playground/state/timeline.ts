@@ -19,7 +19,7 @@ type Mark = keyof typeof MARKS;
 const MOMENT_LIMIT = 2_000;
 const READ_MS = 300;
 
-/** What a commit stored, by the notes of its statements. Of an `update` only when it is alone. */
+/** What a commit stored, by the notes of its statements. Updates have no words here: they are told only when alone. */
 const NOTE_WORDS: readonly (readonly [note: string, words: string, mark?: Mark])[] = [
   ['schema', 'the tables were made', 'beginning'],
   ['session_created', 'a session was created'],
@@ -38,7 +38,7 @@ const NOTE_WORDS: readonly (readonly [note: string, words: string, mark?: Mark])
 
 type Commit = Pick<Journal['entries'][number], 'n' | 'at' | 'notes'>;
 
-/** None for what is of no interest to people, such as a renewed lease. */
+/** No moment for commits of no interest to a person, such as a renewed lease. */
 function momentOf({ n, at, notes }: Commit): readonly Moment[] {
   if (notes === undefined) return [{ n, at, label: 'a change', mark: null }];
   const told = NOTE_WORDS.filter(([note]) => notes.includes(note));
@@ -46,7 +46,7 @@ function momentOf({ n, at, notes }: Commit): readonly Moment[] {
   return [{ n, at, label: told.map(([, words]) => words).join(', '), mark: told.find(([, , mark]) => mark)?.[2] ?? null }];
 }
 
-/** `known`: those of earlier entries; what a snapshot has covered since is gone. */
+/** `known` are the moments of earlier entries; those that a snapshot has replaced since are dropped. */
 export function momentsOf(
   { base, entries }: Pick<Journal, 'base'> & { readonly entries: readonly Commit[] },
   known: readonly Moment[] = [],
@@ -58,7 +58,7 @@ export function momentsOf(
 interface Past {
   readonly moment: Moment;
   readonly database: PastDatabase;
-  /** Null before the first migration: no host could read it. */
+  /** Null before the first migration, when there are no tables for a host to read. */
   readonly reader: Host | null;
   readonly view: SessionView;
 }
@@ -69,7 +69,7 @@ interface PastDatabase extends SqlDatabase {
 
 export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>, onError: (error: unknown) => void) {
   const moments = signal<readonly Moment[]>([]);
-  /** Null is now. It moves before the past is read. */
+  /** The index of the chosen moment; null is now. Set before the moment is read. */
   const at = signal<number | null>(null);
   const past = signal<Past | null>(null);
   const reading = createPace(refresh, every(READ_MS), onError);
@@ -78,7 +78,7 @@ export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>,
   let ticket = 0;
   let seeking: Promise<void> = Promise.resolve();
 
-  /** While one looks at the past, its numbering stays. */
+  /** Does nothing while the past is shown, so that the indexes of moments do not shift. */
   async function refresh(): Promise<void> {
     const read = database;
     if (!read || at.value !== null) return;
@@ -146,7 +146,7 @@ export function createTimeline({ openInMemory }: Pick<Platform, 'openInMemory'>,
   };
 }
 
-/** A host can read it; an older schema is migrated first. */
+/** Makes a copy of the past readable for a host: an older schema is migrated first. */
 async function pastOf(copy: SqljsCopy, openInMemory: Platform['openInMemory']): Promise<PastDatabase> {
   const version = Number(copy.query('PRAGMA user_version')[0]?.['user_version']);
   let read: SqljsCopy | SqljsDatabase = copy;

@@ -1,4 +1,4 @@
-/** What the page says, in one place so that all panels say the same. */
+/** Sentences that several panels need, in one place so that all of them say the same. */
 import { signal } from '@preact/signals';
 import {
   RehydrateError,
@@ -12,9 +12,9 @@ import {
 import { withoutControls } from '../../src/engine/safe-text.ts';
 import { BRIDGE_PREFIX } from '../platform/bridge-prefix.ts';
 
-// ---- what an agent said, made safe to be shown
+// ---- making an agent's text safe to show
 
-/** One line that stands in a sentence or on a button. */
+/** A short, single line of text, for a sentence or a button. */
 export function label(value: unknown, otherwise: string, max = 300): string {
   if (typeof value !== 'string') return otherwise;
   const flat = withoutControls(value, 'page').replace(/\s+/g, ' ').trim();
@@ -22,7 +22,7 @@ export function label(value: unknown, otherwise: string, max = 300): string {
   return flat.length > max ? `${flat.slice(0, max - 1)}…` : flat;
 }
 
-/** No escape, control or direction-changing character survives. */
+/** Removes every escape, control and direction-changing character. */
 export const forTerminal = (text: string): string => withoutControls(text, 'page').replaceAll('\n', '\r\n');
 
 // ---- figures
@@ -56,14 +56,14 @@ export const failureOf = (error: unknown): Failure => ({
   message: errorWords(error),
 });
 
-/** Where it is the agent that says so, it names no owner. */
+/** Whether another host holds the session. The agent's own `session_busy` names no owner. */
 const isElsewhere = (error: unknown): boolean =>
   RehydrateError.is(error) && error.code === 'session_busy' && typeof error.data['owner'] === 'object' && error.data['owner'] !== null;
 
-/** The engine's name of a bridged agent has the prefix. */
+/** Drops the prefix that the engine's name of a bridged agent has. */
 const asNamedHere = (message: string): string => message.replaceAll(`"${BRIDGE_PREFIX}`, '"');
 
-/** The library's errors already say what to do next. */
+/** Most errors are shown in the library's words, which already say what to do next. */
 export function errorWords(error: unknown): string {
   if (RehydrateError.is(error) && error.code === 'turn_outcome_unknown') {
     const { reason } = (error.data['cause'] ?? {}) as { reason?: unknown };
@@ -93,10 +93,12 @@ function problemOf(error: unknown): Problem {
 export function createNotices() {
   const problem = signal<Problem | null>(null);
   const note = signal<string | null>(null);
-  /** What a link asks for and was not done. */
+  /** What a link asked for that could not be done. */
   const link = signal<string | null>(null);
 
-  const show = (error: unknown): void => void (problem.value = problemOf(error));
+  const show = (error: unknown): void => {
+    problem.value = problemOf(error);
+  };
 
   return {
     problem,
@@ -109,7 +111,7 @@ export function createNotices() {
       if (words !== null) link.value = link.value === null ? words : `${link.value} ${words}`;
     },
 
-    /** What goes wrong is shown. */
+    /** Runs it and shows its error, if any. */
     attempt: (run: () => Promise<unknown>): Promise<void> => run().then(() => undefined, show),
   };
 }
@@ -143,10 +145,10 @@ export interface FailedResume extends Failure {
 
 export type Told = StoredReport | FailedResume;
 
-/** What is known of the agent's own memory of the session. */
+/** What is known about the agent's own memory of the session. */
 export type Verdict = 'proved' | 'claimed' | 'refused' | 'not asked';
 
-/** Of a prompt that failed before it was a turn. */
+/** Errors of a prompt that failed before its turn began. */
 const FAILED: readonly unknown[] = [
   'session_not_resumable',
   'resume_indeterminate',
@@ -164,14 +166,14 @@ const FAILED: readonly unknown[] = [
 export function failedResume(error: unknown): FailedResume | null {
   if (!RehydrateError.is(error) || isElsewhere(error) || !FAILED.includes(error.code)) return null;
   const { attempts, turnId } = error.data as { attempts?: unknown; turnId?: unknown };
-  // A live agent refused the prompt.
+  // The prompt had a turn, so the session was live.
   if (turnId !== undefined && attempts === undefined) return null;
   return { ...failureOf(error), at: Date.now(), attempts: Array.isArray(attempts) ? (attempts as ResumeAttempt[]) : [] };
 }
 
 const attemptsOf = (told: Told) => ('report' in told ? told.report.attempts : told.attempts);
 
-/** The agent's own ways back, and the tier of each. */
+/** The agent's own methods of bringing a session back, and the tier of each. */
 const NATIVE: ReadonlyMap<string, Tier> = new Map([
   ['session/resume', 'resume'],
   ['session/load', 'load'],
@@ -237,7 +239,7 @@ export function waysOf(told: Told): readonly Way[] {
   const tried = attempts.map((attempt): Way => {
     const { method, outcome } = attempt;
     const own = NATIVE.get(method);
-    // The check said otherwise.
+    // The agent claimed success, but the session became live in another way.
     const doubted = outcome === 'ok' && own !== undefined && 'report' in told && ![own, 'live'].includes(told.report.tier);
     return { method, good: outcome === 'ok' && !doubted, words: OUTCOME_WORDS[doubted ? 'unproven' : outcome], attempt };
   });

@@ -68,7 +68,7 @@ function choices({ names, describe }: Platform['tabAgents'], bridged: readonly B
   return [...behind, ...inTab];
 }
 
-/** The scenario's agent: behind the bridge if the scenario allows that and the bridge offers it, else in the tab. */
+/** The scenario's agent: behind the bridge if the scenario allows that and the bridge offers it, else in the tab. `own` is always behind it. */
 export function agentFor(scenario: Scenario, agents: readonly AgentChoice[]): AgentChoice | null {
   const bridged = agents.filter((agent) => agent.where === 'bridge');
   if (scenario.agent === 'own') return bridged.find(({ group }) => group === OWN) ?? bridged[0] ?? null;
@@ -115,7 +115,7 @@ export function createAgents({ bridge: bridges, tabAgents }: Platform, boot: Boo
     lookLater();
   }
 
-  /** Rejects with `Absent` when there is no bridge. */
+  /** Rejects with `Absent` when there is no bridge, and with `Locked` when it has not let this browser in. */
   async function discover(): Promise<void> {
     const found = await bridges.discover();
     if (found === 'locked') {

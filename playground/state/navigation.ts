@@ -55,7 +55,7 @@ export function createNavigation(page: Page, turns: Turns) {
 
   const fresh = (): PlaceMemory => ({ sessionId: null, progress: [], policy: choice.scenario.value.policy });
 
-  /** Puts the host to sleep if the session changes, then shows the session. */
+  /** Shows the session. If it is another, or a prompt is on its way, the host is put to sleep first. */
   async function showAt({ sessionId, progress: steps, policy }: PlaceMemory, move: number): Promise<void> {
     if (move !== moves.now) return;
     // A session that is being created has no id yet.
@@ -98,7 +98,7 @@ export function createNavigation(page: Page, turns: Turns) {
     asked,
     show,
 
-    /** Shows the last session of the place if its progress fits the link, else starts afresh. */
+    /** Shows the last session of the place if its progress fits the link, else starts afresh. Returns the move. */
     goTo: (place: Place, from: 'start' | 'link') =>
       moves.go(async (move) => {
         const linked = takePlace(place);
@@ -185,7 +185,7 @@ interface Importing {
 
 export function createBranches(page: Page, navigation: Navigation) {
   const { databases, moves, notices, platform, session, timeline, visits } = page;
-  /** What Reset could not delete; null if it has not run. */
+  /** What Reset could not delete; else null. */
   const undeleted = signal<readonly string[] | null>(null);
   const importing = signal<Importing | null>(null);
   let running: Promise<unknown> | null = null;
@@ -235,7 +235,7 @@ export function createBranches(page: Page, navigation: Navigation) {
         await databases.open(name);
         visits.remember(() => ({ branch: name }));
         const here = page.here();
-        // Without a choice of agent, none is named: one from an imported file may not exist here.
+        // An agent that is not available is not named: the branch may come from a file, and its agent may not exist here.
         await navigation.goTo(page.chosen.value ? here : { scenario: here.scenario, step: here.step }, 'start');
       });
       notices.note.value = null;

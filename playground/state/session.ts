@@ -178,7 +178,7 @@ export class Conversation {
         const { requestId, optionId, by } = event.payload;
         for (const told of this.#told)
           if (told.item.kind === 'permission' && told.item.requestId === requestId)
-            // A later resolution replaces an earlier one: a cancel can overtake an answer while it is being stored.
+            // The last resolution counts: an answer that was cancelled while it was being stored did not.
             told.item = answered({ ...told.item, answer: null }, optionId ?? (by === 'end' ? WITHDRAWN : 'cancelled'));
         break;
       }
@@ -223,7 +223,7 @@ function textItem({ seq, role, text, origin }: ViewMessage, before?: Item): Text
 
 export const piecesOf = (text: string): readonly string[] => appendText([], text);
 
-/** Appends to the last piece and starts new ones as it grows. A cut never falls inside text that the last piece already had. */
+/** Appends to the last piece and starts new ones as it grows. Text that the last piece had already stays in it. */
 function appendText(pieces: readonly string[], text: string): readonly string[] {
   const all = pieces.slice(0, -1);
   let from = Math.max(PIECE_CHARS, pieces.at(-1)?.length ?? 0);
@@ -334,7 +334,7 @@ export function createShownSession({ reader: readerNow, schedule, busyHere, onSh
     const sessionId = id.value;
     const reader = readerNow();
     if (!reader) return;
-    // The list is not read during a turn.
+    // The list changes only with turns, so it is read when none is open.
     if (!live.value.turnOpen) list.value = (await reader.list({ limit: 50 })).sessions;
     if (sessionId === null) return;
     const mine = conversation;

@@ -166,7 +166,7 @@ const FAILED: readonly unknown[] = [
 export function failedResume(error: unknown): FailedResume | null {
   if (!RehydrateError.is(error) || isElsewhere(error) || !FAILED.includes(error.code)) return null;
   const { attempts, turnId } = error.data as { attempts?: unknown; turnId?: unknown };
-  // The prompt had a turn, so the session was live.
+  // The prompt had a turn and nothing was tried, so the session was live.
   if (turnId !== undefined && attempts === undefined) return null;
   return { ...failureOf(error), at: Date.now(), attempts: Array.isArray(attempts) ? (attempts as ResumeAttempt[]) : [] };
 }

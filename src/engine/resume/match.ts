@@ -1,8 +1,15 @@
 /**
- * Matching a replay against the log (DESIGN §6): what the agent repeats is not stored again, what it adds is stored once. Both sides are
- * lists of speeches. Their longest common order is found first, then what stands in its place in other words: a capped replay, a message
- * the agent lost and one it made up cost nothing but themselves. New is the rest of a message, and from words of the user's on what follows
- * the end of the log: before that, words we do not have are the agent's rendering of ours.
+ * Matches a replay against the log (DESIGN §6): what the agent repeats is not stored again, and what it adds is stored once.
+ *
+ * 1. `match-messages.ts` reads both sides as lists of speeches: all that one side said until the other spoke.
+ * 2. `unitsOf` cuts the replay's speeches where the log has them as several.
+ * 3. `align` finds the longest sequence of speeches that both have, word for word and in the same order. So a replay that starts late, a
+ *    message that the agent lost or one that it made up does not disturb the rest.
+ * 4. `placeOthers` finds speeches that stand where the log has the same one in other words: longer, cut short, or wrapped.
+ * 5. `findNews` decides what is imported: the rest of messages that the log has in part, and the turns after the end of the log. An unknown
+ *    speech before that is taken for the agent's rendering of one that the log has.
+ *
+ * With `countBefore`, the log is read from its newest end, at first only about as far as the replay reaches.
  */
 import { FIXED_LIMITS } from '../limits.ts';
 import { fieldsOf } from '../objects.ts';

@@ -345,7 +345,9 @@ export function createManager(config: Config) {
         const stored = told || recordOnly ? null : await store.session(sessionId);
         await deleteRecord(parts, sessionId);
         if (stored) await deleteAtAgent(stored.info);
-        Object.assign(entryOf(sessionId).session, { secrets: null, params: undefined });
+        const { session } = entryOf(sessionId);
+        session.secrets = null;
+        session.params = undefined;
       }),
   };
 

@@ -132,9 +132,7 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
     if (answer === null || !session.isRunning(turn)) return;
     if (answer.kind !== 'refused') return finish(readAnswer(answer));
     const { error } = answer;
-    // Some agents answer a cancelled prompt with an error: that of a cancelled request, or of what they aborted for it.
-    const isCancelError = error.code === RPC.cancelled || /\b(?:abort|cancel)/i.test(describeError(error));
-    if (cancelling.signal.aborted && isCancelError) return finish(CANCELLED);
+    if (cancelling.signal.aborted && saysCancelled(error)) return finish(CANCELLED);
     if (turn.said.anything || madeSuccessor) return finish(refused(error));
     if (classify(error, 'unknown').outcome === 'unknown_session') {
       void resumeOnUnknown(error, 'unknown');
@@ -286,6 +284,16 @@ export async function startTurn(session: Session, live: Live, request: TurnReque
       await finished;
     },
   };
+}
+
+/**
+ * Whether an error answers a prompt that was cancelled: some agents answer with that of a cancelled request, or of what they aborted for it.
+ * One that failed to cancel has not.
+ */
+export function saysCancelled(error: RpcError): boolean {
+  if (error.code === RPC.cancelled) return true;
+  const words = describeError(error);
+  return /\b(?:abort(?:ed|error)|cancell?ed)/i.test(words) && !/\b(?:not|never|failed to|unable to)\b[^.;]*\b(?:abort|cancel)/i.test(words);
 }
 
 const CANCELLED: TurnEnded = { state: 'cancelled', stopReason: 'cancelled' };

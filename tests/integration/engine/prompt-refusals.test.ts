@@ -41,6 +41,8 @@ it.each<[object, string]>([
   [{ code: -32603, message: 'Internal error', data: { details: 'AbortError: the user aborted a request.' } }, 'cancelled'],
   [{ code: -32000, message: 'Canceled' }, 'cancelled'],
   [{ code: -32603, message: 'The model is overloaded' }, 'agent_protocol_error'],
+  [{ code: -32603, message: 'The tool could not be cancelled' }, 'agent_protocol_error'],
+  [{ code: -32603, message: 'Failed to abort the running tool' }, 'agent_protocol_error'],
 ])('an agent answers a prompt that was cancelled with %j: %s, and failed where nobody cancelled', async (error, end) => {
   const outcomes: unknown[] = [];
   for (const cancels of [true, false]) {

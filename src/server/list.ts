@@ -1,6 +1,6 @@
 /** The pages of `session/list`: the record's sessions of one agent, the last changed first, then (with `adopt`) the agent's own. */
 import type { ClientServices, Host, SessionInfo } from '../engine/index.ts';
-import { keepLatest } from '../engine/protocol/v2-in-v1.ts';
+import { keepLatest } from '../engine/protocol/bounded.ts';
 import { isoTime } from '../engine/safe-text.ts';
 import { agentCursor, agentsOwn } from './adoption.ts';
 import type { Params } from './connection.ts';

@@ -18,7 +18,7 @@ import { DEFAULT_LIMITS } from '../../engine/limits.ts';
 import { type AgentExit, type AgentLauncher, describeExit } from '../../engine/ports.ts';
 import { classifyResumeFailure } from '../../engine/resume/classify.ts';
 import { isForeign } from '../../engine/sessions/agent-session.ts';
-import { askList } from '../../engine/sessions/wake.ts';
+import { askList } from '../../engine/sessions/session-list.ts';
 import { redactTokens } from '../../engine/transcript/token-shapes.ts';
 import type { ContentBlock, ProtocolChoice } from '../../engine/types.ts';
 import { count, oneLine, quote, seconds } from '../format.ts';

@@ -1,4 +1,4 @@
-/** Bounds what an agent sends: JSON that is nested too deep to be written again, and text that is quoted or stored. */
+/** Bounds what an agent sends: JSON that is nested too deep to be written again, text that is quoted or stored, and what is remembered by id. */
 import { FIXED_LIMITS, NESTED_DEEPER } from '../limits.ts';
 
 /** How much of an id, a name or a version that an agent gave is quoted. */
@@ -39,4 +39,17 @@ function cut(value: unknown, levels: number): unknown {
   if (levels === 0) return NESTED_DEEPER;
   if (Array.isArray(value)) return value.map((item) => cut(item, levels - 1));
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, cut(item, levels - 1)]));
+}
+
+/** The one used longest ago goes first, unless it is `inUse`. */
+export function keepLatest<T>(all: Map<string, T>, id: string, one: T, most: number, inUse = (_: T): boolean => false): void {
+  all.delete(id);
+  if (all.size >= most) {
+    for (const [oldest, each] of all) {
+      if (inUse(each)) continue;
+      all.delete(oldest);
+      break;
+    }
+  }
+  all.set(id, one);
 }

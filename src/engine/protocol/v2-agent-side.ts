@@ -4,9 +4,10 @@
  */
 import { randomId } from '../random-id.ts';
 import { RPC } from './agent-protocol.ts';
+import { keepLatest } from './bounded.ts';
 import { fieldsOf, objectOf, stringOf, type Fields } from '../objects.ts';
 import { withText } from './reported-state.ts';
-import { inV1, keepLatest, nothingToldInV1, type ToldInV1 } from './v2-in-v1.ts';
+import { inV1, nothingToldInV1, type ToldInV1 } from './v2-in-v1.ts';
 
 export interface WireOptions {
   /** The versions that are spoken. Default: both. A client that asks for another one gets the newest of them. */

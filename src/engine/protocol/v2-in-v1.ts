@@ -3,6 +3,7 @@
  * client's, so what was told last is kept. Those of v1 stay as they are.
  */
 import { fieldsOf, objectOf, stringOf, type Fields } from '../objects.ts';
+import { keepLatest } from './bounded.ts';
 import { modesAmong, readConfigOptions } from './reported-state.ts';
 import { chunksOf, mergeToolCalls, readToolCall, replacesMessage, textOf, toolOutput, type ToolCallReport } from './updates.ts';
 
@@ -153,19 +154,6 @@ function terminalV1(session: ToldInV1, said: Fields): readonly Fields[] {
 }
 
 const lastPieces = (data: string): string => data.slice(data.indexOf(',', data.length - TERMINAL_CHARS) + 1);
-
-/** The one used longest ago goes first, unless it is `inUse`. */
-export function keepLatest<T>(all: Map<string, T>, id: string, one: T, most: number, inUse = (_: T): boolean => false): void {
-  all.delete(id);
-  if (all.size >= most) {
-    for (const [oldest, each] of all) {
-      if (inUse(each)) continue;
-      all.delete(oldest);
-      break;
-    }
-  }
-  all.set(id, one);
-}
 
 const charsOf = (part: unknown): number => JSON.stringify(part)?.length ?? 0;
 

@@ -16,7 +16,8 @@ import { nothingSaid, remember } from './last-said.ts';
 import { failedAfterSending } from './lease.ts';
 import type { Owed } from './replay.ts';
 import type { Basis, Live, Session, Turn } from './session.ts';
-import { askList, liveReport, resumeAgain } from './wake.ts';
+import { askList } from './session-list.ts';
+import { liveReport, resumeAgain } from './wake.ts';
 
 interface TurnRequest {
   readonly turnId: string;

@@ -4,7 +4,7 @@
  */
 import { RehydrateError, sessionNotFound } from '../errors.ts';
 import { fieldsOf } from '../objects.ts';
-import type { AgentProtocol, AnsweredSettings, NewAgentSession, SessionParams } from '../protocol/agent-protocol.ts';
+import type { AnsweredSettings, NewAgentSession, SessionParams } from '../protocol/agent-protocol.ts';
 import { describeError, diedUnasked, failureError, limitFault, quoteDiagnostics } from '../protocol/connection.ts';
 import type { RpcError } from '../protocol/json-rpc.ts';
 import { NOTHING_REPORTED } from '../protocol/reported-state.ts';
@@ -22,6 +22,7 @@ import { releaseLease, takeLease } from './lease.ts';
 import { renderPreamble, type MadePreamble } from './render-record.ts';
 import { openReplay, type Replay, type ReplayOutcome } from './replay.ts';
 import { resolveSecrets } from './secrets.ts';
+import { askList } from './session-list.ts';
 import { openLog, type Basis, type Live, type Session, type Turn } from './session.ts';
 import { reportedColumns, restoreSettings, requestedOf, withAnswer, withSetting } from './settings.ts';
 
@@ -330,29 +331,6 @@ async function judgeByList(attempts: readonly Attempt[], own: OwnSession, on: Ci
 
 async function askOwnList(own: OwnSession, { agent, agentSession, config }: Circumstances): Promise<Listed> {
   return (own.listed ??= agent.facts.canList ? await askList(agent, own.id, agentSession.context.cwd, config) : 'unknown');
-}
-
-/** Whether the agent's own list shows a session. Only every page, asked with the session's cwd, proves absence. */
-export async function askList(
-  { protocol }: { readonly protocol: Pick<AgentProtocol, 'listSessions'> },
-  agentSessionId: string,
-  cwd: string,
-  { limits }: Pick<Config, 'limits'>,
-): Promise<Listed> {
-  let cursor: string | undefined;
-  const seen = new Set<string>();
-  for (let page = 0; page < limits.listPages; page++) {
-    const outcome = await protocol.listSessions(cwd, cursor, { ms: limits.listMs });
-    if (outcome.kind !== 'answered' || outcome.value === null) return 'unknown';
-    const { sessions, nextCursor } = outcome.value;
-    if (sessions.some(({ sessionId }) => sessionId === agentSessionId)) return 'present';
-    if (nextCursor === undefined) return 'absent';
-    // A cursor that is not a string, or comes a second time, never ends.
-    if (typeof nextCursor !== 'string' || seen.has(nextCursor)) return 'unknown';
-    seen.add(nextCursor);
-    cursor = nextCursor;
-  }
-  return 'unknown';
 }
 
 // ---------------------------------------------------------------- session/new, session/fork

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from '../../../src/engine/limits.ts';
 import { readList } from '../../../src/engine/protocol/v1.ts';
-import { askList } from '../../../src/engine/sessions/wake.ts';
+import { askList } from '../../../src/engine/sessions/session-list.ts';
 
 /** An agent whose list is the page for each cursor; how often it was asked stands in `asked`. */
 function lister(page: (cursor: string | undefined) => unknown) {
